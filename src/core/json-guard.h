@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+/* json-glib 1.6 recurses without a bound and crashes on deep nesting: whatever comes from disk, QEMU or
+ * qemu-img passes here first. */
+#define BERTH_JSON_DEPTH_MAX 32u
+#define BERTH_JSON_SIZE_MAX (1024u * 1024u)
+
+/**
+ * berth_json_parse_object:
+ * @text: JSON, not necessarily NUL-terminated
+ * @length: bytes, at most BERTH_JSON_SIZE_MAX
+ *
+ * Returns: (transfer full): the object; %NULL with InvalidArgs where @text is too long, too deep, not UTF-8,
+ *   has a NUL byte, is no JSON or no object
+ */
+JsonObject *berth_json_parse_object(const char *text, gsize length, GError **error);

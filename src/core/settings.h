@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* berth.conf: sections and keys in systemd's style. Parsing is pure: the caller reads the files. */
+
+typedef struct {
+    /* [Manager] */
+    char *state_dir;       /* StateDirectory=, absolute */
+    char *runtime_dir;     /* RuntimeDirectory=, absolute */
+    guint cid_first;       /* CIDFirst=, 1000 to 65535 */
+    guint cid_last;        /* CIDLast=, inclusive */
+    guint max_vms;         /* MaxVMs= */
+    guint uid_base;        /* UIDBase=: a VM's processes run as UIDBase + CID */
+    /* [QEMU] */
+    char *accelerator;     /* Accelerator=auto|kvm|tcg */
+    char *qemu_path;       /* QEMUPath= */
+    char *qemu_img_path;   /* QEMUImgPath= */
+    char *firmware_code;   /* FirmwareCode=, OVMF's code for firmware "uefi" */
+    char *firmware_vars;   /* FirmwareVars=, the template of its variables */
+    /* [VM] */
+    char *restart;               /* Restart=no|on-failure|always: for VMs that do not say */
+    guint64 start_timeout_usec;     /* StartTimeoutSec= */
+    guint64 shutdown_timeout_usec;  /* ShutdownTimeoutSec=: how long a guest may take to power down */
+    guint64 poweroff_timeout_usec;  /* PowerOffTimeoutSec=: QMP quit, then SIGKILL */
+} BerthSettings;
+
+/* (transfer full): the built-in defaults, for the system service or (@user) below the XDG directories given. */
+BerthSettings *berth_settings_new(const char *state_dir, const char *runtime_dir);
+void berth_settings_free(BerthSettings *settings);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthSettings, berth_settings_free)
+
+/* Told of each mistake, with file, line (from 1) and a message that names key, value and what is allowed. */
+typedef void (*BerthSettingsComplaint)(const char *file, guint line, const char *message, gpointer data);
+
+/**
+ * berth_settings_parse:
+ * @settings: is changed by each right assignment; a wrong one changes nothing
+ * @file: name of the file, for complaints
+ * @text: the file's contents, NUL-terminated
+ *
+ * Later files override earlier ones. An empty value resets to the default. Comments begin with # or ;
+ */
+void berth_settings_parse(BerthSettings *settings, const char *file, const char *text,
+                          BerthSettingsComplaint complain, gpointer data);
+
+/* After the last file: what only makes sense together (CIDFirst <= CIDLast ...); resets the pair and complains. */
+void berth_settings_finish(BerthSettings *settings, BerthSettingsComplaint complain, gpointer data);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* The definition of a VM: what a user may say of it. One table of keys, in vm-config.c, maps the
+ * a{sv} of the bus, the JSON of vm.json and this struct onto each other and holds every bound. */
+
+typedef struct {
+    guint64 size;     /* bytes; 0 on the first disk of a VM with a disk image: as large as the image */
+    char *format;     /* "qcow2" or "raw" */
+    char *bus;        /* "virtio", "sata", "scsi" */
+    gboolean read_only;
+} BerthDisk;
+
+typedef struct {
+    char *protocol;     /* "tcp" or "udp" */
+    char *host_address; /* numeric IPv4; "127.0.0.1" unless said */
+    guint host_port;
+    guint guest_port;
+} BerthPort;
+
+typedef struct {
+    char *mode;   /* "user", "bridge", "none" */
+    char *bridge; /* name of a host bridge, for mode "bridge", else "" */
+    char *mac;    /* "" for one that is derived from the VM's id and the network's index */
+    GPtrArray *ports; /* (element-type BerthPort), mode "user" only */
+} BerthNetwork;
+
+/* What is passed on to the scope; 0 where unset (systemd's own default holds). */
+typedef struct {
+    guint64 cpu_weight;  /* CPUWeight, 1 to 10000 */
+    guint64 cpu_quota;   /* CPUQuota, percent of one processor */
+    guint64 memory_max;  /* MemoryMax, bytes */
+    guint64 tasks_max;   /* TasksMax */
+    guint64 io_weight;   /* IOWeight, 1 to 10000 */
+} BerthLimits;
+
+typedef struct {
+    guint vcpus;
+    guint64 memory; /* bytes */
+    char *image;    /* "" for none */
+    GPtrArray *disks;    /* (element-type BerthDisk) */
+    GPtrArray *networks; /* (element-type BerthNetwork) */
+    char *machine;  /* "q35", "microvm" */
+    char *firmware; /* "bios", "uefi" */
+    char *cmdline;  /* kernel command line; "" for the image's own */
+    char *restart;  /* "no", "on-failure", "always" */
+    gboolean vsock;
+    BerthLimits limits;
+    char *description;
+    GHashTable *labels; /* (element-type utf8 utf8) */
+    gboolean protected_; /* key "protected" */
+} BerthVmConfig;
+
+BerthVmConfig *berth_vm_config_copy(const BerthVmConfig *config);
+void berth_vm_config_free(BerthVmConfig *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthVmConfig, berth_vm_config_free)
+
+/**
+ * berth_vm_config_new:
+ *
+ * Returns: (transfer full): the defaults: 1 processor, 1 GiB, no image, no disk, one "user" network, q35, bios,
+ *   restart "no"
+ */
+BerthVmConfig *berth_vm_config_new(void);
+
+/**
+ * berth_vm_config_apply:
+ * @base: what holds for keys that are not in @changes
+ * @changes: an a{sv} of definition keys, hostile until checked
+ *
+ * Checks each key (known, of the right type, in its bounds) and then the whole (no host port twice, firmware
+ * and machine fit together, ...). Lists and nested dictionaries are replaced whole.
+ *
+ * Returns: (transfer full): the new definition; %NULL with InvalidArgs, whose text names the key (with its
+ *   place in a list, e.g. "networks[0].ports[1].host-port"), the value and the bound
+ */
+BerthVmConfig *berth_vm_config_apply(const BerthVmConfig *base, GVariant *changes, GError **error);
+
+/* (transfer full): every key as a floating a{sv}, in the table's order: the Config property. */
+GVariant *berth_vm_config_to_variant(const BerthVmConfig *config);
+
+/**
+ * berth_vm_config_variant_from_json:
+ * @text: a JSON object whose members are definition keys; members listed in @skip are left to the caller
+ * @length: its length in bytes
+ *
+ * Bounded (size, nesting) before it is parsed. JSON has one kind of number, so the table says which
+ * D-Bus type each becomes. Shared by vm.json and `berthctl create --file`.
+ *
+ * Returns: (transfer full): an a{sv} for berth_vm_config_apply(), not floating
+ */
+GVariant *berth_vm_config_variant_from_json(const char *text, gsize length, const char *const *skip, GError **error);
+
+/**
+ * berth_vm_config_variant_from_string:
+ * @key: a definition key
+ * @text: its value as a person types it: a number (sizes with K, M, G, T), a word, yes/no, JSON for lists
+ *
+ * Returns: (transfer full): the value in the type that the table has for @key
+ */
+GVariant *berth_vm_config_variant_from_string(const char *key, const char *text, GError **error);
+
+/**
+ * berth_vm_name_check:
+ * @name: what a VM or an image is to be called
+ *
+ * 1 to 63 of a-z A-Z 0-9 . _ -, beginning with a letter or digit, and no UUID: fit for D-Bus errors, units,
+ * file names, host names and QEMU's -name, and never mistaken for an id.
+ */
+gboolean berth_vm_name_check(const char *name, GError **error);
+
+/* Whether @id is a UUID in lower case, as the daemon makes them. */
+gboolean berth_vm_id_is_valid(const char *id);
+
+/* Whether two forwardings want the same port of the host (one address, or one of them is 0.0.0.0). */
+gboolean berth_port_collides(const BerthPort *a, const BerthPort *b);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+
+/* The kernel's word on processes: pidfds and cgroups. */
+
+/* A pidfd (close-on-exec), or -1 with NotFound where there is no such process. */
+int berth_pidfd_open(pid_t pid, GError **error);
+/* Whether the process has ended (all its threads; it may still be a zombie). */
+gboolean berth_pidfd_is_dead(int pidfd);
+
+typedef struct BerthDeathWatch BerthDeathWatch;
+/* @died is called once, on the main loop. The pidfd is duplicated. A child of ours is reaped then. */
+BerthDeathWatch *berth_death_watch_new(int pidfd, void (*died)(gpointer data), gpointer data);
+/* Takes *@watch and leaves %NULL. */
+void berth_death_watch_free(BerthDeathWatch **watch);
+
+/* The path in the unified hierarchy of the cgroup that holds @pid, e.g. "/machine.slice/berth-….scope". (transfer full) */
+char *berth_cgroup_of(pid_t pid, GError **error);
+/* The VM's id where @pid is in a cgroup (or below one) named berth-<id>.scope, else %NULL. (transfer full) */
+char *berth_cgroup_vm_of(pid_t pid);
+/* Whether no process is in it or below it; a cgroup that does not exist is empty. An error is no proof. */
+gboolean berth_cgroup_is_empty(const char *path, gboolean *empty, GError **error);
+/* PIDs in it and below it. (transfer full) (element-type gint) */
+GArray *berth_cgroup_pids(const char *path, GError **error);
+/* "process 4711 (qemu-system-x86) in state D" for the first process left in it; %NULL where none. (transfer full) */
+char *berth_cgroup_describe(const char *path);
+
+typedef struct BerthCgroupWatch BerthCgroupWatch;
+/* @changed is called whenever the kernel says that `populated` or `frozen` may have changed, or the cgroup went. */
+BerthCgroupWatch *berth_cgroup_watch_new(const char *path, void (*changed)(gpointer data), gpointer data, GError **error);
+void berth_cgroup_watch_free(BerthCgroupWatch **watch);

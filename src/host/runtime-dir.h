@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+#include "../core/exit-record.h"
+
+/* <runtime>/<id>/: what a running VM has outside of its state. Owned by the daemon's user, closed to the VM's own (mode 0700):
+ * no process of the VM can put a link there for the daemon to follow. Cheap calls on a tmpfs: they may run on the main loop. */
+
+typedef struct {
+    int lock_fd;    /* locked exclusively */
+    int exit_fd;
+    int qmp_fd;     /* listening */
+    int console_fd; /* listening */
+} BerthRuntimeFds;
+
+void berth_runtime_fds_close(BerthRuntimeFds *fds);
+
+/* What is known of the running process, for a daemon that comes later: written when QEMU has started. */
+typedef struct {
+    char *incarnation;
+    guint32 cid;
+    pid_t keeper_pid;
+    pid_t qemu_pid;
+    char *control_group;
+    gint64 started; /* µs since the epoch */
+} BerthRunRecord;
+
+void berth_run_record_free(BerthRunRecord *record);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthRunRecord, berth_run_record_free)
+
+/* Makes the directory anew (what an earlier run left is removed first; Busy where its lock is held: somebody lives). */
+gboolean berth_runtime_create(const char *runtime_dir, const char *id, BerthRuntimeFds *fds, GError **error);
+/* Whether nobody holds the lock any more; no directory or no lock file is TRUE as well. An error is no proof. */
+gboolean berth_runtime_is_free(const char *runtime_dir, const char *id, gboolean *free, GError **error);
+gboolean berth_runtime_write_run(const char *runtime_dir, const char *id, const BerthRunRecord *record, GError **error);
+/* NotFound where there is none. */
+BerthRunRecord *berth_runtime_read_run(const char *runtime_dir, const char *id, GError **error);
+/* NotFound where QEMU (or its keeper) has not ended, or left no whole record. */
+BerthExitRecord *berth_runtime_read_exit(const char *runtime_dir, const char *id, GError **error);
+/* Deletes it. Absent is success. */
+gboolean berth_runtime_remove(const char *runtime_dir, const char *id, GError **error);
+/* Ids of all directories there. (transfer full) (element-type utf8) */
+GPtrArray *berth_runtime_list(const char *runtime_dir, GError **error);
+/* A connected stream to the console, or -1. */
+int berth_runtime_connect_console(const char *runtime_dir, const char *id, GError **error);
+/* (transfer full): absolute path of the QMP socket. */
+char *berth_runtime_qmp_path(const char *runtime_dir, const char *id);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* Blocking work in a thread, its end told on the main loop. Two pools, so that deleting large trees never
+ * holds up the short durable write that a caller waits for. */
+
+typedef enum {
+    BERTH_WORK_SHORT, /* a few fsyncs, a qemu-img create */
+    BERTH_WORK_LONG,  /* copying, deleting */
+} BerthWorkKind;
+
+typedef struct BerthWork BerthWork;
+
+/* In the thread. Touches nothing but @data. */
+typedef gboolean (*BerthWorkFunc)(gpointer data, GError **error);
+/* On the main loop. @error is %NULL where it went well. */
+typedef void (*BerthWorkDone)(gpointer data, const GError *error, gpointer user_data);
+
+/**
+ * berth_work_start:
+ * @data: (transfer full): freed with @free_data, on the main loop, after @done
+ *
+ * Returns: (transfer none): a handle, valid until @done has been called or berth_work_abandon()
+ */
+BerthWork *berth_work_start(BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,
+                            BerthWorkDone done, gpointer user_data);
+
+/* @done will not be called; the work itself goes on to its end. Takes *@work and leaves %NULL; %NULL is fine. */
+void berth_work_abandon(BerthWork **work);
+
+/* Runs the main context until no work is left: for the end of the daemon and of tests. */
+void berth_work_drain(void);
