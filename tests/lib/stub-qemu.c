@@ -77,17 +77,15 @@ static void await(const char *word)
     say("got %ld\n", count);
 }
 
-/* Numbered lines of 16 bytes, so that order and loss can be seen. */
+/* Lines of 16 bytes, numbered from the first to the last, so that order and loss can be seen. */
 static void spam(long bytes)
 {
-    static char block[65536 + 1];
+    static unsigned line;
+    char text[17];
 
-    for (long line = 0; line < bytes / 16;) {
-        size_t at = 0;
-        for (; at < 65536 && line < bytes / 16; at += 16)
-            snprintf(block + at, 17, "line %09u \n", (unsigned) (line++ % 1000000000));
-        block[at] = '\0';
-        put(BERTH_QEMU_FD_SERIAL, block);
+    for (long at = 0; at < bytes; at += 16) {
+        snprintf(text, sizeof text, "line %09u \n", line++ % 1000000000);
+        put(BERTH_QEMU_FD_SERIAL, text);
     }
 }
 
@@ -163,6 +161,7 @@ static void do_exit(const char *status)
 
 static void do_raise(const char *number)
 {
+    signal(atoi(number), SIG_DFL); /* a sanitizer may have taken it */
     raise(atoi(number));
 }
 
