@@ -89,6 +89,7 @@ static void test_continues(Fixture *fixture, gconstpointer data)
     struct bounded_log later;
     gsize length;
 
+    g_assert_cmpint(ftruncate(fixture->log.old_fd, 2 * BERTH_LOG_SIZE_MAX), ==, 0);
     bounded_log_write(&fixture->log, before, strlen(before));
     bounded_log_init(&later, fixture->log.fd, fixture->log.old_fd);
     bounded_log_write(&later, "xyz", 3);

@@ -7,14 +7,17 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "src/berth-keeper/children.h"
@@ -310,6 +313,7 @@ static void test_no_answer(Vm *vm, gconstpointer data)
     wait_keeper(vm);
     release(vm);
     g_assert_error(vm->error, BERTH_ERROR, BERTH_ERROR_START_FAILED);
+    g_assert_nonnull(strstr(vm->error->message, "ended without an answer"));
 }
 
 static void test_killed_before_go(Vm *vm, gconstpointer data)
@@ -326,7 +330,8 @@ static void test_inherited(Vm *vm, gconstpointer data)
 {
     int extra[2] = {open("/dev/null", O_RDONLY | O_CLOEXEC), open("/dev/zero", O_RDONLY | O_CLOEXEC)};
     int leak = open("/dev/null", O_RDONLY); /* not close-on-exec, as a careless library may do it */
-    int high = fcntl(leak, F_DUPFD, BERTH_QEMU_FD_LOCK);
+    int high = fcntl(leak, F_DUPFD, 100);
+    int reserved = fcntl(leak, F_DUPFD, BERTH_QEMU_FD_EXTRA - 1);
 
     vm->spec.extra_fds = extra;
     vm->spec.n_extra_fds = 2;
@@ -351,6 +356,7 @@ static void test_inherited(Vm *vm, gconstpointer data)
     close(extra[1]);
     close(leak);
     close(high);
+    close(reserved);
 }
 
 static void test_privileges(Vm *vm, gconstpointer data)
@@ -359,6 +365,8 @@ static void test_privileges(Vm *vm, gconstpointer data)
         g_test_skip("only root can give privileges up");
         return;
     }
+    const gid_t groups[] = {1, 2, 3};
+    g_assert_cmpint(setgroups(G_N_ELEMENTS(groups), groups), ==, 0);
     vm->spec.uid = UNPRIVILEGED;
     START(vm, "await", "go", "describe", "await", "bye");
     BERTH_AUTOFD console = connect_console(vm);
@@ -479,11 +487,14 @@ static void test_reset_after_panic(Vm *vm, gconstpointer data)
     check_record(vm, 0, "guest-shutdown", FALSE, FALSE);
 }
 
+#define PANIC "{\"event\": \"GUEST_PANICKED\"}"
+
 static void test_hostile_monitor(Vm *vm, gconstpointer data)
 {
     g_autofree char *filler = g_strnfill(100000, 'x');
-    g_autofree char *overlong =
-        g_strconcat("{\"x\": \"", filler, "\", \"event\": \"GUEST_PANICKED\"}\n", SHUTDOWN("guest-reset"), NULL);
+    g_autofree char *blanks = g_strnfill(16384 - strlen(PANIC), ' '); /* what fits would be an event */
+    g_autofree char *overlong = g_strconcat(PANIC, blanks, "x\n", "{\"x\": \"", filler,
+                                            "\", \"event\": \"GUEST_PANICKED\"}\n", SHUTDOWN("guest-reset"), NULL);
 
     START(vm, "monitor", "no json\n{{{{\n\n{\"event\": 1}\n", "greet", "monitor", overlong, "monitor",
           "{\"return\": \"{\\\"event\\\": \\\"GUEST_PANICKED\\\"}\"}\n");
@@ -575,10 +586,23 @@ static void test_slow_client(Vm *vm, gconstpointer data)
     check_logs(vm, all);
 }
 
+/* The processor time that the keeper takes in @ms. */
+static gint64 cpu_usec_in(Vm *vm, int ms)
+{
+    clockid_t clock;
+    struct timespec before, after;
+
+    g_assert_cmpint(clock_getcpuclockid(berth_keeper_pid(vm->keeper), &clock), ==, 0);
+    clock_gettime(clock, &before);
+    poll(NULL, 0, ms);
+    clock_gettime(clock, &after);
+    return (after.tv_sec - before.tv_sec) * G_USEC_PER_SEC + (after.tv_nsec - before.tv_nsec) / 1000;
+}
+
 /* A guest that does not read: the client is held up, the keeper is not, and nothing is lost. */
 static void test_back_pressure(Vm *vm, gconstpointer data)
 {
-    START(vm, "greet", "expect", "system_reset", "await", "END");
+    START(vm, "greet", "expect", "system_reset", "await", "GONE", "await", "END");
     BERTH_AUTOFD console = connect_console(vm);
     g_autofree char *block = g_strnfill(4096, 'k');
     gsize sent = 0;
@@ -593,11 +617,20 @@ static void test_back_pressure(Vm *vm, gconstpointer data)
     }
     g_assert_cmpuint(sent, >, 0);
 
+    /* Held input of one that has hung up waits too, and is no reason to spin. */
+    int gone = connect_console(vm);
+    type(gone, "GONE");
+    close(gone);
+    g_assert_cmpint(cpu_usec_in(vm, 300), <, 100 * 1000);
+
     signal_keeper(vm, SIGINT); /* it is answered: it hangs nowhere. The stand-in reads from here on. */
+    expect(console, "got");
     type(console, "END");
     g_autofree char *text = read_until(console, NULL);
-    g_autofree char *expected = g_strdup_printf("got %" G_GSIZE_FORMAT "\n", sent + 3);
-    g_assert_cmpstr(text, ==, expected);
+    g_assert_true(g_str_has_prefix(text, " "));
+    gint64 first = 0, second = 0;
+    g_assert_cmpint(sscanf(text, " %" G_GINT64_FORMAT "\ngot %" G_GINT64_FORMAT, &first, &second), ==, 2);
+    g_assert_cmpint(first + second, ==, (gint64) sent + 7);
     check_record(vm, 0, "", FALSE, FALSE);
 }
 

@@ -30,6 +30,7 @@ static void test_events(void)
     check("{\"data\":{\"reason\":\"host-qmp-quit\",\"guest\":false},\"event\":\"SHUTDOWN\"} \r", "SHUTDOWN",
           "host-qmp-quit");
     check(STAMP "\"event\": \"RTC_CHANGE\"}", "RTC_CHANGE", "");
+    check("{\"id\": \"a\\\"\", \"event\": \"STOP\"}", "STOP", "");
 }
 
 /* Where a guest's words can stand: none of them makes an event. */
@@ -43,6 +44,7 @@ static void test_fakes(void)
     check(STAMP "\"event\": \"X\", \"data\": {\"info\": {\"reason\": \"guest-panic\"}}}", "X", "");
     check(STAMP "\"event\": \"X\", \"data\": [\"reason\", \"guest-panic\"]}", "X", "");
     check(STAMP "\"event\": \"X\", \"other\": {\"reason\": \"guest-panic\"}}", "X", "");
+    check("{\"event\": \"X\", \"x\": {\"reason\": 1}, \"data\": [\"guest-panic\"]}", "X", "");
     check("{\"event\": {\"event\": \"SHUTDOWN\"}}", "", "");
     check("{\"event\": [\"SHUTDOWN\"]}", "", "");
     check("{\"\\u0065vent\": \"SHUTDOWN\"}", "", "");
