@@ -79,6 +79,26 @@ static GVariant *labels_from_json(const char *place, JsonObject *object, GError 
     return g_variant_builder_end(&builder);
 }
 
+static const char *json_noun(JsonNode *node)
+{
+    if (JSON_NODE_HOLDS_OBJECT(node))
+        return "an object";
+    if (JSON_NODE_HOLDS_ARRAY(node))
+        return "an array";
+    if (JSON_NODE_HOLDS_NULL(node))
+        return "null";
+    switch (json_node_get_value_type(node)) {
+    case G_TYPE_STRING:
+        return "a string";
+    case G_TYPE_BOOLEAN:
+        return "a boolean";
+    case G_TYPE_DOUBLE:
+        return "a number with a fraction";
+    default:
+        return "a number";
+    }
+}
+
 static GVariant *scalar_from_json(const BerthKey *key, const char *place, JsonNode *node, GError **error)
 {
     GType type = JSON_NODE_HOLDS_VALUE(node) ? json_node_get_value_type(node) : G_TYPE_INVALID;
@@ -92,8 +112,7 @@ static GVariant *scalar_from_json(const BerthKey *key, const char *place, JsonNo
     if (type == G_TYPE_STRING && key->kind == &berth_kind_bytes)
         return number_from_text(key, place, json_node_get_string(node), error);
 
-    g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "%s is a JSON %s; it must be %s", place,
-                json_node_type_name(node), key->kind->noun);
+    berth_key_refuse(error, place, json_noun(node), "must be %s", key->kind->noun);
     return NULL;
 }
 
@@ -159,13 +178,10 @@ static GVariant *json_from_text(const BerthKey *key, const char *text, GError **
 {
     const char *nothing = key->kind == &berth_kind_list ? "[]" : "{}";
     g_autofree char *wrapped = g_strdup_printf("{\"%s\":%s}", key->name, *text ? text : nothing);
-    g_autoptr(JsonObject) object = berth_json_parse_object(wrapped, strlen(wrapped), error);
-    if (!object) {
-        g_prefix_error(error, "%s must be %s, written as JSON. ", key->name, key->kind->noun);
-        return NULL;
-    }
-    if (json_object_get_size(object) != 1) {
-        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "%s must be one JSON value", key->name);
+    g_autoptr(JsonObject) object = berth_json_parse_object(wrapped, strlen(wrapped), NULL);
+    if (!object || json_object_get_size(object) != 1) {
+        g_autofree char *shown = berth_text_quote(text);
+        berth_key_refuse(error, key->name, shown, "must be %s, written as JSON", key->kind->noun);
         return NULL;
     }
     return value_from_json(key, key->name, json_object_get_member(object, key->name), error);
