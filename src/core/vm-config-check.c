@@ -172,7 +172,7 @@ static gboolean check_overlay(const BerthDisk *disk, const BerthImageMeta *image
 gboolean berth_vm_config_check_image(const BerthVmConfig *config, const BerthImageMeta *image, GError **error)
 {
     const BerthDisk *first = config->disks->len > 0 ? g_ptr_array_index(config->disks, 0) : NULL;
-    gboolean has_disk = *image->disk_format;
+    gboolean has_disk = *image->disk_format != '\0';
 
     if (*config->cmdline && !image->has_kernel) {
         refuse(error, "cmdline makes sense only with a kernel, and image \"%s\" has none", image->name);
