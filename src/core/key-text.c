@@ -147,7 +147,8 @@ static GVariant *dict_from_json(const BerthKeyTable *table, const char *place, J
         GVariant *value = value_from_json(key, path, node, error);
         if (!value)
             return NULL;
-        g_variant_builder_add(&builder, "{sv}", name, value);
+        g_variant_builder_add_value(&builder,
+                                    g_variant_new_dict_entry(g_variant_new_string(name), g_variant_new_variant(value)));
     }
     return g_variant_builder_end(&builder);
 }
