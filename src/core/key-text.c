@@ -38,8 +38,8 @@ static GVariant *number_from_text(const BerthKey *key, const char *place, const 
 static GVariant *number_from_json(const BerthKey *key, const char *place, gint64 value, GError **error)
 {
     g_autofree char *shown = g_strdup_printf("%" G_GINT64_FORMAT, value);
-    /* What is negative, or from 2^63 on, is in no key's bounds. */
-    guint64 number = value < 0 ? G_MAXUINT64 : (guint64) value;
+    /* What is negative, also because it was 2^63 or more, becomes larger than any key's bound. */
+    guint64 number = (guint64) value;
     return berth_key_check_number(key, place, shown, number, error) ? number_new(key, number) : NULL;
 }
 
