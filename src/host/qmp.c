@@ -18,7 +18,7 @@
 /* As much of QEMU's words as a person will read. */
 #define WORDS_MAX 400
 
-G_DEFINE_QUARK(berth-qmp-error-quark, berth_qmp_error)
+G_DEFINE_QUARK(berth - qmp - error - quark, berth_qmp_error)
 
 typedef enum {
     PHASE_GREETING,     /* nothing is sent before QEMU has greeted */
@@ -51,12 +51,12 @@ struct BerthQmp {
     const BerthQmpHandler *handler;
     gpointer data;
     BerthQmpFramer *framer;
-    GSource *source;  /* the descriptor, and the first deadline as its ready time */
-    gpointer tag;     /* the descriptor in it; NULL once closed */
-    GByteArray *out;  /* what the kernel has not taken yet */
-    GQueue pending;   /* (element-type Pending), by id */
+    GSource *source; /* the descriptor, and the first deadline as its ready time */
+    gpointer tag;    /* the descriptor in it; NULL once closed */
+    GByteArray *out; /* what the kernel has not taken yet */
+    GQueue pending;  /* (element-type Pending), by id */
     guint64 last_id;
-    GError *end;      /* what closed it */
+    GError *end; /* what closed it */
 };
 
 /* Each turn of the loop holds a reference, so that any handler may free the monitor under it. */
@@ -424,8 +424,7 @@ static GError *why_not(const BerthQmp *qmp, const char *command, gsize length)
 {
     if (!is_open(qmp))
         return g_error_copy(qmp->end);
-    if (qmp->pending.length >= BERTH_QMP_PENDING_MAX ||
-        qmp->out->len + length > BERTH_QMP_OUT_MAX)
+    if (qmp->pending.length >= BERTH_QMP_PENDING_MAX || qmp->out->len + length > BERTH_QMP_OUT_MAX)
         return g_error_new(BERTH_QMP_ERROR, BERTH_QMP_ERROR_FULL,
                            "\"%s\" was not sent: too many commands wait for QEMU", command);
     return NULL;

@@ -7,8 +7,8 @@
  * what breaks the bounds closes the monitor.
  *
  * Its errors are in a domain of their own, so that a caller can tell them from its own and none is taken for a bad
- * argument of a D-Bus client (berth_error_dbus_name() makes them Failed). Only a command that is given up, by its deadline
- * or by berth_qmp_free(), is BERTH_ERROR_CANCELLED. */
+ * argument of a D-Bus client (berth_error_dbus_name() makes them Failed). Only a command that is given up, by its
+ * deadline or by berth_qmp_free(), is BERTH_ERROR_CANCELLED. */
 #define BERTH_QMP_ERROR (berth_qmp_error_quark())
 GQuark berth_qmp_error_quark(void);
 
@@ -19,7 +19,7 @@ typedef enum {
     BERTH_QMP_ERROR_FULL,     /* too many commands are in flight; this one was not sent */
 } BerthQmpError;
 
-#define BERTH_QMP_PENDING_MAX 64u        /* commands in flight */
+#define BERTH_QMP_PENDING_MAX 64u       /* commands in flight */
 #define BERTH_QMP_OUT_MAX (64u * 1024u) /* bytes that QEMU has not read, and bytes of one command */
 
 typedef struct BerthQmp BerthQmp;
@@ -29,7 +29,8 @@ typedef struct {
     void (*ready)(gpointer data);
     /* @arguments: (nullable), the event's "data". */
     void (*event)(const char *name, JsonObject *arguments, gpointer data);
-    /* The monitor is dead (says nothing about QEMU's process). Comes once; pending commands have been answered before. */
+    /* The monitor is dead (says nothing about QEMU's process). Comes once; pending commands have been answered before.
+     */
     void (*closed)(const GError *error, gpointer data);
 } BerthQmpHandler;
 
@@ -51,8 +52,8 @@ BerthQmp *berth_qmp_connect(const char *path, const BerthQmpHandler *handler, gp
 void berth_qmp_free(BerthQmp *qmp);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthQmp, berth_qmp_free)
 
-/* @arguments: (nullable) (transfer none). @timeout_usec: then the command is answered with Cancelled "did not answer within …",
- * and a late answer is ignored. Before `ready`, commands wait for it (their deadline runs). @done may free the monitor.
- * On a closed monitor the answer is what closed it. */
+/* @arguments: (nullable) (transfer none). @timeout_usec: then the command is answered with Cancelled "did not answer
+ * within …", and a late answer is ignored. Before `ready`, commands wait for it (their deadline runs). @done may free
+ * the monitor. On a closed monitor the answer is what closed it. */
 void berth_qmp_execute(BerthQmp *qmp, const char *command, JsonObject *arguments, guint64 timeout_usec,
                        BerthQmpDone done, gpointer data);
