@@ -139,9 +139,8 @@ static void answer_expired(BerthQmp *qmp, gint64 now)
 /* Those there are now: a handler that issues the next command on a dead monitor does not keep this going for ever. */
 static void answer_all(BerthQmp *qmp, const GError *error)
 {
-    const Phase phase = qmp->phase;
     const guint64 last = qmp->last_id;
-    while (qmp->phase == phase && !g_queue_is_empty(&qmp->pending)) {
+    while (!g_queue_is_empty(&qmp->pending)) {
         const Pending *first = g_queue_peek_head(&qmp->pending);
         if (first->id > last)
             return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <sys/resource.h>
 
 #include "src/core/error.h"
 #include "src/core/qmp-framer.h"
@@ -153,6 +154,21 @@ static void test_linear(void)
     g_assert_cmpint(many, <, MAX(few, 1000) * 64 * 8);
 }
 
+/* What is consumed is given back, though the stream never ends. */
+static void test_memory(void)
+{
+    g_autoptr(BerthQmpFramer) framer = berth_qmp_framer_new();
+    g_autofree char *blank = g_strnfill(65536, '\n');
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    for (guint i = 0; i < 1600; i++) {
+        push(framer, blank);
+        assert_next(framer, NULL);
+    }
+    getrusage(RUSAGE_SELF, &after);
+    g_assert_cmpint(after.ru_maxrss - before.ru_maxrss, <, 20 * 1024);
+}
+
 static void test_command(void)
 {
     g_autofree char *plain = berth_qmp_command("query-status", NULL, 7);
@@ -172,6 +188,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp-framer/longest-line", test_longest_line);
     g_test_add_func("/qmp-framer/hostile", test_hostile);
     g_test_add_func("/qmp-framer/linear", test_linear);
+    g_test_add_func("/qmp-framer/memory", test_memory);
     g_test_add_func("/qmp-framer/command", test_command);
     return g_test_run();
 }

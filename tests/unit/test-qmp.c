@@ -221,6 +221,16 @@ static void test_refused(Fixture *f, gconstpointer unused)
     assert_told(f, "refused ");
 }
 
+static void test_out_of_order(Fixture *f, gconstpointer unused)
+{
+    make_ready(f);
+    berth_qmp_execute(f->qmp, "frob", NULL, SECOND, check_refusal, f);
+    execute(f, "stop");
+    say(f, "{\"return\":{},\"id\":2}\n"
+           "{\"id\":1,\"error\":{\"desc\":\"The command frob has not been found\"}}\n");
+    assert_told(f, "done:object refused ");
+}
+
 static void test_late_answer(Fixture *f, gconstpointer unused)
 {
     make_ready(f);
@@ -457,6 +467,7 @@ int main(int argc, char **argv)
     ADD("conversation", test_conversation);
     ADD("waits-for-ready", test_waits_for_ready);
     ADD("refused", test_refused);
+    ADD("out-of-order", test_out_of_order);
     ADD("late-answer", test_late_answer);
     ADD("deadline-before-ready", test_deadline_before_ready);
     ADD("idle", test_idle);
