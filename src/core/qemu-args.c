@@ -2,33 +2,25 @@
 #include "qemu-args.h"
 
 #include <json-glib/json-glib.h>
-#include <string.h>
 
 #include "keeper-protocol.h"
 #include "names.h"
 
-/* Where things are on q35's root bus. Fixed, so that a disk more or less renames no network interface in the guest;
- * two kinds wrap into functions, so that no number of them runs out of slots (1 to 30 are free). */
+/* Where things are on q35's root bus. Fixed, so that a disk more or less renames no network interface in the guest.
+ * A definition's bounds (8 networks, 16 disks) leave the slots 26 to 30 free. */
 #define PCI_SLOT_MISC 1
 #define PCI_SLOT_NETWORKS 2
-#define PCI_SLOTS_NETWORKS 8
 #define PCI_SLOT_DISKS 10
-#define PCI_SLOTS_DISKS 16
 
-/* Functions of the slot for what each VM has at most once. */
+/* Functions of the first slot: what each VM has at most once. */
 enum { MISC_RNG, MISC_BALLOON, MISC_VSOCK, MISC_SCSI };
-
-/* Ports of an AHCI controller; q35 has one built in. */
-#define AHCI_PORTS 6
 
 typedef struct {
     const BerthQemuArgsInput *in;
     GPtrArray *argv;
-    gboolean mmio;    /* microvm: devices sit on virtio-mmio, there is no PCI */
-    guint next_boot;  /* the next bootindex; 0 is -kernel's own */
-    guint n_networks; /* that have got a card so far, and all that will */
-    guint all_networks;
-    guint n_virtio, n_sata;
+    gboolean mmio;   /* microvm: devices sit on virtio-mmio, there is no PCI */
+    guint next_boot; /* the next bootindex; 0 is -kernel's own */
+    guint n_sata;
     gboolean has_scsi;
 } Builder;
 
@@ -90,16 +82,13 @@ static JsonObject *virtio_device(const Builder *builder, const char *type, const
     return device(driver, id);
 }
 
-static void place(const Builder *builder, JsonObject *object, guint slot, guint function, gboolean has_siblings)
+static void place(const Builder *builder, JsonObject *object, guint slot, guint function)
 {
     if (builder->mmio)
         return;
     g_autofree char *address = g_strdup_printf("%02x.%u", slot, function);
     json_object_set_string_member(object, "bus", "pcie.0");
     json_object_set_string_member(object, "addr", address);
-    /* A guest looks for the other functions of a slot only where the first says that there are some. */
-    if (function == 0 && has_siblings)
-        json_object_set_boolean_member(object, "multifunction", TRUE);
 }
 
 static void set_boot_order(Builder *builder, JsonObject *object)
@@ -268,11 +257,10 @@ static void add_disk_node(Builder *builder, const BerthDisk *disk, guint index, 
     add_json(builder, "-blockdev", node);
 }
 
-static JsonObject *virtio_disk(Builder *builder, const char *id)
+static JsonObject *virtio_disk(const Builder *builder, const char *id, guint index)
 {
     JsonObject *object = virtio_device(builder, "virtio-blk", id);
-    const guint n = builder->n_virtio++;
-    place(builder, object, PCI_SLOT_DISKS + n % PCI_SLOTS_DISKS, n / PCI_SLOTS_DISKS, TRUE);
+    place(builder, object, PCI_SLOT_DISKS + index, 0);
     return object;
 }
 
@@ -280,7 +268,7 @@ static JsonObject *scsi_disk(Builder *builder, const char *id)
 {
     if (!builder->has_scsi) {
         JsonObject *controller = virtio_device(builder, "virtio-scsi", "scsi");
-        place(builder, controller, PCI_SLOT_MISC, MISC_SCSI, TRUE);
+        place(builder, controller, PCI_SLOT_MISC, MISC_SCSI);
         add_json(builder, "-device", controller);
     }
     builder->has_scsi = TRUE;
@@ -289,27 +277,22 @@ static JsonObject *scsi_disk(Builder *builder, const char *id)
     return object;
 }
 
-/* A SATA disk can't be read-only; what can is an optical drive. */
+/* On the controller that q35 has built in. A SATA disk can't be read-only; what can is an optical drive. */
 static JsonObject *sata_disk(Builder *builder, const char *id, gboolean read_only)
 {
-    const guint n = builder->n_sata++;
-    g_autofree char *controller = n < AHCI_PORTS ? g_strdup("ide") : numbered("ahci", n / AHCI_PORTS);
-    if (n >= AHCI_PORTS && n % AHCI_PORTS == 0)
-        add_json(builder, "-device", device("ich9-ahci", controller));
-
     JsonObject *object = device(read_only ? "ide-cd" : "ide-hd", id);
-    g_autofree char *bus = g_strdup_printf("%s.%u", controller, n % AHCI_PORTS);
+    g_autofree char *bus = numbered("ide.", builder->n_sata++);
     json_object_set_string_member(object, "bus", bus);
     return object;
 }
 
-static JsonObject *disk_device(Builder *builder, const BerthDisk *disk, const char *id)
+static JsonObject *disk_device(Builder *builder, const BerthDisk *disk, guint index, const char *id)
 {
     if (g_str_equal(disk->bus, "scsi"))
         return scsi_disk(builder, id);
     if (g_str_equal(disk->bus, "sata"))
         return sata_disk(builder, id, disk->read_only);
-    return virtio_disk(builder, id);
+    return virtio_disk(builder, id, index);
 }
 
 static void add_disks(Builder *builder)
@@ -321,7 +304,7 @@ static void add_disks(Builder *builder)
         g_autofree char *id = numbered("drive", i);
         add_disk_node(builder, disk, i, node);
 
-        JsonObject *object = disk_device(builder, disk, id);
+        JsonObject *object = disk_device(builder, disk, i, id);
         json_object_set_string_member(object, "drive", node);
         /* The guest's /dev/disk/by-id. */
         json_object_set_string_member(object, "serial", node);
@@ -382,9 +365,7 @@ static void add_card(Builder *builder, const BerthNetwork *network, guint index,
     g_autofree char *id = numbered("nic", index);
     g_autofree char *mac = network->mac[0] != '\0' ? g_strdup(network->mac) : berth_network_mac(builder->in->id, index);
     JsonObject *object = virtio_device(builder, "virtio-net", id);
-    const guint n = builder->n_networks++;
-    place(builder, object, PCI_SLOT_NETWORKS + n % PCI_SLOTS_NETWORKS, n / PCI_SLOTS_NETWORKS,
-          builder->all_networks > PCI_SLOTS_NETWORKS);
+    place(builder, object, PCI_SLOT_NETWORKS + index, 0);
     json_object_set_string_member(object, "netdev", backend);
     json_object_set_string_member(object, "mac", mac);
     /* Only a VM that has nothing else to boot from boots from the network; the others save the time of the boot ROM. */
@@ -395,19 +376,12 @@ static void add_card(Builder *builder, const BerthNetwork *network, guint index,
     add_json(builder, "-device", object);
 }
 
-static gboolean has_card(const BerthNetwork *network)
-{
-    return !g_str_equal(network->mode, "none");
-}
-
 static void add_networks(Builder *builder)
 {
     const GPtrArray *networks = builder->in->config->networks;
-    for (guint i = 0; i < networks->len; i++)
-        builder->all_networks += has_card(g_ptr_array_index(networks, i)) ? 1 : 0;
     for (guint i = 0; i < networks->len; i++) {
         const BerthNetwork *network = g_ptr_array_index(networks, i);
-        if (!has_card(network))
+        if (g_str_equal(network->mode, "none"))
             continue;
         g_autofree char *backend = numbered("net", i);
         add_backend(builder, network, i, backend);
@@ -420,7 +394,10 @@ static void add_networks(Builder *builder)
 static void add_rng(Builder *builder)
 {
     JsonObject *object = virtio_device(builder, "virtio-rng", "rng");
-    place(builder, object, PCI_SLOT_MISC, MISC_RNG, TRUE);
+    place(builder, object, PCI_SLOT_MISC, MISC_RNG);
+    /* A guest looks for the slot's other functions only where the first says that there are some. */
+    if (!builder->mmio)
+        json_object_set_boolean_member(object, "multifunction", TRUE);
     add_json(builder, "-device", object);
 }
 
@@ -428,7 +405,7 @@ static void add_rng(Builder *builder)
 static void add_balloon(Builder *builder)
 {
     JsonObject *object = virtio_device(builder, "virtio-balloon", "balloon");
-    place(builder, object, PCI_SLOT_MISC, MISC_BALLOON, TRUE);
+    place(builder, object, PCI_SLOT_MISC, MISC_BALLOON);
     json_object_set_boolean_member(object, "free-page-reporting", TRUE);
     json_object_set_boolean_member(object, "deflate-on-oom", TRUE);
     add_json(builder, "-device", object);
@@ -439,7 +416,7 @@ static void add_vsock(Builder *builder)
     if (!builder->in->config->vsock)
         return;
     JsonObject *object = virtio_device(builder, "vhost-vsock", "vsock");
-    place(builder, object, PCI_SLOT_MISC, MISC_VSOCK, TRUE);
+    place(builder, object, PCI_SLOT_MISC, MISC_VSOCK);
     json_object_set_int_member(object, "guest-cid", builder->in->cid);
     if (builder->in->vsock_fd >= 0)
         set_number_as_string(object, "vhostfd", builder->in->vsock_fd);

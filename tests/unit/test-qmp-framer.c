@@ -161,7 +161,7 @@ static void test_memory(void)
     g_autofree char *blank = g_strnfill(65536, '\n');
     struct rusage before, after;
     getrusage(RUSAGE_SELF, &before);
-    for (guint i = 0; i < 1600; i++) {
+    for (guint i = 0; i < 800; i++) {
         push(framer, blank);
         assert_next(framer, NULL);
     }
