@@ -43,6 +43,7 @@
 #define BERTH_FILE_WANTED "want-running"
 #define BERTH_DIR_DISKS "disks"
 #define BERTH_DIR_LOGS "logs"
+#define BERTH_FILE_FIRMWARE_VARS "vars.fd" /* in disks/ */
 #define BERTH_FILE_SERIAL_LOG "serial.log"
 #define BERTH_FILE_QEMU_LOG "qemu.log"
 #define BERTH_LOG_OLD_SUFFIX ".1"
