@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "durable-file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -74,6 +75,39 @@ int berth_dir_ensure(int dir_fd, const char *name, mode_t mode, GError **error)
 gboolean berth_dir_sync(int dir_fd, GError **error)
 {
     return sync_fd(dir_fd, "a directory", error);
+}
+
+static GPtrArray *read_names(DIR *dir, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (!entry && errno != 0) {
+            fail(error, "read", "a directory");
+            return NULL;
+        }
+        if (!entry)
+            return g_steal_pointer(&names);
+        if (!g_str_equal(entry->d_name, ".") && !g_str_equal(entry->d_name, ".."))
+            g_ptr_array_add(names, g_strdup(entry->d_name));
+    }
+}
+
+GPtrArray *berth_dir_list(int dir_fd, GError **error)
+{
+    BERTH_AUTOFD fd = berth_dir_open(dir_fd, ".", error);
+    if (fd < 0)
+        return NULL;
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        fail(error, "read", "a directory");
+        return NULL;
+    }
+    berth_steal_fd(&fd);
+    GPtrArray *names = read_names(dir, error);
+    closedir(dir);
+    return names;
 }
 
 static gboolean write_all(int fd, const char *data, gsize length, const char *name, GError **error)

@@ -8,13 +8,18 @@
  * Errors are StorageFailed and name the file. Names are single path components below a directory descriptor,
  * and symbolic links are never followed. */
 
-/* An O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC descriptor of @name below @dir_fd (AT_FDCWD with an absolute path); -1 on error. */
+/* An O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC descriptor of @name below @dir_fd (AT_FDCWD with an absolute path); -1 on error.
+ */
 int berth_dir_open(int dir_fd, const char *name, GError **error);
 
 /* The same, made first with @mode where it is absent; its parent is fsynced. */
 int berth_dir_ensure(int dir_fd, const char *name, mode_t mode, GError **error);
 
 gboolean berth_dir_sync(int dir_fd, GError **error);
+
+/* (transfer full) (element-type filename): all names in it but "." and "..", in no order. The position of @dir_fd is
+ * neither used nor changed: several threads may list one directory. */
+GPtrArray *berth_dir_list(int dir_fd, GError **error);
 
 /**
  * berth_durable_write:
