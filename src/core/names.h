@@ -52,6 +52,7 @@
 #define BERTH_FILE_QMP_SOCKET "qmp.sock"
 #define BERTH_FILE_CONSOLE_SOCKET "console.sock"
 #define BERTH_FILE_EXIT "exit"
+#define BERTH_FILE_RUN "run"
 
 /* In an image's directory below images/. */
 #define BERTH_FILE_IMAGE "image.json"
