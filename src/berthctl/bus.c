@@ -15,9 +15,9 @@ CtlStatus ctl_connect(Ctl *ctl, gboolean acts)
 {
     int r = ctl->user ? sd_bus_open_user(&ctl->bus) : sd_bus_open_system(&ctl->bus);
     if (r < 0) {
-        g_autofree char *message =
-            g_strdup_printf(ctl->user ? _("Can't connect to the session bus: %s") : _("Can't connect to the system bus: %s"),
-                            g_strerror(-r));
+        g_autofree char *message = g_strdup_printf(ctl->user ? _("Can't connect to the session bus: %s")
+                                                             : _("Can't connect to the system bus: %s"),
+                                                   g_strerror(-r));
         ctl_say_error(message);
         return CTL_FAILED;
     }

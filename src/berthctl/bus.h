@@ -55,7 +55,7 @@ CtlStatus ctl_fail(Ctl *ctl, int r, const sd_bus_error *error, const char *forma
 /**
  * ctl_open:
  * @method: of the VM called @name; answers with a descriptor
- * @failure: "Can't open … of %s"
+ * @failure: "Can't open the console of": the name comes after it
  * @fd: (out): close-on-exec
  */
 CtlStatus ctl_open(Ctl *ctl, const char *name, const char *method, GVariant *args, const char *failure, int *fd);

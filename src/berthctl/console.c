@@ -131,7 +131,7 @@ CtlStatus ctl_run_console(Ctl *ctl, const CtlCommand *command, int argc, char **
         return status;
     BERTH_AUTOFD stream = -1;
     status = ctl_open(ctl, names[0], "OpenConsole", g_variant_new_parsed("(@a{sv} {},)"),
-                      _("Can't open the console of %s"), &stream);
+                      _("Can't open the console of"), &stream);
     if (status != CTL_OK)
         return status;
     /* The stream needs no bus; and no agent may fight for the terminal. */

@@ -8,7 +8,8 @@
 #include "options.h"
 #include "text.h"
 
-static char **parse_create(Ctl *ctl, const CtlCommand *command, CtlDefinition *d, gboolean *start, int argc, char **argv)
+static char **parse_create(Ctl *ctl, const CtlCommand *command, CtlDefinition *d, gboolean *start, int argc,
+                           char **argv)
 {
     const GOptionEntry entries[] = {
         {"image", 'i', 0, G_OPTION_ARG_STRING, &d->image, N_("Image to boot from"), N_("IMAGE")},

@@ -10,7 +10,7 @@
 typedef enum {
     CTL_OK = 0,
     CTL_FAILED = 1,
-    CTL_USAGE = 2,     /* also where a value is not what the daemon takes (InvalidArgs) */
+    CTL_USAGE = 2, /* also where a value is not what the daemon takes (InvalidArgs) */
     CTL_NOT_FOUND = 3,
     CTL_DENIED = 4,
     CTL_TIMED_OUT = 5, /* `wait --timeout` */

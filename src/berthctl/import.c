@@ -38,8 +38,8 @@ static void clear_options(ImportOptions *o)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImportOptions, clear_options)
 
-/* With our own rights: the daemon reads only what we could open. Without blocking, should it be a pipe: the daemon refuses
- * what is no regular file. */
+/* With our own rights: the daemon reads only what we could open. Without blocking, should it be a pipe: the daemon
+ * refuses what is no regular file. */
 static gboolean open_file(const char *path, int *fd)
 {
     if (path == NULL)

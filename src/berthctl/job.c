@@ -13,8 +13,8 @@
 typedef struct {
     Ctl *ctl;
     sd_event *event;
-    char *path;      /* %NULL until the call is answered */
-    char *owner;     /* unique name of who answered */
+    char *path;       /* %NULL until the call is answered */
+    char *owner;      /* unique name of who answered */
     GPtrArray *early; /* (element-type sd_bus_message): what came from jobs before we knew which is ours */
     double fraction;
     guint64 done, total;

@@ -9,8 +9,8 @@
  * @args: its arguments, sunk if floating
  * @result: (out) (transfer full): the object that the job made
  *
- * Calls @method and waits until its job has Completed, also where that came before the answer. Meanwhile there is a progress bar, and
- * SIGINT cancels the job; a second one stops waiting for that.
+ * Calls @method and waits until its job has Completed, also where that came before the answer. Meanwhile there is a
+ * progress bar, and SIGINT cancels the job; a second one stops waiting for that.
  *
  * Returns: negative errno, with @error: the call's or the job's
  */

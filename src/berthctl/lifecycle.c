@@ -8,13 +8,13 @@
 static const struct {
     const char *command, *method, *failure;
 } actions[] = {
-    {"start", "Start", N_("Can't start %s")},
-    {"shutdown", "Shutdown", N_("Can't shut %s down")},
-    {"poweroff", "PowerOff", N_("Can't power %s off")},
-    {"reset", "Reset", N_("Can't reset %s")},
-    {"pause", "Pause", N_("Can't pause %s")},
-    {"resume", "Resume", N_("Can't resume %s")},
-    {"cancel-removal", "CancelRemoval", N_("Can't cancel the removal of %s")},
+    {"start", "Start", N_("Can't start")},
+    {"shutdown", "Shutdown", N_("Can't shut down")},
+    {"poweroff", "PowerOff", N_("Can't power off")},
+    {"reset", "Reset", N_("Can't reset")},
+    {"pause", "Pause", N_("Can't pause")},
+    {"resume", "Resume", N_("Can't resume")},
+    {"cancel-removal", "CancelRemoval", N_("Can't cancel the removal of")},
 };
 
 static guint find_action(const char *command)
@@ -32,12 +32,7 @@ static CtlStatus act(Ctl *ctl, guint action, const char *name)
     int r = ctl_find_vm(ctl, name, &path, &error);
     if (r >= 0)
         r = ctl_call_simple(ctl, path, BERTH_IFACE_VM, actions[action].method, &error);
-    if (r >= 0)
-        return CTL_OK;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    return ctl_fail(ctl, r, &error, _(actions[action].failure), name);
-#pragma GCC diagnostic pop
+    return r < 0 ? ctl_fail(ctl, r, &error, "%s %s", _(actions[action].failure), name) : CTL_OK;
 }
 
 CtlStatus ctl_run_lifecycle(Ctl *ctl, const CtlCommand *command, int argc, char **argv)

@@ -96,7 +96,7 @@ CtlStatus ctl_run_log(Ctl *ctl, const CtlCommand *command, int argc, char **argv
 
     BERTH_AUTOFD fd = -1;
     GVariant *args = g_variant_new_parsed("(%s, @a{sv} {})", qemu ? "qemu" : "serial");
-    status = ctl_open(ctl, names[0], "OpenLog", args, _("Can't open the log of %s"), &fd);
+    status = ctl_open(ctl, names[0], "OpenLog", args, _("Can't open the log of"), &fd);
     if (status != CTL_OK)
         return status;
     ctl_disconnect(ctl);
@@ -105,7 +105,7 @@ CtlStatus ctl_run_log(Ctl *ctl, const CtlCommand *command, int argc, char **argv
     int r = following ? follow(&log) : copy(&log);
     /* inotify asks for the right to read the file itself, which a descriptor alone does not give. */
     if (r == -EACCES && following)
-        return ctl_fail(ctl, r, &SD_BUS_ERROR_NULL, _("Can't follow the log of %s without the right to open it yourself"),
-                        names[0]);
+        return ctl_fail(ctl, r, &SD_BUS_ERROR_NULL,
+                        _("Can't follow the log of %s without the right to open it yourself"), names[0]);
     return r < 0 ? ctl_fail(ctl, r, &SD_BUS_ERROR_NULL, _("Can't show the log of %s"), names[0]) : CTL_OK;
 }

@@ -36,8 +36,8 @@ static void replace(CtlObserver *observer, const char *path, CtlObject *now)
 static gboolean is_news(const CtlObserver *observer, sd_bus_message *m)
 {
     guint64 serial = 0;
-    return g_strcmp0(sd_bus_message_get_sender(m), observer->owner) == 0 && sd_bus_message_get_cookie(m, &serial) >= 0 &&
-           serial > observer->snapshot;
+    return g_strcmp0(sd_bus_message_get_sender(m), observer->owner) == 0 &&
+           sd_bus_message_get_cookie(m, &serial) >= 0 && serial > observer->snapshot;
 }
 
 static int on_added(sd_bus_message *m, void *data, sd_bus_error *error)
@@ -75,7 +75,8 @@ static int on_properties(sd_bus_message *m, void *data, sd_bus_error *error)
         !g_str_equal(interface, BERTH_IFACE_VM) || berth_bus_read_variant(m, &values) < 0 ||
         berth_bus_read_variant(m, &names) < 0)
         return 0;
-    if (g_variant_is_of_type(values, G_VARIANT_TYPE_VARDICT) && g_variant_is_of_type(names, G_VARIANT_TYPE_STRING_ARRAY))
+    if (g_variant_is_of_type(values, G_VARIANT_TYPE_VARDICT) &&
+        g_variant_is_of_type(names, G_VARIANT_TYPE_STRING_ARRAY))
         replace(observer, path, ctl_object_merge(vm, values, names));
     return 0;
 }
@@ -166,7 +167,8 @@ static int subscribe(CtlObserver *observer)
     };
     G_STATIC_ASSERT(G_N_ELEMENTS(matches) == N_MATCHES);
     for (guint i = 0; i < N_MATCHES; i++) {
-        int r = sd_bus_add_match(observer->ctl->bus, &observer->slots[i], matches[i].match, matches[i].handler, observer);
+        int r =
+            sd_bus_add_match(observer->ctl->bus, &observer->slots[i], matches[i].match, matches[i].handler, observer);
         if (r < 0)
             return r;
     }

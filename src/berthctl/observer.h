@@ -5,8 +5,8 @@
 
 #include "object.h"
 
-/* All VMs as the daemon's signals keep them: nothing is asked twice. It outlives the daemon: where that goes and comes back,
- * what has changed meanwhile is told as if it had been watched. */
+/* All VMs as the daemon's signals keep them: nothing is asked twice. It outlives the daemon: where that goes and comes
+ * back, what has changed meanwhile is told as if it had been watched. */
 typedef struct CtlObserver CtlObserver;
 
 /* @before is %NULL for a VM that appears, @now for one that is gone. Both are valid only during the call. */

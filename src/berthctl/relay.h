@@ -4,8 +4,8 @@
 #include <glib.h>
 #include <systemd/sd-event.h>
 
-/* One direction of a stream: what can be read from one descriptor is written to another, with one buffer in between. Nothing is
- * read while the other side does not take what there is. */
+/* One direction of a stream: what can be read from one descriptor is written to another, with one buffer in between.
+ * Nothing is read while the other side does not take what there is. */
 
 #define CTL_RELAY_SIZE 4096u
 

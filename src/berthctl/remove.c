@@ -13,7 +13,8 @@ typedef struct {
     sd_event *event; /* with --wait */
     int grace;       /* seconds, -1 where not said */
     gboolean wait;
-    GHashTable *pending; /* paths of VMs that Remove was answered for, and that are not gone yet; value: name as typed */
+    GHashTable
+        *pending; /* paths of VMs that Remove was answered for, and that are not gone yet; value: name as typed */
     JsonArray *results;
     CtlStatus status;
 } Removal;

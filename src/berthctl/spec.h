@@ -3,8 +3,9 @@
 
 #include <json-glib/json-glib.h>
 
-/* What is short on the command line and a list in the definition. Each becomes JSON that berth_vm_config_variant_from_json()
- * takes and checks: keys, types and bounds stand in core's table alone. Errors are InvalidArgs and quote what was typed. */
+/* What is short on the command line and a list in the definition. Each becomes JSON that
+ * berth_vm_config_variant_from_json() takes and checks: keys, types and bounds stand in core's table alone. Errors are
+ * InvalidArgs and quote what was typed. */
 
 /* "10G", "10G,format=raw,bus=sata,read-only" (transfer full) */
 JsonObject *ctl_disk_from_spec(const char *spec, GError **error);

@@ -35,7 +35,8 @@ static void state_line(const CtlObject *vm)
     g_autofree char *ago = ctl_format_ago(since);
     const char *colour = ctl_colour_of_state(state);
     const char *wanted = ctl_get_bool(vm, "WantRunning") ? _(" (wanted to run)") : "";
-    const char *hung = g_str_equal(state, "running") && !ctl_get_bool(vm, "Responsive") ? _(", QEMU does not answer") : "";
+    const char *hung =
+        g_str_equal(state, "running") && !ctl_get_bool(vm, "Responsive") ? _(", QEMU does not answer") : "";
     printf("%*s: %s%s%s", LABEL_WIDTH, _("State"), colour, described, ctl_colour_end(colour));
     printf("%s%s", hung, g_str_equal(state, "running") ? "" : wanted);
     if (since != 0)
@@ -138,9 +139,9 @@ static void config_lines(const CtlObject *vm)
     for_each_of(config, "networks", network_lines);
     const char *restart = "";
     g_variant_lookup(config, "restart", "&s", &restart);
-    g_autofree char *text = g_strdup_printf(
-        ngettext("%s (%u restart)", "%s (%u restarts)", (gulong) ctl_get_number(vm, "NRestarts")), restart,
-        (guint) ctl_get_number(vm, "NRestarts"));
+    g_autofree char *text =
+        g_strdup_printf(ngettext("%s (%u restart)", "%s (%u restarts)", (gulong) ctl_get_number(vm, "NRestarts")),
+                        restart, (guint) ctl_get_number(vm, "NRestarts"));
     line(_("Restart"), restart[0] != '\0' ? text : "", "");
 }
 

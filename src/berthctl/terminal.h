@@ -12,10 +12,13 @@ typedef struct {
     int saved_flags; /* of standard output, -1 where they are untouched */
 } CtlTerminal;
 
-#define CTL_TERMINAL_INIT {.saved_flags = -1}
+#define CTL_TERMINAL_INIT                                                                                              \
+    {                                                                                                                  \
+        .saved_flags = -1                                                                                              \
+    }
 
-/* Raw mode where standard input is a terminal; standard output does not block, so that one that takes nothing (^S, a window
- * that hangs) does not keep keys and signals from being seen. Returns 0 or a negative errno. */
+/* Raw mode where standard input is a terminal; standard output does not block, so that one that takes nothing (^S, a
+ * window that hangs) does not keep keys and signals from being seen. Returns 0 or a negative errno. */
 int ctl_terminal_make_raw(CtlTerminal *terminal);
 void ctl_terminal_restore(CtlTerminal *terminal);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlTerminal, ctl_terminal_restore)

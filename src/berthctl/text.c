@@ -97,7 +97,7 @@ const char *ctl_colour_of_state(const char *state)
     static const struct {
         const char *state, *sequence;
     } colours[] = {
-        {"running", "\033[32m"},      {"starting", "\033[36m"}, {"stopping", "\033[36m"}, {"paused", "\033[34m"},
+        {"running", "\033[32m"},        {"starting", "\033[36m"}, {"stopping", "\033[36m"}, {"paused", "\033[34m"},
         {"removing", "\033[38;5;214m"}, {"exited", "\033[31m"},   {"broken", "\033[1;31m"}, {"stopped", "\033[90m"},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(colours); i++)
