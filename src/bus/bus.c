@@ -139,19 +139,25 @@ static void went_down(gpointer data)
 
 static const BerthBusLinkHandler link_handler = {.up = went_up, .down = went_down};
 
+static void drop_slot(gpointer slot)
+{
+    sd_bus_slot_unref(slot);
+}
+
 BerthBus *berth_bus_new(BerthBusLink *link, gboolean user, const char *const *capabilities)
 {
     BerthBus *bus = g_new0(BerthBus, 1);
     bus->link = link;
     bus->polkit = berth_polkit_new(link, user);
     bus->capabilities = capabilities;
-    bus->slots = g_ptr_array_new_with_free_func((GDestroyNotify) sd_bus_slot_unref);
+    bus->slots = g_ptr_array_new_with_free_func(drop_slot);
     bus->dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return bus;
 }
 
 void berth_bus_free(BerthBus *bus)
 {
+    berth_bus_link_remove(bus->link, &link_handler, bus);
     went_down(bus);
     g_clear_pointer(&bus->calls, g_hash_table_unref);
     g_ptr_array_unref(bus->slots);

@@ -72,6 +72,11 @@ void berth_call_succeed(sd_bus_message *message)
         sd_bus_reply_method_return(message, NULL);
 }
 
+static void drop_message(gpointer message)
+{
+    sd_bus_message_unref(message);
+}
+
 static void answer(const GError *error, gpointer data)
 {
     sd_bus_message *message = data;
@@ -83,7 +88,7 @@ static void answer(const GError *error, gpointer data)
 
 BerthReply *berth_call_reply(sd_bus_message *message)
 {
-    return berth_reply_new(answer, sd_bus_message_ref(message), (GDestroyNotify) sd_bus_message_unref);
+    return berth_reply_new(answer, sd_bus_message_ref(message), drop_message);
 }
 
 GVariant *berth_call_read(sd_bus_message *message, GError **error)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "../core/error.h"
 #include "bus-private.h"
 
 /* A method call on its way: authorised, carried out, answered exactly once. */

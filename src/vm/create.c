@@ -86,12 +86,22 @@ static Creation *creation_new(BerthManager *manager, const char *name, BerthVmCo
     return creation;
 }
 
+/* What berth.conf says for VMs that do not. */
+static BerthVmConfig *host_defaults(const BerthSettings *settings)
+{
+    g_autoptr(BerthVmConfig) built_in = berth_vm_config_new();
+    GVariantDict dict;
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "restart", "s", settings->restart);
+    g_autoptr(GVariant) changes = g_variant_ref_sink(g_variant_dict_end(&dict));
+    return berth_vm_config_apply(built_in, changes, NULL);
+}
+
 void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes,
                           void (*created)(BerthVm *vm, const GError *error, gpointer data), gpointer data)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(BerthVmConfig) defaults = berth_vm_config_new();
-    defaults->restart = g_intern_string(berth_manager_host(manager)->settings->restart);
+    g_autoptr(BerthVmConfig) defaults = host_defaults(berth_manager_host(manager)->settings);
     g_autoptr(BerthVmConfig) config = NULL;
     guint32 cid = 0;
 

@@ -144,15 +144,8 @@ gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, 
                     config->image);
         return FALSE;
     }
-    if (image && image->meta->virtual_size > 0 && config->disks->len > 0) {
-        const BerthDisk *disk = g_ptr_array_index(config->disks, 0);
-        if (disk->size != 0 && disk->size < image->meta->virtual_size) {
-            g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS,
-                        "disks[0].size: %" G_GUINT64_FORMAT " is smaller than image \"%s\" (%" G_GUINT64_FORMAT " bytes)",
-                        disk->size, config->image, image->meta->virtual_size);
-            return FALSE;
-        }
-    }
+    if (image && !berth_vm_config_check_image(config, image->meta, error))
+        return FALSE;
     return berth_port_table_check(manager->ports, config, self ? berth_vm_id(self) : "", error);
 }
 

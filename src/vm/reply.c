@@ -45,9 +45,9 @@ GPtrArray *berth_replies_new(void)
 
 void berth_replies_return(GPtrArray *replies, const GError *error)
 {
-    guint n = 0;
+    gsize n = 0;
     g_autofree gpointer *taken = g_ptr_array_steal(replies, &n);
-    for (guint i = 0; i < n; i++) {
+    for (gsize i = 0; i < n; i++) {
         BerthReply *reply = taken[i];
         berth_reply_return(&reply, error);
     }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "run.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
 #include "../core/error.h"
 #include "../host/runtime-dir.h"
 #include "manager.h"
+#include "remove.h"
 #include "settle.h"
 
 /* After QEMU's SIGKILL its keeper gets this long to write down how it ended, before the whole scope is killed. */
@@ -186,7 +188,9 @@ static void kill_done(const GError *error, gpointer data)
         /* systemd does not answer: the kernel does. */
         berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "systemd can't kill %s (%s); killing its processes directly", run->unit,
                      error->message);
-        berth_cgroup_kill(run->control_group);
+        g_autoptr(GError) refused = NULL;
+        if (!berth_cgroup_kill(run->control_group, &refused))
+            berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "%s", refused->message);
     }
     berth_run_look(run);
 }

@@ -5,6 +5,7 @@
 
 #include "../core/autofd.h"
 #include "../core/error.h"
+#include "../core/keeper-protocol.h"
 #include "../core/names.h"
 #include "../core/qemu-args.h"
 #include "../host/runtime-dir.h"
