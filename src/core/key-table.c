@@ -26,11 +26,16 @@ gpointer berth_keys_dup(const BerthKeyTable *table, gconstpointer source)
     return target;
 }
 
-void berth_keys_free(const BerthKeyTable *table, gpointer target)
+void berth_keys_clear(const BerthKeyTable *table, gpointer target)
 {
     for (guint i = 0; i < table->n_keys; i++)
         if (table->keys[i].kind->clear)
             table->keys[i].kind->clear(&table->keys[i], FIELD(&table->keys[i], target));
+}
+
+void berth_keys_free(const BerthKeyTable *table, gpointer target)
+{
+    berth_keys_clear(table, target);
     g_free(target);
 }
 
