@@ -102,10 +102,34 @@ static gboolean spawn(const BerthKeeperSpec *spec, int channel, pid_t *pid, GErr
     return FALSE;
 }
 
+static gboolean on_death(int fd, GIOCondition condition, gpointer user_data)
+{
+    siginfo_t info;
+
+    (void) waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG);
+    close(fd);
+    return G_SOURCE_REMOVE;
+}
+
+/* It can't be another process: it is our child, and nobody has reaped it. Its zombie is reaped whenever it comes,
+ * whether the keeper's object still lives then or not. */
+static int watch(pid_t pid, GError **error)
+{
+    BERTH_AUTOFD pidfd = berth_pidfd_open(pid, error);
+    int copy = pidfd < 0 ? -1 : fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+
+    if (pidfd >= 0 && copy < 0)
+        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "watch the keeper");
+    if (copy < 0)
+        return -1;
+    g_unix_fd_add(copy, G_IO_IN, on_death, NULL);
+    return berth_steal_fd(&pidfd);
+}
+
 BerthKeeper *berth_keeper_spawn(const BerthKeeperSpec *spec, GError **error)
 {
     int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "make the channel to the keeper");
         return NULL;
     }
@@ -115,8 +139,7 @@ BerthKeeper *berth_keeper_spawn(const BerthKeeperSpec *spec, GError **error)
     if (!spawn(spec, theirs, &pid, error))
         return NULL;
 
-    /* It can't be another process: it is our child, and nobody has reaped it. */
-    int pidfd = berth_pidfd_open(pid, error);
+    int pidfd = watch(pid, error);
     if (pidfd < 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
@@ -198,22 +221,13 @@ void berth_keeper_release(BerthKeeper *keeper, BerthKeeperAnswer answer, gpointe
     keeper->source = g_unix_fd_add(keeper->channel, G_IO_IN | G_IO_HUP, on_answer, keeper);
     /* Where it can't be told, it must not be waited for: the shutdown makes the source ready, and there is the answer.
      */
-    if (send(keeper->channel, BERTH_KEEPER_GO, strlen(BERTH_KEEPER_GO), MSG_NOSIGNAL) < 0)
+    if (send(keeper->channel, BERTH_KEEPER_GO, strlen(BERTH_KEEPER_GO), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         (void) shutdown(keeper->channel, SHUT_RDWR);
-}
-
-static gboolean on_late_death(int fd, GIOCondition condition, gpointer user_data)
-{
-    siginfo_t info;
-
-    (void) waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG);
-    close(fd);
-    return G_SOURCE_REMOVE;
 }
 
 void berth_keeper_free(BerthKeeper *keeper)
 {
     close_channel(keeper);
-    g_unix_fd_add(keeper->pidfd, G_IO_IN, on_late_death, NULL);
+    close(keeper->pidfd);
     g_free(keeper);
 }
