@@ -41,7 +41,7 @@ static void monitor_ready(BerthVm *vm)
 static void unit_found(const BerthScopeStatus *status, const GError *error, gpointer data)
 {
     BerthRun *run = data;
-    berth_systemd_call_free(&run->stop_call);
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&run->stop_call);
     if (!error && status->loaded && g_str_has_suffix(status->control_group, run->unit))
         berth_run_watch_cgroup(run, status->control_group);
     berth_run_end(run, FALSE);

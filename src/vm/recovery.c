@@ -86,7 +86,7 @@ static void orphan_stopped(const GError *error, gpointer data)
 {
     Orphan *orphan = data;
     g_autoptr(GError) failure = NULL;
-    berth_systemd_call_free(&orphan->call);
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&orphan->call);
     const char *runtime_dir = berth_manager_host(orphan->manager)->settings->runtime_dir;
     gboolean is_free = FALSE;
     if (error)

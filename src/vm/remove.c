@@ -142,7 +142,7 @@ static void unit_released(const GError *error, gpointer data)
 {
     BerthVm *vm = data;
     g_autoptr(GError) failure = NULL;
-    berth_systemd_call_free(&vm->removal->call);
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->removal->call);
     if (error) {
         wait_to_try_again(vm, NULL, error);
         return;

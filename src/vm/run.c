@@ -145,6 +145,7 @@ char *berth_run_blocker(BerthRun *run)
 static void ghost_stopped(const GError *error, gpointer data)
 {
     BerthRun *run = data;
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&run->stop_call);
     if (error)
         berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "Can't be sure that %s is gone: %s", run->unit, error->message);
     berth_vm_settle(run->vm); /* frees the run */
@@ -183,7 +184,7 @@ static void send_kill(int pidfd)
 static void kill_done(const GError *error, gpointer data)
 {
     BerthRun *run = data;
-    berth_systemd_call_free(&run->kill_call);
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&run->kill_call);
     if (error && run->control_group) {
         /* systemd does not answer: the kernel does. */
         berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "systemd can't kill %s (%s); killing its processes directly", run->unit,

@@ -245,7 +245,7 @@ static void start_scope(BerthVm *vm);
 static void scope_looked_at(const BerthScopeStatus *status, const GError *error, gpointer data)
 {
     BerthVm *vm = data;
-    berth_systemd_call_free(&vm->start->call);
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
     g_autofree char *cgroup = berth_cgroup_of(vm->run->keeper_pid, NULL);
     gboolean in_it = cgroup && g_str_has_suffix(cgroup, vm->run->unit) && !berth_pidfd_is_dead(vm->run->keeper_pidfd);
     if (!error && in_it && status->loaded && g_str_equal(status->active_state, "active")) {
@@ -264,7 +264,7 @@ static void scope_looked_at(const BerthScopeStatus *status, const GError *error,
 static void scope_started(const GError *error, gpointer data)
 {
     BerthVm *vm = data;
-    berth_systemd_call_free(&vm->start->call);
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
     if (error) {
         fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not start %s: %s", vm->run->unit, error->message);
         return;
