@@ -24,6 +24,11 @@ typedef struct {
     sd_bus_error error;
 } Job;
 
+static void unref_message(gpointer message)
+{
+    sd_bus_message_unref(message);
+}
+
 static void cancel(Job *job)
 {
     sd_bus_call_method_async(job->ctl->bus, NULL, BERTH_BUS_NAME, job->path, BERTH_IFACE_JOB, "Cancel", NULL, NULL,
@@ -181,7 +186,7 @@ int ctl_job_run(Ctl *ctl, const char *method, GVariant *args, char **result, sd_
     g_autoptr(sd_event) event = NULL;
     int r = sd_event_new(&event);
     job.event = event;
-    job.early = g_ptr_array_new_with_free_func((GDestroyNotify) sd_bus_message_unref);
+    job.early = g_ptr_array_new_with_free_func(unref_message);
     if (r >= 0)
         r = run(&job, method, args, slots);
     ctl_progress_clear();
