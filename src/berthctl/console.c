@@ -71,53 +71,46 @@ static int catch_signals(Console *console)
     return 0;
 }
 
-static int relay(Console *console, int stream)
+/* @taken: closed at the end. Nothing of the terminal or of signals is changed any more when this returns. */
+static int relay(Console *console, int taken)
 {
     static const CtlRelayHandler input = {look_for_escape, on_input_ended}, output = {NULL, on_output_ended};
+    BERTH_AUTOFD stream = taken;
     /* A descriptor can be polled for one purpose only. */
     BERTH_AUTOFD writer = fcntl(stream, F_DUPFD_CLOEXEC, 0);
     if (writer < 0 || fcntl(stream, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
         return -errno;
 
+    g_autoptr(sd_event) event = NULL;
     g_auto(CtlTerminal) terminal = CTL_TERMINAL_INIT;
     g_autoptr(CtlRelay) to_guest = NULL;
     g_autoptr(CtlRelay) from_guest = NULL;
-    int r = catch_signals(console);
+    int r = sd_event_new(&event);
+    console->event = event;
+    if (r >= 0)
+        r = catch_signals(console);
     if (r >= 0)
         r = ctl_terminal_make_raw(&terminal);
     if (r >= 0)
-        r = ctl_relay_new(console->event, STDIN_FILENO, writer, &input, console, &to_guest);
+        r = ctl_relay_new(event, STDIN_FILENO, writer, &input, console, &to_guest);
     if (r >= 0)
-        r = ctl_relay_new(console->event, stream, STDOUT_FILENO, &output, console, &from_guest);
+        r = ctl_relay_new(event, stream, STDOUT_FILENO, &output, console, &from_guest);
     if (r >= 0)
-        r = sd_event_loop(console->event);
+        r = sd_event_loop(event);
     return r < 0 ? r : console->error;
-}
-
-/* The signal does to us what it would have done, now that the terminal is as it was. */
-static void pass_on(int signal_number)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, signal_number);
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static CtlStatus converse(Ctl *ctl, const char *name, int stream)
 {
-    g_autoptr(sd_event) event = NULL;
-    int r = sd_event_new(&event);
-    Console console = {.event = event, .is_terminal = isatty(STDIN_FILENO)};
+    Console console = {.is_terminal = isatty(STDIN_FILENO)};
     if (console.is_terminal)
         fprintf(stderr, _("Connected to the console of %s. Press ^] to leave.\n"), name);
-    if (r >= 0)
-        r = relay(&console, stream);
-    if (console.is_terminal)
+    int r = relay(&console, stream);
+    if (console.is_terminal && console.signal != SIGHUP)
         fprintf(stderr, _("\nLeft the console of %s.\n"), name);
+    /* It does to us what it would have done, now that the terminal is as it was. */
     if (console.signal != 0)
-        pass_on(console.signal);
+        raise(console.signal);
     return r < 0 ? ctl_fail(ctl, r, &SD_BUS_ERROR_NULL, _("Can't show the console of %s"), name) : CTL_OK;
 }
 
@@ -129,7 +122,7 @@ CtlStatus ctl_run_console(Ctl *ctl, const CtlCommand *command, int argc, char **
     CtlStatus status = ctl_connect(ctl, TRUE);
     if (status != CTL_OK)
         return status;
-    BERTH_AUTOFD stream = -1;
+    int stream = -1;
     status = ctl_open(ctl, names[0], "OpenConsole", g_variant_new_parsed("(@a{sv} {},)"),
                       _("Can't open the console of"), &stream);
     if (status != CTL_OK)

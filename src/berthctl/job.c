@@ -24,6 +24,11 @@ typedef struct {
     sd_bus_error error;
 } Job;
 
+static void unref_message(gpointer message)
+{
+    sd_bus_message_unref(message);
+}
+
 static void cancel(Job *job)
 {
     sd_bus_call_method_async(job->ctl->bus, NULL, BERTH_BUS_NAME, job->path, BERTH_IFACE_JOB, "Cancel", NULL, NULL,
@@ -36,7 +41,6 @@ static void fail(Job *job, const char *name, const char *text)
         return;
     job->ended = TRUE;
     sd_bus_error_set(&job->error, name, text);
-    sd_event_exit(job->event, 0);
 }
 
 static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
@@ -62,7 +66,6 @@ static void completed(Job *job, sd_bus_message *m)
     }
     job->ended = TRUE;
     job->result = g_strdup(result);
-    sd_event_exit(job->event, 0);
 }
 
 static void progressed(Job *job, sd_bus_message *m)
@@ -171,7 +174,10 @@ static int run(Job *job, const char *method, GVariant *args, sd_bus_slot **slots
         r = sd_event_add_signal(job->event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, on_interrupt, job);
     if (r >= 0)
         r = sd_bus_call_async(job->ctl->bus, &slots[N_MATCHES], m, on_answer, job, CTL_UNHURRIED);
-    return r < 0 ? r : sd_event_loop(job->event);
+    /* No sd_event_exit(): it would close the bus. */
+    while (r >= 0 && !job->ended)
+        r = sd_event_run(job->event, G_MAXUINT64);
+    return r;
 }
 
 int ctl_job_run(Ctl *ctl, const char *method, GVariant *args, char **result, sd_bus_error *error)
@@ -181,7 +187,7 @@ int ctl_job_run(Ctl *ctl, const char *method, GVariant *args, char **result, sd_
     g_autoptr(sd_event) event = NULL;
     int r = sd_event_new(&event);
     job.event = event;
-    job.early = g_ptr_array_new_with_free_func((GDestroyNotify) sd_bus_message_unref);
+    job.early = g_ptr_array_new_with_free_func(unref_message);
     if (r >= 0)
         r = run(&job, method, args, slots);
     ctl_progress_clear();

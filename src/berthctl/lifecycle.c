@@ -2,6 +2,7 @@
 #include <glib/gi18n.h>
 
 #include "../core/names.h"
+#include "bus.h"
 #include "options.h"
 
 /* Commands that are one method of each VM named, and silent where it goes well. */

@@ -4,21 +4,20 @@
 #include <glib/gi18n.h>
 
 #include "../core/error.h"
+#include "../core/text.h"
 
-static void set_error(GError **error, const char *format, const char *spec) G_GNUC_FORMAT(2);
-
-static void set_error(GError **error, const char *format, const char *spec)
+/* "<what was typed> <what is wrong with it>" */
+static void refuse(GError **error, const char *spec, const char *problem)
 {
-    g_autofree char *valid = g_utf8_make_valid(spec, -1);
-    g_autofree char *message = g_strdup_printf(format, valid);
-    g_set_error_literal(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, message);
+    g_autofree char *quoted = berth_text_quote(spec);
+    g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "%s %s", quoted, problem);
 }
 
 gboolean ctl_split_assignment(const char *text, char **key, const char **value, GError **error)
 {
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text || !g_utf8_validate(text, -1, NULL)) {
-        set_error(error, _("\"%s\" is not of the form KEY=VALUE"), text);
+        refuse(error, text, _("is not of the form KEY=VALUE"));
         return FALSE;
     }
     *key = g_strndup(text, (gsize) (equals - text));
@@ -61,7 +60,7 @@ JsonObject *ctl_disk_from_spec(const char *spec, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(spec, ",", -1);
     if (words[0] == NULL || words[0][0] == '\0' || !g_utf8_validate(spec, -1, NULL)) {
-        set_error(error, _("\"%s\" is no disk; it must be SIZE[,format=FORMAT][,bus=BUS], e.g. 10G"), spec);
+        refuse(error, spec, _("is no disk; it must be SIZE[,format=FORMAT][,bus=BUS], e.g. 10G"));
         return NULL;
     }
     g_autoptr(JsonObject) disk = json_object_new();
@@ -83,7 +82,7 @@ JsonObject *ctl_network_from_spec(const char *spec, GError **error)
         json_object_set_string_member(network, "mode", "bridge");
         return set_members(network, words, error) ? g_steal_pointer(&network) : NULL;
     }
-    set_error(error, _("\"%s\" is no network; it must be user, none or bridge=NAME"), spec);
+    refuse(error, spec, _("is no network; it must be user, none or bridge=NAME"));
     return NULL;
 }
 
@@ -105,7 +104,7 @@ JsonObject *ctl_port_from_spec(const char *spec, GError **error)
     guint64 host = 0, guest = 0;
     if (n - first != 2 || !parse_port(words[first], &host) || !parse_port(words[first + 1], &guest) ||
         !g_utf8_validate(spec, -1, NULL)) {
-        set_error(error, _("\"%s\" is no port; it must be [tcp:|udp:][ADDRESS:]HOST-PORT:GUEST-PORT"), spec);
+        refuse(error, spec, _("is no port; it must be [tcp:|udp:][ADDRESS:]HOST-PORT:GUEST-PORT"));
         return NULL;
     }
     JsonObject *port = json_object_new();

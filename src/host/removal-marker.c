@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "../core/error.h"
 #include "../core/json-guard.h"
+#include "../core/key-table.h"
 #include "../core/names.h"
 #include "durable-file.h"
-#include "json-members.h"
 #include "tree-delete.h"
 
 #define MARKER_SIZE_MAX 4096u
@@ -20,97 +21,103 @@
 
 #define NSEC_PER_SEC G_GINT64_CONSTANT(1000000000)
 
-/* What a copy of a directory can't have. */
 typedef struct {
-    guint64 inode;
-    gint64 birth; /* ns since the epoch; 0 where the file system does not know */
-} Identity;
+    char *id;
+    char *incarnation;
+    /* What a copy of the directory can't have. */
+    char *inode;   /* decimal: 64 bits are more than JSON's numbers have here */
+    guint64 birth; /* ns since the epoch; 0 where the file system does not know */
+    guint64 asked, grace_until;
+    guint asked_by;
+} Marker;
 
-static gboolean identify(int vm_fd, Identity *identity, GError **error)
+#define AT(member) .offset = G_STRUCT_OFFSET(Marker, member), BERTH_KEY_REQUIRED
+
+static const BerthKey keys[] = {
+    {"id", &berth_kind_text, AT(id), .max = 36},
+    {"incarnation", &berth_kind_text, AT(incarnation), .max = 255},
+    {"inode", &berth_kind_text, AT(inode), .max = 20},
+    {"birth", &berth_kind_uint64, AT(birth), .max = G_MAXINT64},
+    {"asked", &berth_kind_uint64, AT(asked), .max = G_MAXINT64},
+    {"asked-by", &berth_kind_uint, AT(asked_by), .max = G_MAXUINT32},
+    {"grace-until", &berth_kind_uint64, AT(grace_until), .max = G_MAXINT64},
+};
+
+static const BerthKeyTable table = {keys, G_N_ELEMENTS(keys), sizeof(Marker), NULL};
+
+static void marker_free(Marker *marker)
+{
+    berth_keys_free(&table, marker);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Marker, marker_free)
+
+static void set_text(char **field, char *text)
+{
+    g_free(*field);
+    *field = text;
+}
+
+/* (transfer full): a marker for this very directory, the rest of it not set. */
+static Marker *marker_for(int vm_fd, GError **error)
 {
     struct statx st;
     if (statx(vm_fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0) {
         berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "look at the VM's directory");
-        return FALSE;
+        return NULL;
     }
-    identity->inode = st.stx_ino;
-    identity->birth = st.stx_mask & STATX_BTIME ? st.stx_btime.tv_sec * NSEC_PER_SEC + st.stx_btime.tv_nsec : 0;
-    return TRUE;
+    Marker *marker = berth_keys_new(&table);
+    set_text(&marker->inode, g_strdup_printf("%" G_GUINT64_FORMAT, (guint64) st.stx_ino));
+    if (st.stx_mask & STATX_BTIME && st.stx_btime.tv_sec >= 0)
+        marker->birth = st.stx_btime.tv_sec * NSEC_PER_SEC + st.stx_btime.tv_nsec;
+    return marker;
 }
 
-static char *to_json(const char *id, const char *incarnation, const Identity *identity,
-                     const BerthRemovalIntent *intent, gsize *length)
+static char *to_json(const Marker *marker, gsize *length)
 {
-    JsonObject *object = json_object_new();
-    /* JSON's numbers end at 63 bits here, inodes don't. */
-    g_autofree char *inode = g_strdup_printf("%" G_GUINT64_FORMAT, identity->inode);
-    json_object_set_string_member(object, "id", id);
-    json_object_set_string_member(object, "incarnation", incarnation);
-    json_object_set_string_member(object, "inode", inode);
-    json_object_set_int_member(object, "birth", identity->birth);
-    json_object_set_int_member(object, "asked", intent->asked);
-    json_object_set_int_member(object, "asked-by", intent->asked_by);
-    json_object_set_int_member(object, "grace-until", intent->grace_until);
-    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
-    json_node_take_object(root, object);
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    json_generator_set_root(generator, root);
-    return json_generator_to_data(generator, length);
+    g_autoptr(GVariant) all = g_variant_ref_sink(berth_keys_get(&table, marker));
+    g_autoptr(JsonNode) node = json_gvariant_serialize(all);
+    char *text = json_to_string(node, TRUE);
+    *length = strlen(text);
+    return text;
 }
 
-static gboolean read_intent(JsonObject *object, BerthRemovalIntent *intent, GError **error)
+static Marker *from_json(const char *text, gsize length, GError **error)
 {
-    gint64 asked_by;
-    if (!berth_json_member_int(object, "asked", 0, G_MAXINT64, &intent->asked, error) ||
-        !berth_json_member_int(object, "asked-by", 0, G_MAXUINT32, &asked_by, error) ||
-        !berth_json_member_int(object, "grace-until", 0, G_MAXINT64, &intent->grace_until, error))
-        return FALSE;
-    intent->asked_by = asked_by;
-    return TRUE;
-}
-
-static gboolean mismatch(GError **error, const char *what)
-{
-    g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "it was made for another %s", what);
-    return FALSE;
+    g_autoptr(JsonObject) object = berth_json_parse_object(text, length, error);
+    g_autoptr(GVariant) all = object ? berth_keys_from_json(&table, "", object, NULL, error) : NULL;
+    g_autoptr(Marker) marker = berth_keys_new(&table);
+    return all && berth_keys_set(&table, "", all, marker, error) ? g_steal_pointer(&marker) : NULL;
 }
 
 /* Everything must match: what was restored or copied from elsewhere was never asked to go. */
-static gboolean check_meant(JsonObject *object, const char *id, const char *incarnation, const Identity *identity,
-                            const char **marked, GError **error)
+static gboolean check_meant(const Marker *marker, const Marker *meant, GError **error)
 {
-    const char *of_id, *of_incarnation, *inode;
-    gint64 birth;
-    if (!berth_json_member_string(object, "id", &of_id, error) ||
-        !berth_json_member_string(object, "incarnation", &of_incarnation, error) ||
-        !berth_json_member_string(object, "inode", &inode, error) ||
-        !berth_json_member_int(object, "birth", G_MININT64, G_MAXINT64, &birth, error))
-        return FALSE;
-    if (!g_str_equal(of_id, id))
-        return mismatch(error, "VM");
-    if (incarnation && *of_incarnation && !g_str_equal(of_incarnation, incarnation))
-        return mismatch(error, "incarnation of the VM");
-    guint64 number;
-    if (!g_ascii_string_to_unsigned(inode, 10, 0, G_MAXUINT64, &number, NULL) || number != identity->inode ||
-        birth != identity->birth)
-        return mismatch(error, "directory, of which this one is a copy");
-    *marked = of_incarnation;
-    return TRUE;
+    const char *other = NULL;
+    if (!g_str_equal(marker->id, meant->id))
+        other = "VM";
+    else if (*meant->incarnation && *marker->incarnation && !g_str_equal(marker->incarnation, meant->incarnation))
+        other = "incarnation of the VM";
+    else if (!g_str_equal(marker->inode, meant->inode) || marker->birth != meant->birth)
+        other = "directory, of which this one is a copy";
+    if (other)
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "it was made for another %s", other);
+    return !other;
 }
 
 static gboolean parse(int vm_fd, const char *text, gsize length, const char *id, const char *incarnation,
                       char **marked_incarnation, BerthRemovalIntent *intent, GError **error)
 {
-    Identity identity;
-    BerthRemovalIntent read;
-    const char *marked;
-    g_autoptr(JsonObject) object = berth_json_parse_object(text, length, error);
-    if (!object || !identify(vm_fd, &identity, error) ||
-        !check_meant(object, id, incarnation, &identity, &marked, error) || !read_intent(object, &read, error))
+    g_autoptr(Marker) marker = from_json(text, length, error);
+    g_autoptr(Marker) meant = marker ? marker_for(vm_fd, error) : NULL;
+    if (!meant)
         return FALSE;
-    *intent = read;
+    set_text(&meant->id, g_strdup(id));
+    set_text(&meant->incarnation, g_strdup(incarnation ? incarnation : ""));
+    if (!check_meant(marker, meant, error))
+        return FALSE;
+    *intent = (BerthRemovalIntent){marker->asked, marker->asked_by, marker->grace_until};
     if (marked_incarnation)
-        *marked_incarnation = g_strdup(marked);
+        *marked_incarnation = g_strdup(marker->incarnation);
     return TRUE;
 }
 
@@ -188,11 +195,16 @@ static gboolean write_over(int vm_fd, const char *text, gsize length, GError **e
 gboolean berth_removal_marker_write(int vm_fd, const char *id, const char *incarnation,
                                     const BerthRemovalIntent *intent, GError **error)
 {
-    Identity identity;
-    if (!identify(vm_fd, &identity, error))
+    g_autoptr(Marker) marker = marker_for(vm_fd, error);
+    if (!marker)
         return FALSE;
+    set_text(&marker->id, g_strdup(id));
+    set_text(&marker->incarnation, g_strdup(incarnation));
+    marker->asked = intent->asked;
+    marker->asked_by = intent->asked_by;
+    marker->grace_until = intent->grace_until;
     gsize length;
-    g_autofree char *text = to_json(id, incarnation, &identity, intent, &length);
+    g_autofree char *text = to_json(marker, &length);
     return exists(vm_fd, BERTH_FILE_MARKER) ? write_over(vm_fd, text, length, error)
                                             : write_first(vm_fd, text, length, error);
 }

@@ -1,15 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vm-record.h"
 
-#include "../core/error.h"
+#include <string.h>
+
 #include "../core/json-guard.h"
-#include "json-members.h"
+#include "../core/key-table.h"
 
 /* vsock's own: 0 to 2 are the hypervisor, the loopback and the host, the highest is "any". */
 #define CID_MIN 3
 #define CID_MAX (G_MAXUINT32 - 1)
 
+static const char *uuid_problem(const char *text)
+{
+    return berth_vm_id_is_valid(text) ? NULL : "must be a UUID in lower case";
+}
+
+static const char *name_problem(const char *text)
+{
+    return berth_vm_name_check(text, NULL) ? NULL : "must be fit for the name of a VM";
+}
+
+#define AT(member) .offset = G_STRUCT_OFFSET(BerthVmRecord, member), BERTH_KEY_REQUIRED
+
+static const BerthKey keys[] = {
+    {"id", &berth_kind_text, AT(id), .max = 36, .problem = uuid_problem},
+    {"name", &berth_kind_text, AT(name), .max = 63, .problem = name_problem},
+    {"incarnation", &berth_kind_text, AT(incarnation), .max = 36, .problem = uuid_problem},
+    {"cid", &berth_kind_uint, AT(cid), .min = CID_MIN, .max = CID_MAX},
+    {"created", &berth_kind_uint64, AT(created), .max = G_MAXINT64},
+};
+
+static const BerthKeyTable identity = {keys, G_N_ELEMENTS(keys), sizeof(BerthVmRecord), NULL};
 static const char *const own_members[] = {"id", "name", "incarnation", "cid", "created", NULL};
+G_STATIC_ASSERT(G_N_ELEMENTS(own_members) == G_N_ELEMENTS(keys) + 1);
 
 void berth_vm_record_free(BerthVmRecord *record)
 {
@@ -21,13 +44,13 @@ void berth_vm_record_free(BerthVmRecord *record)
     g_free(record);
 }
 
-static void add_definition(JsonObject *object, const BerthVmConfig *config)
+static void add_members(JsonObject *object, GVariant *floating)
 {
-    g_autoptr(GVariant) variant = g_variant_ref_sink(berth_vm_config_to_variant(config));
+    g_autoptr(GVariant) dict = g_variant_ref_sink(floating);
     GVariantIter iter;
     const char *key;
     GVariant *value;
-    g_variant_iter_init(&iter, variant);
+    g_variant_iter_init(&iter, dict);
     while (g_variant_iter_loop(&iter, "{&sv}", &key, &value))
         json_object_set_member(object, key, json_gvariant_serialize(value));
 }
@@ -35,56 +58,33 @@ static void add_definition(JsonObject *object, const BerthVmConfig *config)
 char *berth_vm_record_to_json(const BerthVmRecord *record, gsize *length)
 {
     JsonObject *object = json_object_new();
-    json_object_set_string_member(object, "id", record->id);
-    json_object_set_string_member(object, "name", record->name);
-    json_object_set_string_member(object, "incarnation", record->incarnation);
-    json_object_set_int_member(object, "cid", record->cid);
-    json_object_set_int_member(object, "created", record->created);
-    add_definition(object, record->config);
+    add_members(object, berth_keys_get(&identity, record));
+    add_members(object, berth_vm_config_to_variant(record->config));
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
     json_node_take_object(root, object);
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    json_generator_set_pretty(generator, TRUE);
-    json_generator_set_root(generator, root);
-    return json_generator_to_data(generator, length);
-}
-
-static gboolean read_uuid(JsonObject *object, const char *name, char **uuid, GError **error)
-{
-    const char *value;
-    if (!berth_json_member_string(object, name, &value, error))
-        return FALSE;
-    if (!berth_vm_id_is_valid(value)) {
-        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "\"%s\" is no UUID in lower case", name);
-        return FALSE;
-    }
-    *uuid = g_strdup(value);
-    return TRUE;
+    char *text = json_to_string(root, TRUE);
+    *length = strlen(text);
+    return text;
 }
 
 static BerthVmRecord *read_identity(JsonObject *object, GError **error)
 {
-    g_autoptr(BerthVmRecord) record = g_new0(BerthVmRecord, 1);
-    const char *name;
-    gint64 cid;
-    if (!read_uuid(object, "id", &record->id, error) ||
-        !read_uuid(object, "incarnation", &record->incarnation, error) ||
-        !berth_json_member_string(object, "name", &name, error) || !berth_vm_name_check(name, error) ||
-        !berth_json_member_int(object, "cid", CID_MIN, CID_MAX, &cid, error) ||
-        !berth_json_member_int(object, "created", 0, G_MAXINT64, &record->created, error))
-        return NULL;
-    record->name = g_strdup(name);
-    record->cid = cid;
-    return g_steal_pointer(&record);
+    g_autoptr(JsonObject) own = json_object_new();
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
+        if (json_object_has_member(object, keys[i].name))
+            json_object_set_member(own, keys[i].name, json_object_dup_member(object, keys[i].name));
+    g_autoptr(GVariant) members = berth_keys_from_json(&identity, "", own, NULL, error);
+    g_autoptr(BerthVmRecord) record = berth_keys_new(&identity);
+    return members && berth_keys_set(&identity, "", members, record, error) ? g_steal_pointer(&record) : NULL;
 }
 
 static BerthVmConfig *read_definition(const char *text, gsize length, GError **error)
 {
-    g_autoptr(GVariant) keys = berth_vm_config_variant_from_json(text, length, own_members, error);
-    if (!keys)
+    g_autoptr(GVariant) definition = berth_vm_config_variant_from_json(text, length, own_members, error);
+    if (!definition)
         return NULL;
     g_autoptr(BerthVmConfig) defaults = berth_vm_config_new();
-    return berth_vm_config_apply(defaults, keys, error);
+    return berth_vm_config_apply(defaults, definition, error);
 }
 
 gboolean berth_vm_record_from_json(const char *text, gsize length, BerthVmRecord **record, GError **error)

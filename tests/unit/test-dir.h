@@ -118,11 +118,20 @@ static inline void test_in_child(TestFunc func, TestDir *dir, const char *need)
         g_assert_cmpint(status, ==, 0);
 }
 
+/* A descriptor from before a mount does not see it. */
+static inline void test_dir_reopen(TestDir *dir)
+{
+    close(dir->fd);
+    dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_assert_cmpint(dir->fd, >=, 0);
+}
+
 /* For children: mounts that nobody else sees, and that go with the child. */
-static inline void test_private_mounts(void)
+static inline void test_private_mounts(TestDir *dir)
 {
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         _exit(TEST_SKIP);
+    test_dir_reopen(dir);
 }
 
 static inline void test_mount_tmpfs(TestDir *dir, const char *name, const char *options)
@@ -132,13 +141,10 @@ static inline void test_mount_tmpfs(TestDir *dir, const char *name, const char *
         _exit(TEST_SKIP);
 }
 
-/* The test's directory, read-only. dir->fd is opened anew below the mount. */
 static inline void test_mount_read_only(TestDir *dir)
 {
     if (mount(dir->path, dir->path, NULL, MS_BIND, NULL) < 0 ||
         mount(NULL, dir->path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
         _exit(TEST_SKIP);
-    close(dir->fd);
-    dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    g_assert_cmpint(dir->fd, >=, 0);
+    test_dir_reopen(dir);
 }

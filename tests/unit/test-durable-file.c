@@ -76,7 +76,7 @@ static void with_size_limit(TestDir *dir)
 
 static void with_full_disk(TestDir *dir)
 {
-    test_private_mounts();
+    test_private_mounts(dir);
     test_dir_mkdir(dir, "full");
     test_mount_tmpfs(dir, "full", "size=4k");
     g_autofree char *path = g_build_filename(dir->path, "full", NULL);
@@ -88,7 +88,7 @@ static void with_full_disk(TestDir *dir)
 
 static void with_read_only(TestDir *dir)
 {
-    test_private_mounts();
+    test_private_mounts(dir);
     test_mount_read_only(dir);
     assert_unchanged(dir, EROFS);
     g_autoptr(GError) error = NULL;
