@@ -127,6 +127,8 @@ static void find_processes(BerthVm *vm, gboolean unit_is_active)
 BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_active)
 {
     g_autoptr(BerthStoredVm) taken = stored;
+    if (taken->kind == BERTH_STORED_WHOLE && (taken->problem = berth_manager_find_double(manager, taken->record)))
+        taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
     find_processes(vm, unit_is_active);
     berth_manager_add(manager, vm);

@@ -26,6 +26,7 @@ static void saved(BerthVm *vm, gpointer data, const GError *error)
 {
     Configuration *configuration = data;
     vm->busy_with = NULL;
+    berth_manager_release_ports(vm->manager, vm, configuration->record.config);
     if (!error)
         berth_manager_set_config(vm->manager, vm, g_steal_pointer(&configuration->record.config));
     berth_reply_return(&configuration->reply, error);
@@ -65,5 +66,7 @@ void berth_manager_configure(BerthManager *manager, BerthVm *vm, GVariant *chang
     configuration->record.config = g_steal_pointer(&config);
     configuration->reply = reply;
     vm->busy_with = "Configure";
+    /* The new ports are the VM's from now on, beside its old ones: nobody takes them while the disk is written. */
+    berth_manager_claim_ports(manager, vm, configuration->record.config);
     berth_vm_work(vm, BERTH_WORK_SHORT, save, configuration, (GDestroyNotify) configuration_free, saved);
 }

@@ -44,7 +44,7 @@ static void made_on_disk(gpointer data, const GError *error, gpointer user_data)
     Creation *creation = data;
     BerthManager *manager = creation->manager;
     BerthVmRecord *record = creation->record;
-    berth_manager_unreserve(manager, record->name, record->config, record->cid, error == NULL);
+    berth_manager_unreserve(manager, record->name, record->config, record->cid);
     if (error) {
         creation->created(NULL, error, creation->data);
         return;

@@ -86,16 +86,26 @@ void berth_manager_add(BerthManager *manager, BerthVm *vm)
 {
     BerthVmRecord *record = vm->record;
     g_hash_table_insert(manager->by_id, record->id, vm);
-    /* Of two that claim one name (a restored directory) the second is found by its id only. */
+    /* Of two that claim one name or CID (a restored directory) the second has neither; it is found by its id. */
     if (!g_hash_table_contains(manager->by_name, record->name))
         g_hash_table_insert(manager->by_name, g_strdup(record->name), vm);
-    else
-        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "another VM has this name too; use the id %s", record->id);
-    if (record->cid != 0 && !berth_cid_pool_is_in_use(manager->cids, record->cid))
-        berth_cid_pool_claim(manager->cids, record->cid);
+    if (record->cid != 0)
+        vm->owns_cid = berth_cid_pool_claim(manager->cids, record->cid);
     if (record->config)
         berth_manager_set_config(manager, vm, g_steal_pointer(&record->config));
     manager->observer->vm_added(vm, manager->observer_data);
+}
+
+char *berth_manager_find_double(BerthManager *manager, const BerthVmRecord *record)
+{
+    const BerthVm *namesake = g_hash_table_lookup(manager->by_name, record->name);
+    if (namesake)
+        return g_strdup_printf("VM %s has the name \"%s\" too; remove one, or give it another name in its vm.json and reload",
+                               berth_vm_id(namesake), record->name);
+    if (record->cid != 0 && berth_cid_pool_is_in_use(manager->cids, record->cid))
+        return g_strdup_printf("Another VM has the CID %u too; remove one, or give it another CID in its vm.json and reload",
+                               record->cid);
+    return NULL;
 }
 
 void berth_manager_vm_changed(BerthManager *manager, BerthVm *vm, guint aspects)
@@ -136,6 +146,16 @@ void berth_manager_set_config(BerthManager *manager, BerthVm *vm, BerthVmConfig 
     berth_vm_changed(vm, BERTH_ASPECT_CONFIG);
 }
 
+void berth_manager_claim_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config)
+{
+    berth_port_table_claim(manager->ports, config, berth_vm_id(vm));
+}
+
+void berth_manager_release_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config)
+{
+    berth_port_table_release(manager->ports, config, berth_vm_id(vm));
+}
+
 gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, const BerthVmConfig *config, GError **error)
 {
     const BerthImage *image = berth_manager_find_image(manager, config->image);
@@ -153,6 +173,7 @@ void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm)
 {
     g_autoptr(BerthVm) hold = berth_vm_ref(vm);
     guint32 cid = vm->record->cid;
+    gboolean owned_cid = vm->owns_cid;
     berth_vm_log(vm, G_LOG_LEVEL_MESSAGE, "removed; nothing of it is left");
     /* Told while it can be found, then it goes, then its CID is free: nobody meets a new VM under an old one's CID. */
     manager->observer->vm_removed(vm, manager->observer_data);
@@ -160,7 +181,7 @@ void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm)
     if (g_hash_table_lookup(manager->by_name, berth_vm_name(vm)) == vm)
         g_hash_table_remove(manager->by_name, berth_vm_name(vm));
     g_hash_table_remove(manager->by_id, berth_vm_id(vm));
-    if (cid != 0)
+    if (owned_cid)
         berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), TRUE);
 }
 
@@ -196,16 +217,14 @@ gboolean berth_manager_is_reserved(BerthManager *manager, const char *name)
     return g_hash_table_lookup_extended(manager->by_name, name, NULL, &vm) && !vm;
 }
 
-void berth_manager_unreserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 cid,
-                             gboolean made)
+void berth_manager_unreserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 cid)
 {
     BerthImage *image = berth_manager_find_image(manager, config->image);
     if (image)
         image->n_reserved--;
     berth_port_table_release(manager->ports, config, name);
     g_hash_table_remove(manager->by_name, name);
-    if (!made)
-        berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), FALSE);
+    berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), FALSE);
 }
 
 /* Images and jobs */

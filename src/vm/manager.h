@@ -59,6 +59,8 @@ void berth_manager_configure(BerthManager *manager, BerthVm *vm, GVariant *chang
 
 /* For src/vm's own use: */
 
+/* What keeps a record found on disk from being a VM of its own: its name or CID is another's. (nullable) (transfer full) */
+char *berth_manager_find_double(BerthManager *manager, const BerthVmRecord *record);
 /* A VM of the store, known from now on: its CID, ports and image are taken note of. (transfer full) @vm; told to the observer. */
 void berth_manager_add(BerthManager *manager, BerthVm *vm);
 /* The end of a removal: the observer is told, the object goes, the CID rests. */
@@ -66,6 +68,9 @@ void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm);
 void berth_manager_vm_changed(BerthManager *manager, BerthVm *vm, guint aspects);
 /* @config takes the place of the VM's definition in memory; (transfer full). */
 void berth_manager_set_config(BerthManager *manager, BerthVm *vm, BerthVmConfig *config);
+/* Ports beside those of the VM's definition, while a new one is written. */
+void berth_manager_claim_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config);
+void berth_manager_release_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config);
 /* Why no VM may have this definition beside the others: a host port that is taken, an image that is not there. */
 gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, const BerthVmConfig *config, GError **error);
 /* The VM does not use its image any more. */
@@ -74,8 +79,7 @@ void berth_manager_release_image(BerthManager *manager, BerthVm *vm);
 /* A name and a CID for a creation in flight. */
 gboolean berth_manager_reserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 *cid,
                                GError **error);
-void berth_manager_unreserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 cid,
-                             gboolean made);
+void berth_manager_unreserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 cid);
 
 /* Whether a creation in flight holds @name. */
 gboolean berth_manager_is_reserved(BerthManager *manager, const char *name);

@@ -17,6 +17,7 @@ typedef struct BerthRemoval BerthRemoval;
 struct BerthVm {
     grefcount refs;
     BerthManager *manager;
+    gboolean owns_cid;     /* its CID is its own: false for a copy whose original is here too */
     BerthVmRecord *record; /* identity, definition, desired state; of a broken VM what is known (config may be %NULL) */
 
     BerthVmState state;
