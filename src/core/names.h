@@ -43,6 +43,7 @@
 #define BERTH_FILE_WANTED "want-running"
 #define BERTH_DIR_DISKS "disks"
 #define BERTH_DIR_LOGS "logs"
+#define BERTH_FILE_FIRMWARE_VARS "vars.fd" /* in disks/ */
 #define BERTH_FILE_SERIAL_LOG "serial.log"
 #define BERTH_FILE_QEMU_LOG "qemu.log"
 #define BERTH_LOG_OLD_SUFFIX ".1"
@@ -51,6 +52,7 @@
 #define BERTH_FILE_QMP_SOCKET "qmp.sock"
 #define BERTH_FILE_CONSOLE_SOCKET "console.sock"
 #define BERTH_FILE_EXIT "exit"
+#define BERTH_FILE_RUN "run"
 
 /* In an image's directory below images/. */
 #define BERTH_FILE_IMAGE "image.json"

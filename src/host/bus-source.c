@@ -35,6 +35,17 @@ static int remaining_msec(sd_bus *bus, int *msec)
     return 0;
 }
 
+/* GLib keeps its descriptors in order, so that one can't just be changed in place. It seldom is. */
+static void watch_fd(BusSource *self, int fd)
+{
+    if (self->poll.fd == fd)
+        return;
+    if (self->poll.fd >= 0)
+        g_source_remove_poll(&self->source, &self->poll);
+    self->poll.fd = fd;
+    g_source_add_poll(&self->source, &self->poll);
+}
+
 /* Everything is asked anew each time: a synchronous call elsewhere may have queued messages (then the timeout is now),
  * an unsent message may want POLLOUT, and the descriptor changes while the addresses of a bus are tried in turn. */
 static int refresh(BusSource *self, int *msec)
@@ -45,8 +56,8 @@ static int refresh(BusSource *self, int *msec)
     int events = sd_bus_get_events(self->bus);
     if (events < 0)
         return events;
-    self->poll.fd = fd;
     self->poll.events = (gushort) events;
+    watch_fd(self, fd);
     return remaining_msec(self->bus, msec);
 }
 
@@ -121,6 +132,5 @@ GSource *berth_bus_source_new(sd_bus *bus, void (*failed)(int error, gpointer da
     self->data = data;
     self->poll.fd = -1;
     g_source_set_static_name(source, "berth-bus");
-    g_source_add_poll(source, &self->poll);
     return source;
 }

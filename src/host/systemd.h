@@ -61,3 +61,5 @@ BerthSystemdCall *berth_systemd_list(BerthSystemd *systemd, guint64 timeout_usec
 
 /* Takes *@call and leaves %NULL; %NULL is fine. */
 void berth_systemd_call_free(BerthSystemdCall **call);
+/* For a callback: what it is given lives as long as its call. */
+#define BERTH_AUTO_SYSTEMD_CALL __attribute__((cleanup(berth_systemd_call_free))) BerthSystemdCall
