@@ -13,6 +13,7 @@
 #include "await.h"
 
 struct PrivateBus {
+    char *own_dir; /* NULL where the directory is the caller's */
     char *config;
     char *socket;
     char *address;
@@ -74,9 +75,20 @@ void private_bus_stop(PrivateBus *bus)
     bus->pid = 0;
 }
 
+static char *make_dir(void)
+{
+    g_autoptr(GError) error = NULL;
+    char *dir = g_dir_make_tmp("berth-bus-XXXXXX", &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(g_chmod(dir, 0755), ==, 0);
+    return dir;
+}
+
 PrivateBus *private_bus_new(const char *dir)
 {
     PrivateBus *bus = g_new0(PrivateBus, 1);
+    if (!dir)
+        dir = bus->own_dir = make_dir();
     bus->config = g_build_filename(dir, "bus.conf", NULL);
     bus->socket = g_build_filename(dir, "bus", NULL);
     bus->address = g_strconcat("unix:path=", bus->socket, NULL);
@@ -132,6 +144,9 @@ void private_bus_free(PrivateBus *bus)
     private_bus_stop(bus);
     g_unlink(bus->socket);
     g_unlink(bus->config);
+    if (bus->own_dir)
+        g_assert_cmpint(g_rmdir(bus->own_dir), ==, 0);
+    g_free(bus->own_dir);
     g_free(bus->config);
     g_free(bus->socket);
     g_free(bus->address);

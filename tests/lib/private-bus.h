@@ -10,7 +10,7 @@ typedef struct PrivateBus PrivateBus;
 
 /**
  * private_bus_new:
- * @dir: an existing directory, for its configuration and its socket; other users get in where they may enter it
+ * @dir: (nullable): an existing directory, for its configuration and its socket, that other users may enter; else a new one
  *
  * Starts the bus and makes it both the system bus and the session bus of this process and its children. Call it before
  * the process has threads: it changes the environment.
