@@ -6,8 +6,8 @@
 # password is `berth`. It powers off when the power button is pressed.
 #
 # The packages come from the Debian sources of this machine's apt, where it has bookworm's,
-# else from deb.debian.org. Nothing is mounted or installed here; without root, user
-# namespaces are used. An OUT.qcow2 that is newer than this script is kept.
+# else from deb.debian.org. Needs root, mounts and installs nothing on this machine. An
+# OUT.qcow2 that is newer than this script is kept.
 #
 # Needs these Debian packages: mmdebstrap apt debian-archive-keyring e2fsprogs fdisk
 # grub-common grub-pc-bin qemu-utils
@@ -24,8 +24,8 @@ filesystem=6d7d3f6e-6265-4274-a87f-64656269616e # the UUID by which GRUB's Linux
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 grub=/usr/lib/grub/i386-pc
 
-# Runs as (or as if) root when the packages are unpacked in $1: finish them, and put the tree
-# into the file system $disk while its owners and modes are what they should be.
+# Runs when the packages are unpacked in $1: finish them, and put the tree into the file
+# system $disk.
 customize() {
 	root=$1
 	echo root:berth | chroot "$root" chpasswd
@@ -131,6 +131,8 @@ for need in mmdebstrap:mmdebstrap apt-get:apt mke2fs:e2fsprogs sfdisk:fdisk \
 		die "needs ${need%:*} (Debian: ${need##*:})"
 done
 [ -e "$keyring" ] || die "needs $keyring (Debian: debian-archive-keyring)"
+
+[ "$(id -u)" -eq 0 ] || die "needs root"
 
 script=$(realpath "$0")
 out=$(realpath "$1")
