@@ -100,9 +100,10 @@ static gboolean shutdown_deadline(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-void berth_vm_begin_shutdown(BerthVm *vm, const char *why)
+void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why)
 {
-    guint64 patience = berth_manager_host(vm->manager)->settings->shutdown_timeout_usec;
+    const BerthSettings *settings = berth_manager_host(vm->manager)->settings;
+    guint64 patience = settings->shutdown_timeout_usec + (asked_by_keeper ? settings->poweroff_timeout_usec : 0);
     if (!vm->shutdown_timer)
         vm->shutdown_timer = g_timeout_add((guint) (patience / 1000), shutdown_deadline, vm);
     berth_vm_set_state(vm, BERTH_VM_STOPPING, why);
@@ -111,7 +112,7 @@ void berth_vm_begin_shutdown(BerthVm *vm, const char *why)
 static void guest_asked(BerthVm *vm)
 {
     if (vm->state == BERTH_VM_RUNNING)
-        berth_vm_begin_shutdown(vm, "Shutdown");
+        berth_vm_begin_shutdown(vm, FALSE, "Shutdown");
     if (vm->run)
         vm->run->stop_asked = TRUE;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "manager.h"
 
+#include "../core/names.h"
 #include "../host/vm-disks.h"
 
 /* A creation in flight. */
@@ -50,7 +51,7 @@ static void made_on_disk(gpointer data, const GError *error, gpointer user_data)
         return;
     }
     BerthVm *vm = berth_vm_new(manager, g_steal_pointer(&creation->record), BERTH_VM_STOPPED);
-    berth_vm_log(vm, G_LOG_LEVEL_MESSAGE, "created as %s", berth_vm_id(vm));
+    berth_vm_log_event(vm, G_LOG_LEVEL_MESSAGE, BERTH_MESSAGE_CREATED, "created as %s", berth_vm_id(vm));
     berth_manager_add(manager, vm);
     creation->created(vm, NULL, creation->data);
 }

@@ -2,6 +2,7 @@
 #include "manager.h"
 
 #include "../core/error.h"
+#include "../core/names.h"
 #include "../core/port-table.h"
 #include "run.h"
 
@@ -174,7 +175,7 @@ void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm)
     g_autoptr(BerthVm) hold = berth_vm_ref(vm);
     guint32 cid = vm->record->cid;
     gboolean owned_cid = vm->owns_cid;
-    berth_vm_log(vm, G_LOG_LEVEL_MESSAGE, "removed; nothing of it is left");
+    berth_vm_log_event(vm, G_LOG_LEVEL_MESSAGE, BERTH_MESSAGE_REMOVED, "removed; nothing of it is left");
     /* Told while it can be found, then it goes, then its CID is free: nobody meets a new VM under an old one's CID. */
     manager->observer->vm_removed(vm, manager->observer_data);
     forget_config(manager, vm);

@@ -285,6 +285,7 @@ static void begin(BerthVm *vm, const char *why)
     berth_vm_cancel_start(vm);
     berth_restart_forget(vm);
     g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
+    berth_vm_set_error(vm, NULL);
     removal->phase = removal->intent.grace_until > g_get_real_time() ? BERTH_PHASE_GRACE : BERTH_PHASE_STOPPING;
     berth_vm_set_state(vm, BERTH_VM_REMOVING, why);
     berth_vm_changed(vm, BERTH_ASPECT_REMOVAL | BERTH_ASPECT_WANTED);

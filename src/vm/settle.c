@@ -44,6 +44,8 @@ static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason rea
         berth_vm_want(vm, FALSE, NULL);
     if (next == BERTH_VM_EXITED && reason != BERTH_EXIT_GUEST_SHUTDOWN)
         tell_failure(vm, words);
+    else
+        berth_vm_set_error(vm, NULL);
     berth_vm_set_state(vm, next, words);
     if (next == BERTH_VM_EXITED)
         berth_restart_schedule(vm, reason);
@@ -116,7 +118,7 @@ void berth_vm_guest_event(BerthVm *vm, const char *name, JsonObject *arguments)
     if (g_str_equal(name, "SHUTDOWN"))
         guest_shuts_down(vm, arguments);
     else if (g_str_equal(name, "POWERDOWN") && vm->state == BERTH_VM_RUNNING)
-        berth_vm_begin_shutdown(vm, "the guest was asked to power down");
+        berth_vm_begin_shutdown(vm, TRUE, "the guest was asked to power down");
     else if (g_str_equal(name, "STOP") && vm->state == BERTH_VM_RUNNING)
         berth_vm_set_state(vm, BERTH_VM_PAUSED, "QEMU paused the guest");
     else if (g_str_equal(name, "RESUME") && vm->state == BERTH_VM_PAUSED)

@@ -62,6 +62,17 @@ void berth_vm_log(const BerthVm *vm, GLogLevelFlags level, const char *format, .
                      "%s: %s", vm->record->name, text);
 }
 
+void berth_vm_log_event(const BerthVm *vm, GLogLevelFlags level, const char *message_id, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_log_structured("berthd", level, "MESSAGE_ID", message_id, "BERTH_VM", vm->record->name, "BERTH_VM_ID",
+                     vm->record->id, "BERTH_STATE", berth_vm_state_to_string(vm->state), "MESSAGE", "%s: %s",
+                     vm->record->name, text);
+}
+
 void berth_vm_changed(BerthVm *vm, guint aspects)
 {
     berth_manager_vm_changed(vm->manager, vm, aspects);
@@ -76,9 +87,10 @@ void berth_vm_set_state(BerthVm *vm, BerthVmState state, const char *why)
                    berth_vm_state_to_string(state), why);
         return;
     }
-    berth_vm_log(vm, G_LOG_LEVEL_MESSAGE, "%s → %s: %s", berth_vm_state_to_string(vm->state),
-                 berth_vm_state_to_string(state), why);
+    BerthVmState old = vm->state;
     vm->state = state;
+    berth_vm_log_event(vm, G_LOG_LEVEL_MESSAGE, BERTH_MESSAGE_STATE, "%s → %s: %s", berth_vm_state_to_string(old),
+                       berth_vm_state_to_string(state), why);
     vm->state_changed = g_get_real_time();
     berth_vm_changed(vm, BERTH_ASPECT_STATE);
 }
@@ -94,7 +106,7 @@ void berth_vm_set_error(BerthVm *vm, const GError *error)
     vm->error_name = g_strdup(name);
     vm->error_text = g_strdup(text);
     if (error)
-        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", text);
+        berth_vm_log_event(vm, G_LOG_LEVEL_WARNING, BERTH_MESSAGE_FAILED, "%s", text);
     berth_vm_changed(vm, BERTH_ASPECT_LAST_ERROR);
 }
 

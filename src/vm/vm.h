@@ -86,6 +86,9 @@ void berth_vm_set_exit(BerthVm *vm, BerthExitReason reason, int status);
 
 void berth_vm_set_responsive(BerthVm *vm, gboolean responsive);
 
+/* The same for what an operator may search for: @message_id is one of names.h's. */
+void berth_vm_log_event(const BerthVm *vm, GLogLevelFlags level, const char *message_id, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
 /* To the journal, with the VM's fields. */
 void berth_vm_log(const BerthVm *vm, GLogLevelFlags level, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
