@@ -26,18 +26,13 @@ static gboolean hand_over(const char *path, uid_t owner, GError **error)
 
 static gboolean make_disk(const char *dir, guint index, const BerthDisksSpec *spec, GError **error)
 {
-    const BerthDisk *disk = index < spec->config->disks->len ? g_ptr_array_index(spec->config->disks, index) : NULL;
+    const BerthDisk *disk = g_ptr_array_index(spec->config->disks, index);
     g_autofree char *name = berth_disk_file_name(spec->config, index);
     g_autofree char *path = g_build_filename(dir, name, NULL);
     gboolean is_overlay = index == 0 && spec->image && *spec->image->disk_format;
     g_autofree char *backing = is_overlay ? g_build_filename(spec->image_dir, BERTH_FILE_DISK, NULL) : NULL;
-    if (disk && disk->size == 0 && !is_overlay) {
-        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS,
-                    "disks[%u].size: must be said, since image \"%s\" has no disk", index, spec->config->image);
-        return FALSE;
-    }
-    return berth_qemu_img_create(spec->qemu_img, path, is_overlay || !disk ? "qcow2" : disk->format, disk ? disk->size : 0,
-                                 backing, is_overlay ? spec->image->disk_format : NULL, error) &&
+    return berth_qemu_img_create(spec->qemu_img, path, disk->format, disk->size, backing,
+                                 is_overlay ? spec->image->disk_format : NULL, error) &&
            hand_over(path, spec->owner, error);
 }
 
@@ -58,10 +53,7 @@ static gboolean make_firmware_vars(const char *dir, const BerthDisksSpec *spec, 
 gboolean berth_vm_disks_make(const char *vm_dir, const BerthDisksSpec *spec, GError **error)
 {
     g_autofree char *dir = g_build_filename(vm_dir, BERTH_DIR_DISKS, NULL);
-    guint n_disks = spec->config->disks->len;
-    if (n_disks == 0 && spec->image && *spec->image->disk_format)
-        n_disks = 1;
-    for (guint i = 0; i < n_disks; i++)
+    for (guint i = 0; i < spec->config->disks->len; i++)
         if (!make_disk(dir, i, spec, error))
             return FALSE;
     return !g_str_equal(spec->config->firmware, "uefi") || make_firmware_vars(dir, spec, error);

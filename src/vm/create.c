@@ -98,6 +98,17 @@ static BerthVmConfig *host_defaults(const BerthSettings *settings)
     return berth_vm_config_apply(built_in, changes, NULL);
 }
 
+/* The overlay of an image's disk is the VM's first disk whether it was named or not: so it is seen, and can be configured. */
+static BerthVmConfig *name_overlay(BerthManager *manager, BerthVmConfig *config)
+{
+    const BerthImage *image = berth_manager_find_image(manager, config->image);
+    if (!image || !*image->meta->disk_format || config->disks->len > 0)
+        return config;
+    g_autoptr(BerthVmConfig) unnamed = config;
+    g_autoptr(GVariant) changes = g_variant_ref_sink(g_variant_new_parsed("{'disks': <[@a{sv} {}]>}"));
+    return berth_vm_config_apply(unnamed, changes, NULL);
+}
+
 void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes,
                           void (*created)(BerthVm *vm, const GError *error, gpointer data), gpointer data)
 {
@@ -107,7 +118,7 @@ void berth_manager_create(BerthManager *manager, const char *name, GVariant *cha
     guint32 cid = 0;
 
     if (!berth_vm_name_check(name, &error) || !(config = berth_vm_config_apply(defaults, changes, &error)) ||
-        !berth_manager_reserve(manager, name, config, &cid, &error)) {
+        !(config = name_overlay(manager, config)) || !berth_manager_reserve(manager, name, config, &cid, &error)) {
         created(NULL, error, data);
         return;
     }

@@ -105,7 +105,7 @@ BerthJob *berth_manager_import(BerthManager *manager, BerthImportRequest *reques
 {
     g_autoptr(BerthImportRequest) taken = request;
     const BerthHost *host = berth_manager_host(manager);
-    if (!berth_vm_name_check(taken->meta->name, error) ||
+    if (!berth_vm_name_check(taken->meta->name, error) || !berth_image_meta_check(taken->meta, error) ||
         !berth_manager_reserve_image(manager, taken->meta->name, error))
         return NULL;
 

@@ -19,6 +19,12 @@
 static const char standard_xml[] = "<node><interface name='" OBJECT_MANAGER "'><method name='GetManagedObjects'>"
                                    "<arg type='a{oa{sa{sv}}}' direction='out'/></method></interface></node>";
 
+static void set(char **field, const char *text)
+{
+    g_free(*field);
+    *field = g_strdup(text);
+}
+
 static void vm_free(gpointer data)
 {
     FakeVm *vm = data;
@@ -261,6 +267,10 @@ static void on_call(GDBusConnection *connection, const char *sender, const char 
     FakeBerth *fake = data;
     if (g_str_equal(interface, OBJECT_MANAGER)) {
         fake->n_reads++;
+        set(&fake->reader, sender);
+        for (guint i = 0; fake->says_stale && i < fake->vms->len; i++)
+            emit_changed(fake, ((FakeVm *) fake->vms->pdata[i])->path, IFACE "VM",
+                         g_variant_new_parsed("{'State': <'paused'>}"));
         g_dbus_method_invocation_return_value(invocation, managed_objects(fake));
     } else if (g_str_equal(interface, IFACE "Manager")) {
         manager_call(fake, method, parameters, invocation);
@@ -288,12 +298,6 @@ FakeVm *fake_berth_add(FakeBerth *fake, const char *name, const char *state)
     emit(fake, ROOT, OBJECT_MANAGER, "InterfacesAdded",
          g_variant_new_parsed("(%o, {'" IFACE "VM': %@a{sv}})", vm->path, vm_properties(vm)));
     return vm;
-}
-
-static void set(char **field, const char *text)
-{
-    g_free(*field);
-    *field = g_strdup(text);
 }
 
 void fake_berth_change(FakeBerth *fake, FakeVm *vm, const char *state, const char *phase, const char *blocker)
@@ -394,6 +398,7 @@ void fake_berth_free(FakeBerth *fake)
     g_dbus_node_info_unref(fake->standard);
     g_object_unref(fake->connection);
     g_free(fake->called);
+    g_free(fake->reader);
     g_free(fake->refuse);
     g_free(fake->log);
     g_free(fake);

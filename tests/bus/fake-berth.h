@@ -27,11 +27,14 @@ typedef struct {
     guint owner;
     guint root, root_manager, job, image;
     gboolean is_owned;
-    guint n_reads; /* calls of GetManagedObjects: who has read listens already */
-    char *called;  /* the last method of a VM, and what it was called on: "Start web" */
-    char *refuse;  /* (nullable): D-Bus error that methods of VMs are answered with */
-    int console;   /* the other end of the last OpenConsole, -1 */
-    char *log;     /* path of the file that OpenLog opens */
+    gboolean
+        says_stale; /* tells that all VMs are paused, right before it answers GetManagedObjects with what is true */
+    char *reader;   /* unique name of who called GetManagedObjects last */
+    guint n_reads;  /* calls of GetManagedObjects: who has read listens already */
+    char *called;   /* the last method of a VM, and what it was called on: "Start web" */
+    char *refuse;   /* (nullable): D-Bus error that methods of VMs are answered with */
+    int console;    /* the other end of the last OpenConsole, -1 */
+    char *log;      /* path of the file that OpenLog opens */
     FakeImport import;
     gint64 disk_size, kernel_size; /* of what ImportImage was handed; -1 for none */
     gboolean job_exists, job_cancelled;

@@ -11,7 +11,7 @@
 
 /* berthctl against a service that does what the test says. */
 
-static GDBusConnection *connection;
+static GDBusConnection *connection, *stranger;
 
 typedef struct {
     FakeBerth *fake;
@@ -224,6 +224,32 @@ static void test_remove_wait(Fixture *f, gconstpointer data)
     g_assert_true(g_str_has_suffix(run->out->str, "web: removed\n"));
 }
 
+/* Another process says, in the daemon's words, that the VM is gone. */
+static void test_remove_spoofed(Fixture *f, gconstpointer data)
+{
+    FakeVm *vm = fake_berth_add(f->fake, "web", "running");
+    g_autoptr(CtlRun) run = ctl_run_start("remove", "--wait", "web", NULL);
+    AWAIT(says(run->out, "web: stopping\n"));
+    const char *interfaces[] = {"org.berth.Berth1.VM", NULL};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDBusMessage) lie =
+        g_dbus_message_new_signal("/org/berth/Berth1", "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved");
+    g_dbus_message_set_destination(lie, f->fake->reader);
+    g_dbus_message_set_serial(lie, 1000000); /* as if it were new */
+    g_dbus_message_set_body(lie, g_variant_new("(o^as)", vm->path, interfaces));
+    g_dbus_connection_send_message(stranger, lie, G_DBUS_SEND_MESSAGE_FLAGS_PRESERVE_SERIAL, NULL, &error);
+    g_assert_no_error(error);
+    /* The bus has passed it on when it answers a later call. */
+    g_autoptr(GVariant) answer =
+        g_dbus_connection_call_sync(stranger, "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetId", NULL, NULL,
+                                    G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
+    g_assert_no_error(error);
+    fake_berth_change(f->fake, vm, "removing", "deleting", "");
+    AWAIT(says(run->out, "web: deleting\n"));
+    g_assert_false(says(run->out, "removed"));
+    g_assert_false(run->has_exited);
+}
+
 /* The daemon goes and comes back in the middle; the VM is gone by then. */
 static void test_remove_restart(Fixture *f, gconstpointer data)
 {
@@ -297,6 +323,19 @@ static void test_watch(Fixture *f, gconstpointer data)
     g_autoptr(JsonNode) node = json_from_string(last, NULL);
     g_assert_nonnull(node);
     g_assert_cmpstr(json_object_get_string_member(json_node_get_object(node), "Event"), ==, "gone");
+}
+
+/* What the daemon said before it was asked for everything is older than that. */
+static void test_watch_stale(Fixture *f, gconstpointer data)
+{
+    FakeVm *web = fake_berth_add(f->fake, "web", "running");
+    f->fake->says_stale = TRUE;
+    g_autoptr(CtlRun) run = ctl_run_start("watch", "web", NULL);
+    AWAIT(f->fake->n_reads == 1);
+    fake_berth_vanish(f->fake, web);
+    finish(run, 0);
+    assert_says(run->out, "web: gone, was running\n");
+    g_assert_false(says(run->out, "paused"));
 }
 
 static char *make_file(const char *name, const char *text)
@@ -422,6 +461,7 @@ int main(int argc, char **argv)
     PrivateBus *bus = private_bus_new(dir);
     g_test_init(&argc, &argv, NULL);
     connection = private_bus_connect(bus);
+    stranger = private_bus_connect(bus);
     add("/berthctl/list", test_list);
     add("/berthctl/json", test_json);
     add("/berthctl/printable", test_printable);
@@ -430,10 +470,12 @@ int main(int argc, char **argv)
     add("/berthctl/create", test_create);
     add("/berthctl/remove", test_remove);
     add("/berthctl/remove-wait", test_remove_wait);
+    add("/berthctl/remove-spoofed", test_remove_spoofed);
     add("/berthctl/remove-restart", test_remove_restart);
     add("/berthctl/remove-cancelled", test_remove_cancelled);
     add("/berthctl/wait", test_wait);
     add("/berthctl/watch", test_watch);
+    add("/berthctl/watch-stale", test_watch_stale);
     add("/berthctl/import", test_import);
     add("/berthctl/import-at-once", test_import_at_once);
     add("/berthctl/import-interrupted", test_import_interrupted);
@@ -441,6 +483,7 @@ int main(int argc, char **argv)
     add("/berthctl/manager", test_manager);
     int status = g_test_run();
     g_object_unref(connection);
+    g_object_unref(stranger);
     private_bus_free(bus);
     g_rmdir(dir);
     return status;

@@ -129,6 +129,7 @@ static void test_bounds(void)
         for (guint j = 0; j < 2; j++) {
             g_autofree char *right = g_strdup_printf("[%s]\n%s=%s", keys[i].section, keys[i].key, good[j]);
             g_autoptr(BerthSettings) taken = parse(right, "");
+            g_assert_nonnull(taken);
 
             g_autofree char *wrong = g_strdup_printf("[%s]\n%s=%s", keys[i].section, keys[i].key, bad[j]);
             g_autofree char *complaint =
