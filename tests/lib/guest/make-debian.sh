@@ -86,6 +86,7 @@ find_sources() {
 
 make_disk() {
 	truncate --size=4G "$disk"
+	echo 'start=2048, type=83, bootable' | sfdisk --quiet "$disk"
 	find_sources >sources.list ||
 		echo "deb [signed-by=$keyring] http://deb.debian.org/debian bookworm main" >sources.list
 	proxy=$(apt-config shell p Acquire::http::Proxy)
@@ -99,8 +100,6 @@ make_disk() {
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--customize-hook='"$script" --customize "$1"' \
 		bookworm '' sources.list
-
-	echo 'start=2048, type=83, bootable' | sfdisk --quiet --wipe=never "$disk"
 
 	# GRUB without its installer, which wants a mounted root. boot.img reads the sector behind
 	# itself, and the gap before the partition has room for the rest. /vmlinuz and /initrd.img
