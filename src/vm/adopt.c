@@ -64,6 +64,7 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     BerthRun *run = vm->run = berth_run_new(vm);
     run->guest_ran = TRUE;
     run->started = record->started;
+    vm->state_changed = record->started;
     run->stop_asked = !vm->record->wanted;
     run->on_ready = monitor_ready;
     if (vm->record->cid == 0)
