@@ -105,7 +105,8 @@ void berth_vm_await_gone(BerthVm *vm, BerthReply *reply)
     g_ptr_array_add(vm->gone_waiters, reply);
 }
 
-/* A guest that powers itself off; QEMU's own end follows. A panic and the host's own requests are told by the record. */
+/* A guest that powers itself off; QEMU's own end follows. A panic and the host's own requests are told by the record.
+ */
 static void guest_shuts_down(BerthVm *vm, JsonObject *arguments)
 {
     const char *reason = arguments ? json_object_get_string_member_with_default(arguments, "reason", "") : "";
