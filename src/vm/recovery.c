@@ -72,7 +72,7 @@ static void restore_wanted(Recovery *recovery, BerthVm *vm, gboolean first_since
     }
     vm->state = BERTH_VM_EXITED;
     berth_vm_set_exit(vm, BERTH_EXIT_LOST, -1);
-    berth_restart_schedule(vm, BERTH_EXIT_LOST);
+    berth_restart_schedule(vm, BERTH_EXIT_LOST, 0);
 }
 
 /* Orphans: scopes and runtime directories whose VM is nowhere. Positively ours: the name is berth-<uuid>.scope and

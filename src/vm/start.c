@@ -12,6 +12,7 @@
 #include "../host/tap.h"
 #include "image.h"
 #include "manager.h"
+#include "restart.h"
 #include "run.h"
 #include "want.h"
 
@@ -77,6 +78,8 @@ static void finish_failed(BerthVm *vm)
     berth_vm_set_error(vm, start->failure);
     berth_vm_set_state(vm, BERTH_VM_EXITED, start->failure->message);
     berth_vm_set_exit(vm, BERTH_EXIT_START_FAILED, vm->exit_reason == BERTH_EXIT_START_FAILED ? vm->exit_status : -1);
+    if (!start->reply)
+        berth_restart_schedule(vm, BERTH_EXIT_START_FAILED, 0);
     berth_reply_return(&start->reply, start->failure);
     berth_start_free(start);
 }
@@ -118,8 +121,6 @@ void berth_start_process_gone(BerthVm *vm, const char *words)
     if (!start->failure)
         start->failure =
             g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), words);
-    else if (start->failure->code == BERTH_ERROR_START_FAILED && vm->exit_reason == BERTH_EXIT_START_FAILED)
-        g_prefix_error(&start->failure, "%s; ", words);
     if (start->reply)
         berth_vm_want(vm, FALSE, NULL);
     finish_failed(vm);
@@ -165,7 +166,8 @@ static void maybe_finish(BerthVm *vm)
 static void status_answered(JsonNode *result, const GError *error, gpointer data)
 {
     BerthVm *vm = data;
-    if (!vm->start || vm->start->failure)
+    /* Where the monitor closed, QEMU is about to end, and its keeper's record says more than we know here. */
+    if (!vm->start || vm->start->failure || !vm->run || g_error_matches(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED))
         return;
     if (error) {
         fail(vm, error);
