@@ -4,10 +4,10 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
-#include "fail-syscall.h"
 #include "src/core/autofd.h"
 #include "src/core/error.h"
 #include "src/host/tree-delete.h"
+#include "syscall-faults.h"
 #include "test-dir.h"
 
 static void delete_all(TestDir *dir, const char *const *last)
