@@ -6,6 +6,8 @@
 #include "error.h"
 #include "text.h"
 
+#define KEYS_MAX 32u /* bits of the word that notes what has been seen */
+
 #define FIELD(key, target) ((gpointer) ((char *) (target) + (key)->offset))
 #define CONST_FIELD(key, source) ((gconstpointer) ((const char *) (source) + (key)->offset))
 
@@ -26,11 +28,16 @@ gpointer berth_keys_dup(const BerthKeyTable *table, gconstpointer source)
     return target;
 }
 
-void berth_keys_free(const BerthKeyTable *table, gpointer target)
+void berth_keys_clear(const BerthKeyTable *table, gpointer target)
 {
     for (guint i = 0; i < table->n_keys; i++)
         if (table->keys[i].kind->clear)
             table->keys[i].kind->clear(&table->keys[i], FIELD(&table->keys[i], target));
+}
+
+void berth_keys_free(const BerthKeyTable *table, gpointer target)
+{
+    berth_keys_clear(table, target);
     g_free(target);
 }
 
@@ -113,9 +120,10 @@ static gboolean check_required(const BerthKeyTable *table, const char *place, gu
 static gboolean set_entry(const BerthKeyTable *table, const char *place, GVariant *entry, gpointer target,
                           guint32 *seen, GError **error)
 {
-    const char *name;
-    g_autoptr(GVariant) value = NULL;
-    g_variant_get(entry, "{&sv}", &name, &value);
+    g_autoptr(GVariant) name_value = g_variant_get_child_value(entry, 0);
+    g_autoptr(GVariant) box = g_variant_get_child_value(entry, 1);
+    g_autoptr(GVariant) value = g_variant_get_variant(box);
+    const char *name = g_variant_get_string(name_value, NULL);
 
     const BerthKey *key = berth_keys_find(table, name);
     if (!key) {
@@ -145,16 +153,19 @@ gboolean berth_keys_set(const BerthKeyTable *table, const char *place, GVariant 
     return check_required(table, place, seen, error);
 }
 
+/* GetManagedObjects shows every VM: by format strings this would take twice as long. */
 GVariant *berth_keys_get(const BerthKeyTable *table, gconstpointer source)
 {
-    GVariantBuilder builder;
-    g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+    GVariant *entries[KEYS_MAX];
+    gsize n_entries = 0;
+    g_assert(table->n_keys <= KEYS_MAX);
     for (guint i = 0; i < table->n_keys; i++) {
         const BerthKey *key = &table->keys[i];
         gconstpointer field = CONST_FIELD(key, source);
         if ((key->flags & BERTH_KEY_UNSET) && *(const guint64 *) field == 0)
             continue;
-        g_variant_builder_add(&builder, "{sv}", key->name, key->kind->get(key, field));
+        entries[n_entries++] = g_variant_new_dict_entry(g_variant_new_string(key->name),
+                                                        g_variant_new_variant(key->kind->get(key, field)));
     }
-    return g_variant_builder_end(&builder);
+    return g_variant_new_array(G_VARIANT_TYPE("{sv}"), entries, n_entries);
 }

@@ -65,6 +65,8 @@ struct BerthKeyTable {
 gpointer berth_keys_new(const BerthKeyTable *table);
 gpointer berth_keys_dup(const BerthKeyTable *table, gconstpointer source);
 void berth_keys_free(const BerthKeyTable *table, gpointer target);
+/* Only what the fields own; the struct itself stays. */
+void berth_keys_clear(const BerthKeyTable *table, gpointer target);
 
 /* (nullable) */
 const BerthKey *berth_keys_find(const BerthKeyTable *table, const char *name);

@@ -38,8 +38,8 @@ static GVariant *number_from_text(const BerthKey *key, const char *place, const 
 static GVariant *number_from_json(const BerthKey *key, const char *place, gint64 value, GError **error)
 {
     g_autofree char *shown = g_strdup_printf("%" G_GINT64_FORMAT, value);
-    /* What is negative, or from 2^63 on, is in no key's bounds. */
-    guint64 number = value < 0 ? G_MAXUINT64 : (guint64) value;
+    /* What is negative, also because it was 2^63 or more, becomes larger than any key's bound. */
+    guint64 number = (guint64) value;
     return berth_key_check_number(key, place, shown, number, error) ? number_new(key, number) : NULL;
 }
 
@@ -147,7 +147,8 @@ static GVariant *dict_from_json(const BerthKeyTable *table, const char *place, J
         GVariant *value = value_from_json(key, path, node, error);
         if (!value)
             return NULL;
-        g_variant_builder_add(&builder, "{sv}", name, value);
+        g_variant_builder_add_value(&builder,
+                                    g_variant_new_dict_entry(g_variant_new_string(name), g_variant_new_variant(value)));
     }
     return g_variant_builder_end(&builder);
 }

@@ -66,16 +66,17 @@ static void test_quarantine(void)
 /* The minute is over at its last µs, not before. */
 static void test_quarantine_ends(void)
 {
-    g_autoptr(BerthCidPool) pool = berth_cid_pool_new(10, 13);
+    g_autoptr(BerthCidPool) pool = berth_cid_pool_new(10, 14);
     for (guint i = 0; i < 4; i++)
         take(pool, 0);
-    berth_cid_pool_release(pool, 13, 0, TRUE);
     berth_cid_pool_release(pool, 11, 5, TRUE);
-    g_assert_cmpuint(take(pool, REST - 1), ==, 13);
-    berth_cid_pool_release(pool, 13, REST, TRUE);
-    /* 11 has done with resting, so it comes although the search begins behind it. */
+    g_assert_cmpuint(take(pool, REST + 4), ==, 14);
+    berth_cid_pool_release(pool, 14, REST + 4, FALSE);
+    g_assert_cmpuint(take(pool, REST + 4), ==, 14);
+    berth_cid_pool_release(pool, 14, REST + 4, FALSE);
+    /* 11 has done with resting, and comes before 14 now. */
     g_assert_cmpuint(take(pool, REST + 5), ==, 11);
-    g_assert_cmpuint(berth_cid_pool_in_use(pool), ==, 3);
+    g_assert_cmpuint(berth_cid_pool_in_use(pool), ==, 4);
 }
 
 static void test_claim(void)

@@ -151,6 +151,7 @@ static void test_nothing_in_it(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(BerthImageMeta) good = berth_image_meta_from_json(kernel_alone, length, &error);
     g_assert_no_error(error);
+    g_assert_nonnull(good);
 
     meta->has_kernel = FALSE;
     g_autofree char *nothing = berth_image_meta_to_json(meta, &length);

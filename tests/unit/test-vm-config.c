@@ -464,6 +464,19 @@ static void test_apply_checks_the_whole(void)
     g_assert_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS);
 }
 
+static void test_port_collides(void)
+{
+    const BerthPort all = {"tcp", (char *) "0.0.0.0", 80, 1}, local = {"tcp", (char *) "127.0.0.1", 80, 2};
+    const BerthPort other = {"tcp", (char *) "10.0.0.1", 80, 2}, udp = {"udp", (char *) "127.0.0.1", 80, 2};
+    const BerthPort next = {"tcp", (char *) "0.0.0.0", 81, 1};
+    g_assert_true(berth_port_collides(&local, &local));
+    g_assert_true(berth_port_collides(&all, &local));
+    g_assert_true(berth_port_collides(&local, &all));
+    g_assert_false(berth_port_collides(&local, &other));
+    g_assert_false(berth_port_collides(&local, &udp));
+    g_assert_false(berth_port_collides(&all, &next));
+}
+
 static BerthImageMeta image(const char *format, guint64 size, gboolean has_kernel)
 {
     return (BerthImageMeta){
@@ -546,6 +559,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vm-config/amounts", test_amounts);
     g_test_add_func("/vm-config/apply", test_apply);
     g_test_add_func("/vm-config/apply-checks-the-whole", test_apply_checks_the_whole);
+    g_test_add_func("/vm-config/port-collides", test_port_collides);
     g_test_add_func("/vm-config/check-image", test_check_image);
     g_test_add_func("/vm-config/names", test_names);
     return g_test_run();
