@@ -130,7 +130,7 @@ static const BerthKey limit_keys[] = {
 static const BerthKeyTable limits_table = {limit_keys, G_N_ELEMENTS(limit_keys), sizeof(BerthLimits), NULL};
 
 static const BerthKey vm_keys[] = {
-    {"vcpus", &berth_kind_uint, AT(BerthVmConfig, vcpus), .min = 1, .max = 256, .fallback = 1},
+    {"vcpus", &berth_kind_uint, AT(BerthVmConfig, vcpus), .min = 1, .max = 255, .fallback = 1},
     {"memory", &berth_kind_bytes, AT(BerthVmConfig, memory), .min = 16 * MIB, .max = TIB, .step = MIB, .fallback = GIB},
     {"image", &berth_kind_text, AT(BerthVmConfig, image), .max = 63, .problem = image_problem},
     {"disks", &berth_kind_list, AT(BerthVmConfig, disks), .max = 16, .table = &disk_table},

@@ -39,7 +39,7 @@ gboolean berth_runtime_write_run(const char *runtime_dir, const char *id, const 
 BerthRunRecord *berth_runtime_read_run(const char *runtime_dir, const char *id, GError **error);
 /* NotFound where QEMU (or its keeper) has not ended, or left no whole record. */
 BerthExitRecord *berth_runtime_read_exit(const char *runtime_dir, const char *id, GError **error);
-/* Deletes it. Absent is success. */
+/* Deletes it. Absent is success. Busy where its lock is held: it is what tells that somebody lives. */
 gboolean berth_runtime_remove(const char *runtime_dir, const char *id, GError **error);
 /* Ids of all directories there. (transfer full) (element-type utf8) */
 GPtrArray *berth_runtime_list(const char *runtime_dir, GError **error);

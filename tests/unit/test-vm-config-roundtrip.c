@@ -128,7 +128,7 @@ static GVariant *random_definition(void)
     if (image)
         g_variant_dict_insert(&all, "image", "s", "debian-12");
     if (coin())
-        g_variant_dict_insert(&all, "vcpus", "u", g_test_rand_int_range(1, 257));
+        g_variant_dict_insert(&all, "vcpus", "u", g_test_rand_int_range(1, 256));
     if (coin())
         g_variant_dict_insert_value(&all, "disks", random_disks(image, microvm));
     if (coin())

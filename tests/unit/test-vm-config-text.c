@@ -46,8 +46,8 @@ static void test_json_bad(void)
     assert_json("{\"vcpus\": \"2\"}", "vcpus is a string; it must be a whole number");
     assert_json("{\"vcpus\": 2.0}", "vcpus is a number with a fraction; it must be a whole number");
     assert_json("{\"vcpus\": null}", "vcpus is null; it must be a whole number");
-    assert_json("{\"vcpus\": -1}", "vcpus is -1; it must be from 1 to 256");
-    assert_json("{\"vcpus\": 4294967297}", "vcpus is 4294967297; it must be from 1 to 256");
+    assert_json("{\"vcpus\": -1}", "vcpus is -1; it must be from 1 to 255");
+    assert_json("{\"vcpus\": 4294967297}", "vcpus is 4294967297; it must be from 1 to 255");
     assert_json("{\"memory\": true}", "memory is a boolean; it must be a number of bytes");
     assert_json("{\"memory\": \"lots\"}", "memory is \"lots\"; it must be a number of bytes");
     assert_json("{\"memory\": \"2T\"}", "memory is \"2T\"; it must be from 16M to 1T, and a multiple of 1M");
@@ -100,7 +100,7 @@ static void test_string_bad(void)
     assert_string("vcpus", "4K", "vcpus is \"4K\"; it must be a whole number");
     assert_string("vcpus", "", "vcpus is \"\"; it must be a whole number");
     assert_string("vcpus", "-4", "vcpus is \"-4\"; it must be a whole number");
-    assert_string("vcpus", "4294967297", "vcpus is \"4294967297\"; it must be from 1 to 256");
+    assert_string("vcpus", "4294967297", "vcpus is \"4294967297\"; it must be from 1 to 255");
     assert_string("memory", "99999999999999999999T",
                   "memory is \"99999999999999999999T\"; it must be from 16M to 1T, and a multiple of 1M");
     assert_string("memory", "1.5G", "memory is \"1.5G\"; it must be a number of bytes");

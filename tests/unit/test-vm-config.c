@@ -58,7 +58,7 @@ static void test_good(void)
     static const char *const changes[] = {
         "{}",
         "{'vcpus': <uint32 1>}",
-        "{'vcpus': <uint32 256>}",
+        "{'vcpus': <uint32 255>}",
         "{'memory': <uint64 16777216>}",
         "{'memory': <uint64 1099511627776>}",
         "{'image': <''>}",
@@ -118,8 +118,8 @@ static void test_numbers(void)
     static const struct {
         const char *changes, *message;
     } cases[] = {
-        {"{'vcpus': <uint32 0>}", "vcpus is 0; it must be from 1 to 256"},
-        {"{'vcpus': <uint32 257>}", "vcpus is 257; it must be from 1 to 256"},
+        {"{'vcpus': <uint32 0>}", "vcpus is 0; it must be from 1 to 255"},
+        {"{'vcpus': <uint32 256>}", "vcpus is 256; it must be from 1 to 255"},
         {"{'memory': <uint64 15728640>}", "memory is 15M; it must be from 16M to 1T, and a multiple of 1M"},
         {"{'memory': <uint64 0>}", "memory is 0; it must be from 16M to 1T, and a multiple of 1M"},
         {"{'memory': <uint64 1099512676352>}", "memory is 1048577M; it must be from 16M to 1T, and a multiple of 1M"},
@@ -140,8 +140,8 @@ static void test_numbers(void)
          "networks[0].ports[0].guest-port is 65536; it must be from 1 to 65535"},
         {"{'limits': <{'CPUWeight': <uint64 0>}>}", "limits.CPUWeight is 0; it must be from 1 to 10000"},
         {"{'limits': <{'CPUWeight': <uint64 10001>}>}", "limits.CPUWeight is 10001; it must be from 1 to 10000"},
-        {"{'limits': <{'CPUQuota': <uint64 0>}>}", "limits.CPUQuota is 0; it must be from 1 to 25600"},
-        {"{'limits': <{'CPUQuota': <uint64 25601>}>}", "limits.CPUQuota is 25601; it must be from 1 to 25600"},
+        {"{'limits': <{'CPUQuota': <uint64 0>}>}", "limits.CPUQuota is 0; it must be from 1 to 25500"},
+        {"{'limits': <{'CPUQuota': <uint64 25601>}>}", "limits.CPUQuota is 25601; it must be from 1 to 25500"},
         {"{'limits': <{'TasksMax': <uint64 15>}>}", "limits.TasksMax is 15; it must be from 16 to 1048576"},
         {"{'limits': <{'TasksMax': <uint64 1048577>}>}", "limits.TasksMax is 1048577; it must be from 16 to 1048576"},
         {"{'limits': <{'IOWeight': <uint64 0>}>}", "limits.IOWeight is 0; it must be from 1 to 10000"},

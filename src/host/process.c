@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <poll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "../core/autofd.h"
+#include "../core/error.h"
+
+int berth_pidfd_open(pid_t pid, GError **error)
+{
+    int fd = pidfd_open(pid, 0);
+    if (fd < 0)
+        berth_error_set_errno(error, errno == ESRCH ? BERTH_ERROR_NOT_FOUND : BERTH_ERROR_UNSUPPORTED, errno,
+                              "watch process %d", (int) pid);
+    return fd;
+}
+
+gboolean berth_pidfd_is_dead(int pidfd)
+{
+    struct pollfd pollfd = {.fd = pidfd, .events = POLLIN};
+    int n;
+
+    do
+        n = poll(&pollfd, 1, 0);
+    while (n < 0 && errno == EINTR);
+    /* Anything but the kernel's plain yes is no proof. */
+    return n == 1 && (pollfd.revents & POLLIN) != 0;
+}
+
+struct BerthDeathWatch {
+    int pidfd;
+    guint source;
+    void (*died)(gpointer data);
+    gpointer data;
+};
+
+static gboolean on_death(int fd, GIOCondition condition, gpointer user_data)
+{
+    BerthDeathWatch *watch = user_data;
+    siginfo_t info;
+
+    /* ECHILD for somebody else's child, and where it has been reaped already: both are as good. */
+    (void) waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG);
+    watch->source = 0;
+    watch->died(watch->data); /* may free the watch */
+    return G_SOURCE_REMOVE;
+}
+
+BerthDeathWatch *berth_death_watch_new(int pidfd, void (*died)(gpointer data), gpointer data)
+{
+    BerthDeathWatch *watch = g_new0(BerthDeathWatch, 1);
+
+    watch->pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+    if (watch->pidfd < 0)
+        g_error("Can't duplicate a pidfd: %s", g_strerror(errno)); /* a death that is not seen is worse than our end */
+    watch->died = died;
+    watch->data = data;
+    watch->source = g_unix_fd_add(watch->pidfd, G_IO_IN, on_death, watch);
+    return watch;
+}
+
+void berth_death_watch_free(BerthDeathWatch **watch)
+{
+    if (!*watch)
+        return;
+    if ((*watch)->source)
+        g_source_remove((*watch)->source);
+    close((*watch)->pidfd);
+    g_clear_pointer(watch, g_free);
+}

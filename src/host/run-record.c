@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../core/autofd.h"
+#include "../core/error.h"
+#include "../core/names.h"
+#include "../core/record-lines.h"
+#include "runtime-dir.h"
+#include "runtime-file.h"
+
+#define RUN_RECORD_MAX 8192u
+#define TEMPORARY BERTH_STAGING_PREFIX BERTH_FILE_RUN
+
+static const char *const keys[] = {"incarnation", "cid", "keeper-pid", "qemu-pid", "control-group", "started", NULL};
+
+void berth_run_record_free(BerthRunRecord *record)
+{
+    g_free(record->incarnation);
+    g_free(record->control_group);
+    g_free(record);
+}
+
+static gboolean fail(GError **error, const char *path)
+{
+    berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "write %s", path);
+    return FALSE;
+}
+
+/* No fsync: it is about processes, which survive no power cut either. */
+static gboolean write_whole(const char *path, const char *text, GError **error)
+{
+    BERTH_AUTOFD fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const gsize length = strlen(text);
+
+    if (fd < 0)
+        return fail(error, path);
+    const ssize_t n = write(fd, text, length);
+    if (n >= 0 && (gsize) n < length)
+        errno = ENOSPC;
+    return (n >= 0 && (gsize) n == length) || fail(error, path);
+}
+
+gboolean berth_runtime_write_run(const char *runtime_dir, const char *id, const BerthRunRecord *record, GError **error)
+{
+    g_autofree char *path = g_build_filename(runtime_dir, id, BERTH_FILE_RUN, NULL);
+    g_autofree char *temporary = g_build_filename(runtime_dir, id, TEMPORARY, NULL);
+    g_autofree char *text = g_strdup_printf(
+        "incarnation=%s\ncid=%u\nkeeper-pid=%d\nqemu-pid=%d\ncontrol-group=%s\nstarted=%" G_GINT64_FORMAT "\nend\n",
+        record->incarnation, record->cid, (int) record->keeper_pid, (int) record->qemu_pid, record->control_group,
+        record->started);
+
+    if (strchr(record->incarnation, '\n') || strchr(record->control_group, '\n')) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "A run record's values are of one line each");
+        return FALSE;
+    }
+    if (!write_whole(temporary, text, error))
+        return FALSE;
+    return rename(temporary, path) == 0 || fail(error, path);
+}
+
+static gboolean parse_numbers(GHashTable *lines, BerthRunRecord *record, GError **error)
+{
+    gint64 cid, keeper_pid, qemu_pid;
+
+    if (!berth_record_lines_number(lines, "cid", 0, G_MAXUINT32, &cid, error) ||
+        !berth_record_lines_number(lines, "keeper-pid", 1, G_MAXINT, &keeper_pid, error) ||
+        !berth_record_lines_number(lines, "qemu-pid", 1, G_MAXINT, &qemu_pid, error) ||
+        !berth_record_lines_number(lines, "started", 0, G_MAXINT64, &record->started, error))
+        return FALSE;
+    record->cid = (guint32) cid;
+    record->keeper_pid = (pid_t) keeper_pid;
+    record->qemu_pid = (pid_t) qemu_pid;
+    return TRUE;
+}
+
+static BerthRunRecord *parse(const char *text, gsize length, GError **error)
+{
+    g_autoptr(GHashTable) lines = berth_record_lines_parse(text, length, RUN_RECORD_MAX, keys, error);
+    g_autoptr(BerthRunRecord) record = g_new0(BerthRunRecord, 1);
+
+    if (!lines || !parse_numbers(lines, record, error))
+        return NULL;
+    record->incarnation = g_strdup(g_hash_table_lookup(lines, "incarnation"));
+    record->control_group = g_strdup(g_hash_table_lookup(lines, "control-group"));
+    return g_steal_pointer(&record);
+}
+
+BerthRunRecord *berth_runtime_read_run(const char *runtime_dir, const char *id, GError **error)
+{
+    gsize length;
+    g_autofree char *text = berth_runtime_read_file(runtime_dir, id, BERTH_FILE_RUN, RUN_RECORD_MAX, &length, error);
+
+    return text ? parse(text, length, error) : NULL;
+}

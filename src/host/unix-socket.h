@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* Stream sockets in the file system, at paths of any length: sun_path has only 108 bytes, so they are reached through
+ * a descriptor of their directory. */
+
+/* A listening socket (close-on-exec, non-blocking) made as @name in the directory @dir_fd; -1 with StorageFailed. */
+int berth_unix_listen(int dir_fd, const char *name, int backlog, GError **error);
+
+/**
+ * berth_unix_connect:
+ * @path: absolute
+ *
+ * Never blocks: a socket whose queue of connections is full is an error.
+ *
+ * Returns: a connected socket (close-on-exec, non-blocking); -1 with NotFound where nothing is at @path, WrongState
+ *   where nobody listens there, else StorageFailed
+ */
+int berth_unix_connect(const char *path, GError **error);

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "src/core/autofd.h"
+#include "src/core/error.h"
+#include "src/core/names.h"
+#include "src/host/runtime-dir.h"
+#include "src/host/unix-socket.h"
+
+#define ID "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
+#define OTHER "00000000-2fa1-41d2-883f-0016d3cca427"
+
+typedef struct {
+    char *base;
+    char *top; /* the runtime directory, not made yet; its path is longer than a socket's address */
+} Fixture;
+
+static void set_up(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *name = g_strnfill(150, 'r');
+    fixture->base = g_dir_make_tmp("berth-runtime-XXXXXX", NULL);
+    fixture->top = g_build_filename(fixture->base, name, NULL);
+}
+
+static void tear_down(Fixture *fixture, gconstpointer data)
+{
+    g_assert_true(berth_runtime_remove(fixture->top, ID, NULL));
+    g_rmdir(fixture->top);
+    g_assert_cmpint(g_rmdir(fixture->base), ==, 0); /* nothing was left anywhere */
+    g_free(fixture->base);
+    g_free(fixture->top);
+}
+
+static char *path_of(Fixture *fixture, const char *name)
+{
+    return g_build_filename(fixture->top, ID, name, NULL);
+}
+
+static void put(Fixture *fixture, const char *name, const char *text)
+{
+    g_autofree char *path = path_of(fixture, name);
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+static gboolean is_free(Fixture *fixture)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean free = 7;
+    gboolean known = berth_runtime_is_free(fixture->top, ID, &free, &error);
+    g_assert_no_error(error);
+    g_assert_true(known);
+    return free;
+}
+
+static void create(Fixture *fixture, BerthRuntimeFds *fds)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean created = berth_runtime_create(fixture->top, ID, fds, &error);
+    g_assert_no_error(error);
+    g_assert_true(created);
+}
+
+static void assert_listens(int fd)
+{
+    int yes = 0;
+    socklen_t length = sizeof yes;
+    g_assert_cmpint(getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &length), ==, 0);
+    g_assert_cmpint(yes, ==, 1);
+}
+
+static void test_create(Fixture *fixture, gconstpointer data)
+{
+    BerthRuntimeFds fds;
+    create(fixture, &fds);
+
+    struct stat st;
+    g_autofree char *directory = path_of(fixture, NULL);
+    g_assert_cmpint(lstat(directory, &st), ==, 0);
+    g_assert_cmpint(st.st_mode & 07777, ==, 0700);
+    assert_listens(fds.qmp_fd);
+    assert_listens(fds.console_fd);
+    int *all = (int *) &fds;
+    for (guint i = 0; i < sizeof fds / sizeof *all; i++)
+        g_assert_cmpint(fcntl(all[i], F_GETFD) & FD_CLOEXEC, !=, 0);
+    g_assert_cmpint(fcntl(fds.exit_fd, F_GETFL) & O_ACCMODE, ==, O_WRONLY);
+
+    /* The paths reach them, long as they are. */
+    g_autoptr(GError) error = NULL;
+    g_autofree char *qmp = berth_runtime_qmp_path(fixture->top, ID);
+    BERTH_AUTOFD client = berth_unix_connect(qmp, &error);
+    g_assert_no_error(error);
+    BERTH_AUTOFD peer = accept(fds.qmp_fd, NULL, NULL);
+    g_assert_cmpint(peer, >=, 0);
+    BERTH_AUTOFD console = berth_runtime_connect_console(fixture->top, ID, &error);
+    g_assert_no_error(error);
+    BERTH_AUTOFD console_peer = accept(fds.console_fd, NULL, NULL);
+    g_assert_cmpint(console_peer, >=, 0);
+    g_assert_cmpint(fcntl(console, F_GETFL) & O_NONBLOCK, ==, 0);
+    g_assert_cmpint(fcntl(console, F_GETFD) & FD_CLOEXEC, !=, 0);
+
+    berth_runtime_fds_close(&fds);
+    g_assert_cmpint(fds.lock_fd, ==, -1);
+    berth_runtime_fds_close(&fds);
+}
+
+static void test_connect_fails(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    BerthRuntimeFds fds;
+
+    g_assert_cmpint(berth_runtime_connect_console(fixture->top, ID, &error), ==, -1);
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+    create(fixture, &fds);
+    berth_runtime_fds_close(&fds);
+    g_assert_cmpint(berth_runtime_connect_console(fixture->top, ID, &error), ==, -1);
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_WRONG_STATE);
+}
+
+/* The lock belongs to the open file: whoever inherited it holds it, also after its maker closed it. */
+static void test_lock(Fixture *fixture, gconstpointer data)
+{
+    BerthRuntimeFds fds, again = {-5, -5, -5, -5};
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(is_free(fixture)); /* no directory */
+    create(fixture, &fds);
+    g_assert_false(is_free(fixture));
+
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            pause();
+    }
+    berth_runtime_fds_close(&fds);
+    g_assert_false(is_free(fixture));
+    g_assert_false(is_free(fixture)); /* looking did not break it */
+    g_assert_false(berth_runtime_create(fixture->top, ID, &again, &error));
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_BUSY);
+    g_assert_cmpint(again.lock_fd, ==, -5);
+    g_clear_error(&error);
+    g_assert_false(berth_runtime_remove(fixture->top, ID, &error));
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_BUSY);
+
+    g_autofree char *socket = path_of(fixture, BERTH_FILE_QMP_SOCKET);
+    g_assert_true(g_file_test(socket, G_FILE_TEST_EXISTS)); /* and nothing of the living was touched */
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    g_assert_true(is_free(fixture));
+
+    /* Looking leaves no lock behind. */
+    g_autofree char *lock = path_of(fixture, BERTH_FILE_LOCK);
+    g_assert_cmpint(unlink(lock), ==, 0);
+    g_assert_true(is_free(fixture)); /* no lock file */
+    create(fixture, &fds);
+    berth_runtime_fds_close(&fds);
+    g_assert_true(is_free(fixture));
+    create(fixture, &again);
+    berth_runtime_fds_close(&again);
+}
+
+static void test_no_proof(Fixture *fixture, gconstpointer data)
+{
+    BerthRuntimeFds fds;
+    g_autoptr(GError) error = NULL;
+    gboolean free = 7;
+    g_autofree char *lock = path_of(fixture, BERTH_FILE_LOCK);
+
+    create(fixture, &fds);
+    berth_runtime_fds_close(&fds);
+    g_assert_cmpint(unlink(lock), ==, 0);
+    g_assert_cmpint(symlink("/dev/null", lock), ==, 0);
+    g_assert_false(berth_runtime_is_free(fixture->top, ID, &free, &error));
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED);
+    g_assert_cmpint(free, ==, 7);
+    g_assert_cmpint(unlink(lock), ==, 0);
+}
+
+static void test_remove(Fixture *fixture, gconstpointer data)
+{
+    BerthRuntimeFds fds;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(berth_runtime_remove(fixture->top, ID, &error)); /* absent */
+    create(fixture, &fds);
+    berth_runtime_fds_close(&fds);
+    put(fixture, "something-else", "");
+    g_autofree char *directory = path_of(fixture, NULL);
+    g_assert_true(berth_runtime_remove(fixture->top, ID, &error));
+    g_assert_false(g_file_test(directory, G_FILE_TEST_EXISTS));
+
+    create(fixture, &fds);
+    berth_runtime_fds_close(&fds);
+    g_autofree char *odd = path_of(fixture, "directory");
+    g_assert_cmpint(g_mkdir(odd, 0700), ==, 0);
+    g_assert_false(berth_runtime_remove(fixture->top, ID, &error));
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED);
+    g_assert_cmpint(g_rmdir(odd), ==, 0);
+}
+
+static void test_run_record(Fixture *fixture, gconstpointer data)
+{
+    const BerthRunRecord written = {(char *) "inc", 4000000000u, 17, 18, (char *) "/machine.slice/x", 1234567};
+    BerthRuntimeFds fds;
+    g_autoptr(GError) error = NULL;
+
+    create(fixture, &fds);
+    g_assert_null(berth_runtime_read_run(fixture->top, ID, &error));
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+
+    g_assert_true(berth_runtime_write_run(fixture->top, ID, &written, &error));
+    g_assert_true(berth_runtime_write_run(fixture->top, ID, &written, &error)); /* replaced */
+    g_autoptr(BerthRunRecord) read = berth_runtime_read_run(fixture->top, ID, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(read->incarnation, ==, written.incarnation);
+    g_assert_cmpuint(read->cid, ==, written.cid);
+    g_assert_cmpint(read->keeper_pid, ==, written.keeper_pid);
+    g_assert_cmpint(read->qemu_pid, ==, written.qemu_pid);
+    g_assert_cmpstr(read->control_group, ==, written.control_group);
+    g_assert_cmpint(read->started, ==, written.started);
+
+    BerthRunRecord bad = written;
+    bad.control_group = (char *) "/x\nkeeper-pid=1";
+    g_assert_false(berth_runtime_write_run(fixture->top, ID, &bad, &error));
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS);
+    g_clear_error(&error);
+
+    put(fixture, BERTH_FILE_RUN, "incarnation=a\ncid=1\nkeeper-pid=0\nqemu-pid=5\ncontrol-group=/\nstarted=1\nend\n");
+    g_assert_null(berth_runtime_read_run(fixture->top, ID, &error));
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS);
+    berth_runtime_fds_close(&fds);
+}
+
+static void test_exit_record(Fixture *fixture, gconstpointer data)
+{
+    static const char whole[] = "wait-status=9\nreason=\npanicked=0\nrequested=0\ntime=5\nwords=\nend\n";
+    BerthRuntimeFds fds;
+    g_autoptr(GError) error = NULL;
+
+    create(fixture, &fds);
+    g_assert_null(berth_runtime_read_exit(fixture->top, ID, &error)); /* still empty */
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+    put(fixture, BERTH_FILE_EXIT, "wait-status=0\n");
+    g_assert_null(berth_runtime_read_exit(fixture->top, ID, &error));
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+    put(fixture, BERTH_FILE_EXIT, whole);
+    g_autoptr(BerthExitRecord) record = berth_runtime_read_exit(fixture->top, ID, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(record->wait_status, ==, 9);
+
+    g_autofree char *large = g_strnfill(1 << 20, 'x');
+    put(fixture, BERTH_FILE_EXIT, large);
+    g_assert_null(berth_runtime_read_exit(fixture->top, ID, &error));
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED);
+    berth_runtime_fds_close(&fds);
+}
+
+static void test_list(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) none = berth_runtime_list(fixture->top, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(none->len, ==, 0);
+
+    BerthRuntimeFds fds;
+    create(fixture, &fds);
+    berth_runtime_fds_close(&fds);
+    g_autofree char *file = g_build_filename(fixture->top, OTHER, NULL);
+    g_autofree char *stranger = g_build_filename(fixture->top, "stranger", NULL);
+    g_assert_true(g_file_set_contents(file, "", -1, NULL));
+    g_assert_cmpint(g_mkdir(stranger, 0700), ==, 0);
+    g_autoptr(GPtrArray) ids = berth_runtime_list(fixture->top, &error);
+    g_assert_cmpuint(ids->len, ==, 1);
+    g_assert_cmpstr(g_ptr_array_index(ids, 0), ==, ID);
+
+    g_assert_null(berth_runtime_list(file, &error)); /* not a directory: nothing may be concluded */
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED);
+    g_unlink(file);
+    g_rmdir(stranger);
+}
+
+#define ADD(name, function) g_test_add("/runtime-dir/" name, Fixture, NULL, set_up, function, tear_down)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("create", test_create);
+    ADD("connect-fails", test_connect_fails);
+    ADD("lock", test_lock);
+    ADD("no-proof", test_no_proof);
+    ADD("remove", test_remove);
+    ADD("run-record", test_run_record);
+    ADD("exit-record", test_exit_record);
+    ADD("list", test_list);
+    return g_test_run();
+}
