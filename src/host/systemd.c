@@ -101,7 +101,8 @@ static int on_subscribed(sd_bus_message *reply, void *data, sd_bus_error *ret_er
     const sd_bus_error *error = sd_bus_message_get_error(reply);
     if (sender && sender[0] == ':')
         set_owner(systemd, sender);
-    if (error && !sd_bus_error_has_name(error, SYSTEMD_NAME ".AlreadySubscribed"))
+    /* NoReply: systemd or the bus has just gone, which is told elsewhere. */
+    if (error && !sd_bus_error_has_names(error, SYSTEMD_NAME ".AlreadySubscribed", SD_BUS_ERROR_NO_REPLY))
         g_warning("Can't subscribe to systemd's signals: %s", error->message);
     return 0;
 }

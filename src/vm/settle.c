@@ -109,7 +109,7 @@ void berth_vm_await_gone(BerthVm *vm, BerthReply *reply)
 static void guest_shuts_down(BerthVm *vm, JsonObject *arguments)
 {
     const char *reason = arguments ? json_object_get_string_member_with_default(arguments, "reason", "") : "";
-    if (g_str_equal(reason, "guest-shutdown") && (vm->state == BERTH_VM_RUNNING || vm->state == BERTH_VM_PAUSED))
+    if (g_strcmp0(reason, "guest-shutdown") == 0 && (vm->state == BERTH_VM_RUNNING || vm->state == BERTH_VM_PAUSED))
         berth_vm_set_state(vm, BERTH_VM_STOPPING, "the guest powers itself down");
 }
 

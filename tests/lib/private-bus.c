@@ -20,22 +20,41 @@ struct PrivateBus {
     GPid pid; /* 0 while stopped */
 };
 
-/* Like a system bus it knows no activation, and like a session bus it lets everybody do everything. */
+/* No activation, and limits that no test reaches. */
 static const char config_text[] = "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"
                                   " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
                                   "<busconfig>\n"
                                   "  <listen>%s</listen>\n"
                                   "  <auth>EXTERNAL</auth>\n"
-                                  "  <policy context=\"default\">\n"
-                                  "    <allow user=\"*\"/>\n"
-                                  "    <allow own=\"*\"/>\n"
-                                  "    <allow send_destination=\"*\"/>\n"
-                                  "    <allow receive_sender=\"*\"/>\n"
-                                  "  </policy>\n"
+                                  "%s"
                                   "  <limit name=\"max_replies_per_connection\">50000</limit>\n"
                                   "  <limit name=\"max_match_rules_per_connection\">50000</limit>\n"
                                   "  <limit name=\"max_connections_per_user\">4096</limit>\n"
                                   "</busconfig>\n";
+
+static const char open_policy[] = "  <policy context=\"default\">\n"
+                                  "    <allow user=\"*\"/>\n"
+                                  "    <allow own=\"*\"/>\n"
+                                  "    <allow send_destination=\"*\"/>\n"
+                                  "    <allow receive_sender=\"*\"/>\n"
+                                  "  </policy>\n";
+
+/* As in the system.conf that comes with dbus-daemon. */
+static const char system_policy[] = "  <policy context=\"default\">\n"
+                                    "    <allow user=\"*\"/>\n"
+                                    "    <deny own=\"*\"/>\n"
+                                    "    <deny send_type=\"method_call\"/>\n"
+                                    "    <allow send_type=\"signal\"/>\n"
+                                    "    <allow send_requested_reply=\"true\" send_type=\"method_return\"/>\n"
+                                    "    <allow send_requested_reply=\"true\" send_type=\"error\"/>\n"
+                                    "    <allow receive_type=\"method_call\"/>\n"
+                                    "    <allow receive_type=\"method_return\"/>\n"
+                                    "    <allow receive_type=\"error\"/>\n"
+                                    "    <allow receive_type=\"signal\"/>\n"
+                                    "    <allow send_destination=\"org.freedesktop.DBus\"\n"
+                                    "           send_interface=\"org.freedesktop.DBus\"/>\n"
+                                    "  </policy>\n"
+                                    "  <include>%s</include>\n";
 
 static void child_setup(gpointer data)
 {
@@ -84,7 +103,7 @@ static char *make_dir(void)
     return dir;
 }
 
-PrivateBus *private_bus_new(const char *dir)
+static PrivateBus *bus_new(const char *dir, const char *policy)
 {
     PrivateBus *bus = g_new0(PrivateBus, 1);
     if (!dir)
@@ -92,7 +111,7 @@ PrivateBus *private_bus_new(const char *dir)
     bus->config = g_build_filename(dir, "bus.conf", NULL);
     bus->socket = g_build_filename(dir, "bus", NULL);
     bus->address = g_strconcat("unix:path=", bus->socket, NULL);
-    g_autofree char *text = g_strdup_printf(config_text, bus->address);
+    g_autofree char *text = g_strdup_printf(config_text, bus->address, policy);
     g_autoptr(GError) error = NULL;
     g_file_set_contents(bus->config, text, -1, &error);
     g_assert_no_error(error);
@@ -100,6 +119,17 @@ PrivateBus *private_bus_new(const char *dir)
     g_setenv("DBUS_SESSION_BUS_ADDRESS", bus->address, TRUE);
     private_bus_start(bus);
     return bus;
+}
+
+PrivateBus *private_bus_new(const char *dir)
+{
+    return bus_new(dir, open_policy);
+}
+
+PrivateBus *private_bus_new_with_policy(const char *policy)
+{
+    g_autofree char *text = g_strdup_printf(system_policy, policy);
+    return bus_new(NULL, text);
 }
 
 const char *private_bus_address(const PrivateBus *bus)

@@ -16,6 +16,8 @@ typedef struct PrivateBus PrivateBus;
  * the process has threads: it changes the environment.
  */
 PrivateBus *private_bus_new(const char *dir);
+/* The same with a system bus's policy, where nobody may own or call anything but what the file @policy allows. */
+PrivateBus *private_bus_new_with_policy(const char *policy);
 const char *private_bus_address(const PrivateBus *bus);
 pid_t private_bus_pid(const PrivateBus *bus);
 /* Ends the bus: every connection is lost. private_bus_start() brings a new one to the same address. */

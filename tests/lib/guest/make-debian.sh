@@ -6,8 +6,8 @@
 # password is `berth`. It powers off when the power button is pressed.
 #
 # The packages come from the Debian sources of this machine's apt, where it has bookworm's,
-# else from deb.debian.org. Nothing is mounted or installed here; without root, user
-# namespaces are used. An OUT.qcow2 that is newer than this script is kept.
+# else from deb.debian.org. Needs root, mounts and installs nothing on this machine. An
+# OUT.qcow2 that is newer than this script is kept.
 #
 # Needs these Debian packages: mmdebstrap apt debian-archive-keyring e2fsprogs fdisk
 # grub-common grub-pc-bin qemu-utils
@@ -24,8 +24,8 @@ filesystem=6d7d3f6e-6265-4274-a87f-64656269616e # the UUID by which GRUB's Linux
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 grub=/usr/lib/grub/i386-pc
 
-# Runs as (or as if) root when the packages are unpacked in $1: finish them, and put the tree
-# into the file system $disk while its owners and modes are what they should be.
+# Runs when the packages are unpacked in $1: finish them, and put the tree into the file
+# system $disk.
 customize() {
 	root=$1
 	echo root:berth | chroot "$root" chpasswd
@@ -86,6 +86,7 @@ find_sources() {
 
 make_disk() {
 	truncate --size=4G "$disk"
+	echo 'start=2048, type=83, bootable' | sfdisk --quiet "$disk"
 	find_sources >sources.list ||
 		echo "deb [signed-by=$keyring] http://deb.debian.org/debian bookworm main" >sources.list
 	proxy=$(apt-config shell p Acquire::http::Proxy)
@@ -99,8 +100,6 @@ make_disk() {
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--customize-hook='"$script" --customize "$1"' \
 		bookworm '' sources.list
-
-	echo 'start=2048, type=83, bootable' | sfdisk --quiet --wipe=never "$disk"
 
 	# GRUB without its installer, which wants a mounted root. boot.img reads the sector behind
 	# itself, and the gap before the partition has room for the rest. /vmlinuz and /initrd.img
@@ -131,6 +130,8 @@ for need in mmdebstrap:mmdebstrap apt-get:apt mke2fs:e2fsprogs sfdisk:fdisk \
 		die "needs ${need%:*} (Debian: ${need##*:})"
 done
 [ -e "$keyring" ] || die "needs $keyring (Debian: debian-archive-keyring)"
+
+[ "$(id -u)" -eq 0 ] || die "needs root"
 
 script=$(realpath "$0")
 out=$(realpath "$1")
