@@ -193,7 +193,7 @@ static void test_create_fails(TestDir *dir, gconstpointer unused)
     g_autofree char *again = berth_vm_store_stage(store, other, (uid_t) -1, &error);
     g_assert_true(g_file_test(again, G_FILE_TEST_IS_DIR));
     g_autofree char *link = g_build_filename(again, "disks/disk0", NULL);
-    g_assert_cmpint(symlink("/etc/hostname", link), ==, 0);
+    g_assert_cmpint(symlink("nowhere", link), ==, 0);
     g_assert_false(berth_vm_store_publish(store, OTHER, &error));
     g_assert_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED);
     g_clear_error(&error);
@@ -329,6 +329,7 @@ static void test_link(TestDir *dir, gconstpointer to)
     g_autoptr(GError) error = NULL;
     g_autoptr(BerthVmStore) store = open_store(dir);
     create_vm(store, OTHER, "db");
+    test_dir_mkdir(dir, "outside/kept");
     test_dir_link(dir, to, VM);
     assert_broken(store, "symbolic link");
     {
@@ -354,6 +355,7 @@ static void test_link(TestDir *dir, gconstpointer to)
     g_auto(Scan) rest = scan(store, 1, 0);
     g_assert_true(test_dir_has(dir, "vms/" OTHER "/vm.json"));
     g_assert_false(test_dir_has(dir, "vms/" OTHER "/.removing"));
+    g_assert_cmpuint(test_dir_count(dir, "outside"), ==, 1);
 }
 
 static void test_mark(TestDir *dir, gconstpointer unused)
@@ -968,7 +970,7 @@ static void test_open(TestDir *dir, gconstpointer unused)
     store = berth_vm_store_open(link, &error); /* the administrator's own */
     g_assert_no_error(error);
     g_assert_cmpint(unlinkat(dir->fd, "not/there/removing", AT_REMOVEDIR), ==, 0);
-    test_dir_link(dir, "/tmp", "not/there/removing");
+    test_dir_link(dir, "vms", "not/there/removing");
     g_clear_pointer(&store, berth_vm_store_close);
     g_assert_null(berth_vm_store_open(path, &error));
     g_assert_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED);
@@ -1030,7 +1032,7 @@ int main(int argc, char **argv)
     static const char *const links[][2] = {{"/vm-store/link/to-vm", OTHER},
                                            {"/vm-store/link/dangling", "nowhere"},
                                            {"/vm-store/link/to-itself", ID},
-                                           {"/vm-store/link/outside", "/"}};
+                                           {"/vm-store/link/outside", "../outside"}};
     g_test_init(&argc, &argv, NULL);
     TEST_DIR_ADD("/vm-store/open", test_open);
     TEST_DIR_ADD("/vm-store/lock", test_lock);
