@@ -49,7 +49,8 @@ struct FakeService {
     GDBusConnection *connection; /* the thread's; NULL while vanished */
     GMutex lock;                 /* over rules and errands */
     GCond errand_done;
-    GHashTable *rules; /* (element-type utf8 Rule) */
+    GHashTable *rules;   /* (element-type utf8 Rule) */
+    GPtrArray *exported; /* (element-type Exported): kept, since GDBus would free them by a loop that has ended */
 };
 
 static void held_free(gpointer data)
@@ -213,9 +214,9 @@ guint fake_service_export(FakeService *service, const char *path, GDBusInterface
     const GDBusInterfaceVTable vtable = {.method_call = on_method_call, .get_property = on_get_property};
     Exported *exported = g_new(Exported, 1);
     *exported = (Exported){service, get, data};
+    g_ptr_array_add(service->exported, exported);
     g_autoptr(GError) error = NULL;
-    guint id =
-        g_dbus_connection_register_object(service->connection, path, interface, &vtable, exported, g_free, &error);
+    guint id = g_dbus_connection_register_object(service->connection, path, interface, &vtable, exported, NULL, &error);
     g_assert_no_error(error);
     return id;
 }
@@ -335,6 +336,7 @@ FakeService *fake_service_new(const FakeServiceKind *kind, const char *address, 
     service->context = g_main_context_new();
     service->loop = g_main_loop_new(service->context, FALSE);
     service->rules = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, rule_free);
+    service->exported = g_ptr_array_new_with_free_func(g_free);
     g_mutex_init(&service->lock);
     g_cond_init(&service->errand_done);
     service->thread = g_thread_new(kind->bus_name, service_thread, service);
@@ -352,6 +354,7 @@ void fake_service_free(FakeService *service)
     fake_service_run(service, quit_loop, service->loop);
     g_thread_join(service->thread);
     g_hash_table_unref(service->rules);
+    g_ptr_array_unref(service->exported);
     g_main_loop_unref(service->loop);
     g_main_context_unref(service->context);
     g_mutex_clear(&service->lock);
