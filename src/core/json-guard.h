@@ -14,6 +14,7 @@
  * @length: bytes, at most BERTH_JSON_SIZE_MAX
  *
  * Returns: (transfer full): the object; %NULL with InvalidArgs where @text is too long, too deep, not UTF-8,
- *   has a NUL byte, is no JSON or no object
+ *   has a NUL (also an escaped one), is no JSON in the strict sense of RFC 8259 or no object, has a member twice or
+ *   a number past 64 bits. Whole numbers above G_MAXINT64 are negative in the result, as json-glib has only gint64.
  */
 JsonObject *berth_json_parse_object(const char *text, gsize length, GError **error);

@@ -31,6 +31,12 @@
 #define BERTH_UNIT_SUFFIX ".scope"
 #define BERTH_SLICE "machine.slice"
 
+/* MESSAGE_ID= in the journal; data/berth.catalog explains each. */
+#define BERTH_MESSAGE_STATE "ef788534d24c4a21adb7817009ebfb55"
+#define BERTH_MESSAGE_CREATED "1ad96fa5d6f843db8afc948292012071"
+#define BERTH_MESSAGE_REMOVED "f222814fbda048258bdad8f19179694a"
+#define BERTH_MESSAGE_FAILED "00ab429ea8c94e7a95a1547a837c7bb1"
+
 /* Below the state directory. */
 #define BERTH_DIR_VMS "vms"
 #define BERTH_DIR_REMOVING "removing"
@@ -43,6 +49,7 @@
 #define BERTH_FILE_WANTED "want-running"
 #define BERTH_DIR_DISKS "disks"
 #define BERTH_DIR_LOGS "logs"
+#define BERTH_FILE_FIRMWARE_VARS "vars.fd" /* in disks/ */
 #define BERTH_FILE_SERIAL_LOG "serial.log"
 #define BERTH_FILE_QEMU_LOG "qemu.log"
 #define BERTH_LOG_OLD_SUFFIX ".1"

@@ -7,26 +7,29 @@
 
 typedef struct {
     /* [Manager] */
-    char *state_dir;       /* StateDirectory=, absolute */
-    char *runtime_dir;     /* RuntimeDirectory=, absolute */
-    guint cid_first;       /* CIDFirst=, 1000 to 65535 */
-    guint cid_last;        /* CIDLast=, inclusive */
-    guint max_vms;         /* MaxVMs= */
-    guint uid_base;        /* UIDBase=: a VM's processes run as UIDBase + CID */
+    char *state_dir;   /* StateDirectory=, absolute */
+    char *runtime_dir; /* RuntimeDirectory=, absolute */
+    guint cid_first;   /* CIDFirst=, 1000 to 65535 */
+    guint cid_last;    /* CIDLast=, inclusive */
+    guint max_vms;     /* MaxVMs= */
+    guint uid_base;    /* UIDBase=: a VM's processes run as UIDBase + CID */
     /* [QEMU] */
-    char *accelerator;     /* Accelerator=auto|kvm|tcg */
-    char *qemu_path;       /* QEMUPath= */
-    char *qemu_img_path;   /* QEMUImgPath= */
-    char *firmware_code;   /* FirmwareCode=, OVMF's code for firmware "uefi" */
-    char *firmware_vars;   /* FirmwareVars=, the template of its variables */
+    const char *accelerator; /* Accelerator=auto|kvm|tcg; a constant */
+    char *qemu_path;         /* QEMUPath= */
+    char *qemu_img_path;     /* QEMUImgPath= */
+    char *firmware_code;     /* FirmwareCode=, OVMF's code for firmware "uefi" */
+    char *firmware_vars;     /* FirmwareVars=, the template of its variables */
     /* [VM] */
-    char *restart;               /* Restart=no|on-failure|always: for VMs that do not say */
-    guint64 start_timeout_usec;     /* StartTimeoutSec= */
-    guint64 shutdown_timeout_usec;  /* ShutdownTimeoutSec=: how long a guest may take to power down */
-    guint64 poweroff_timeout_usec;  /* PowerOffTimeoutSec=: QMP quit, then SIGKILL */
+    const char *restart;           /* Restart=no|on-failure|always: for VMs that do not say; a constant */
+    guint64 start_timeout_usec;    /* StartTimeoutSec= */
+    guint64 shutdown_timeout_usec; /* ShutdownTimeoutSec=: how long a guest may take to power down */
+    guint64 poweroff_timeout_usec; /* PowerOffTimeoutSec=: QMP quit, then SIGKILL */
+    /* No keys: what an empty StateDirectory= and RuntimeDirectory= go back to. */
+    char *default_state_dir;
+    char *default_runtime_dir;
 } BerthSettings;
 
-/* (transfer full): the built-in defaults, for the system service or (@user) below the XDG directories given. */
+/* (transfer full): the built-in defaults, with the directories of the system service or of a user's. */
 BerthSettings *berth_settings_new(const char *state_dir, const char *runtime_dir);
 void berth_settings_free(BerthSettings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthSettings, berth_settings_free)
@@ -42,8 +45,9 @@ typedef void (*BerthSettingsComplaint)(const char *file, guint line, const char 
  *
  * Later files override earlier ones. An empty value resets to the default. Comments begin with # or ;
  */
-void berth_settings_parse(BerthSettings *settings, const char *file, const char *text,
-                          BerthSettingsComplaint complain, gpointer data);
+void berth_settings_parse(BerthSettings *settings, const char *file, const char *text, BerthSettingsComplaint complain,
+                          gpointer data);
 
-/* After the last file: what only makes sense together (CIDFirst <= CIDLast ...); resets the pair and complains. */
+/* After the last file: what only makes sense together. CIDFirst > CIDLast resets the pair and complains, with line 0
+ * and the file "berth.conf"; MaxVMs becomes no more than there are CIDs. */
 void berth_settings_finish(BerthSettings *settings, BerthSettingsComplaint complain, gpointer data);

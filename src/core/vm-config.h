@@ -2,54 +2,60 @@
 #pragma once
 
 #include <glib.h>
+#include <json-glib/json-glib.h>
 
-/* The definition of a VM: what a user may say of it. One table of keys, in vm-config.c, maps the
- * a{sv} of the bus, the JSON of vm.json and this struct onto each other and holds every bound. */
+#include "image-meta.h"
+
+/* The definition of a VM: what a user may say of it. One table of keys, in vm-config-table.c, maps the
+ * a{sv} of the bus, the JSON of vm.json and this struct onto each other and holds every bound.
+ *
+ * 10,000 of them are kept in memory. A const char * is one of the table's words, which live as long as the program: it
+ * is never freed, and never set to anything else. */
 
 typedef struct {
-    guint64 size;     /* bytes; 0 on the first disk of a VM with a disk image: as large as the image */
-    char *format;     /* "qcow2" or "raw" */
-    char *bus;        /* "virtio", "sata", "scsi" */
+    guint64 size;       /* bytes; 0 on the first disk of a VM with a disk image: as large as the image */
+    const char *format; /* "qcow2" or "raw" */
+    const char *bus;    /* "virtio", "sata", "scsi" */
     gboolean read_only;
 } BerthDisk;
 
 typedef struct {
-    char *protocol;     /* "tcp" or "udp" */
-    char *host_address; /* numeric IPv4; "127.0.0.1" unless said */
+    const char *protocol; /* "tcp" or "udp" */
+    char *host_address;   /* numeric IPv4; "127.0.0.1" unless said */
     guint host_port;
     guint guest_port;
 } BerthPort;
 
 typedef struct {
-    char *mode;   /* "user", "bridge", "none" */
-    char *bridge; /* name of a host bridge, for mode "bridge", else "" */
-    char *mac;    /* "" for one that is derived from the VM's id and the network's index */
+    const char *mode; /* "user", "bridge", "none" */
+    char *bridge;     /* name of a host bridge, for mode "bridge", else "" */
+    char *mac;        /* lower case; "" for one that is derived from the VM's id and the network's index */
     GPtrArray *ports; /* (element-type BerthPort), mode "user" only */
 } BerthNetwork;
 
 /* What is passed on to the scope; 0 where unset (systemd's own default holds). */
 typedef struct {
-    guint64 cpu_weight;  /* CPUWeight, 1 to 10000 */
-    guint64 cpu_quota;   /* CPUQuota, percent of one processor */
-    guint64 memory_max;  /* MemoryMax, bytes */
-    guint64 tasks_max;   /* TasksMax */
-    guint64 io_weight;   /* IOWeight, 1 to 10000 */
+    guint64 cpu_weight; /* CPUWeight, 1 to 10000 */
+    guint64 cpu_quota;  /* CPUQuota, percent of one processor, 1 to 25600 */
+    guint64 memory_max; /* MemoryMax, bytes, not less than the VM's memory */
+    guint64 tasks_max;  /* TasksMax, 16 to 1048576 */
+    guint64 io_weight;  /* IOWeight, 1 to 10000 */
 } BerthLimits;
 
 typedef struct {
     guint vcpus;
-    guint64 memory; /* bytes */
-    char *image;    /* "" for none */
-    GPtrArray *disks;    /* (element-type BerthDisk) */
-    GPtrArray *networks; /* (element-type BerthNetwork) */
-    char *machine;  /* "q35", "microvm" */
-    char *firmware; /* "bios", "uefi" */
-    char *cmdline;  /* kernel command line; "" for the image's own */
-    char *restart;  /* "no", "on-failure", "always" */
+    guint64 memory;       /* bytes */
+    char *image;          /* "" for none */
+    GPtrArray *disks;     /* (element-type BerthDisk) */
+    GPtrArray *networks;  /* (element-type BerthNetwork) */
+    const char *machine;  /* "q35", "microvm" */
+    const char *firmware; /* "bios", "uefi" */
+    char *cmdline;        /* kernel command line; "" for the image's own */
+    const char *restart;  /* "no", "on-failure", "always" */
     gboolean vsock;
     BerthLimits limits;
     char *description;
-    GHashTable *labels; /* (element-type utf8 utf8) */
+    GHashTable *labels;  /* (nullable) (element-type utf8 utf8): %NULL where there are none */
     gboolean protected_; /* key "protected" */
 } BerthVmConfig;
 
@@ -93,6 +99,9 @@ GVariant *berth_vm_config_to_variant(const BerthVmConfig *config);
  */
 GVariant *berth_vm_config_variant_from_json(const char *text, gsize length, const char *const *skip, GError **error);
 
+/* The same of an object that berth_json_parse_object() has let through. */
+GVariant *berth_vm_config_variant_from_object(JsonObject *object, const char *const *skip, GError **error);
+
 /**
  * berth_vm_config_variant_from_string:
  * @key: a definition key
@@ -101,6 +110,16 @@ GVariant *berth_vm_config_variant_from_json(const char *text, gsize length, cons
  * Returns: (transfer full): the value in the type that the table has for @key
  */
 GVariant *berth_vm_config_variant_from_string(const char *key, const char *text, GError **error);
+
+/**
+ * berth_vm_config_check_image:
+ * @config: a definition that names an image
+ * @image: that image
+ *
+ * What apply() can't know: the first disk is an overlay of the image's disk, so it is qcow2 and not smaller; an image
+ * without a disk makes none, so the first disk needs a size; a kernel command line needs a kernel.
+ */
+gboolean berth_vm_config_check_image(const BerthVmConfig *config, const BerthImageMeta *image, GError **error);
 
 /**
  * berth_vm_name_check:

@@ -20,9 +20,13 @@ typedef struct {
 BerthBusLink *berth_bus_link_new(gboolean user);
 /* Several handlers; told in the order they were added; at once where the link is up. @handler must outlive the link. */
 void berth_bus_link_add(BerthBusLink *link, const BerthBusLinkHandler *handler, gpointer data);
-/* Connects for the first time. FALSE with the reason where it can't: then the daemon has no use. */
+/* Tells @handler with @data no more, also from within a handler. Whoever was added is removed before its @data is freed. */
+void berth_bus_link_remove(BerthBusLink *link, const BerthBusLinkHandler *handler, gpointer data);
+/* Connects for the first time; handlers are told before this returns. The bus may still be authenticating us then: what is
+ * sent waits in sd-bus until that is done. FALSE with the reason where it can't: then the daemon has no use. */
 gboolean berth_bus_link_connect(BerthBusLink *link, GError **error);
 /* (nullable): the connection now. */
 sd_bus *berth_bus_link_get(BerthBusLink *link);
+/* Sends what waits to be sent (and waits for the bus to take it), then closes. No handler is told. */
 void berth_bus_link_free(BerthBusLink *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthBusLink, berth_bus_link_free)

@@ -239,3 +239,18 @@ char *berth_cgroup_describe(const char *path)
 
     return pids && pids->len > 0 ? describe_process(g_array_index(pids, gint, 0)) : NULL;
 }
+
+gboolean berth_cgroup_kill(const char *path, GError **error)
+{
+    g_autofree char *directory = berth_cgroup_directory(path, error);
+    if (!directory)
+        return FALSE;
+
+    g_autofree char *name = g_build_filename(directory, "cgroup.kill", NULL);
+    BERTH_AUTOFD fd = open(name, O_WRONLY | O_CLOEXEC);
+    if ((fd < 0 || write(fd, "1", 1) < 0) && !means_gone(errno)) {
+        berth_error_set_errno(error, BERTH_ERROR_CANCELLED, errno, "kill the processes in cgroup %s", path);
+        return FALSE;
+    }
+    return TRUE;
+}

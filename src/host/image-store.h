@@ -13,12 +13,12 @@ typedef struct BerthImageStore BerthImageStore;
 
 typedef struct {
     const char *qemu_img;
-    int disk_fd;    /* an empty file: no disk */
+    int disk_fd;    /* -1 or an empty file: no disk */
     int kernel_fd;  /* -1 for none */
     int initrd_fd;  /* -1 for none */
     const char *format; /* "" : by the file's magic */
     const char *sha256; /* expected, of the disk (the kernel, where no disk); "" for none */
-    BerthImageMeta *meta; /* name, description, version, cmdline are the caller's; the rest is filled in */
+    BerthImageMeta *meta; /* name, description, version, cmdline are the caller's; the rest is filled in on success */
 } BerthImageImport;
 
 /* Called from the worker, at most 10 times a second and once at the end. */
@@ -43,7 +43,8 @@ gboolean berth_image_store_scan(BerthImageStore *store, GPtrArray **found, GPtrA
 gboolean berth_image_store_import(BerthImageStore *store, BerthImageImport *import, GCancellable *cancellable,
                                   BerthImageProgress progress, gpointer data, GError **error);
 
-/* Atomic too: renamed to a staging name, then deleted. */
+/* Atomic too: renamed to a staging name, then deleted. Once the new name is durable the image is gone and this succeeds;
+ * what of it could not be deleted is logged, and swept when the store is opened again. NotFound. */
 gboolean berth_image_store_remove(BerthImageStore *store, const char *name, GError **error);
 
 /* (transfer full): absolute path of the image's directory. */

@@ -25,7 +25,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthPolkit, berth_polkit_free)
  *
  * A sender with uid 0 (or the daemon's own uid) needs no polkit. @done may come before this returns; then %NULL is returned.
  *
- * Returns: (nullable) (transfer full): the check in flight; free it to hear no more of it (polkit is told)
+ * Returns: (nullable) (transfer full): the check in flight; the caller's to free, in @done or later;
+ *   freed before its answer, no answer comes, and polkit is told
  */
 BerthPolkitCheck *berth_polkit_check(BerthPolkit *polkit, sd_bus_message *message, const char *action,
                                      const char *const *details, BerthPolkitDone done, gpointer data);

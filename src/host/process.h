@@ -25,6 +25,8 @@ char *berth_cgroup_vm_of(pid_t pid);
 gboolean berth_cgroup_is_empty(const char *path, gboolean *empty, GError **error);
 /* PIDs in it and below it. (transfer full) (element-type gint) */
 GArray *berth_cgroup_pids(const char *path, GError **error);
+/* SIGKILL for everything in it and below it, by cgroup.kill. The kernel does it even to what is frozen or forking. */
+gboolean berth_cgroup_kill(const char *path, GError **error);
 /* "process 4711 (qemu-system-x86) in state D" for the first process left in it; %NULL where none. (transfer full) */
 char *berth_cgroup_describe(const char *path);
 

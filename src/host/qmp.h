@@ -4,7 +4,23 @@
 #include <json-glib/json-glib.h>
 
 /* A QMP monitor on a unix socket, on the main loop. What QEMU says is hostile input: bounded by qmp-framer.h, and
- * what breaks the bounds closes the monitor. */
+ * what breaks the bounds closes the monitor.
+ *
+ * Its errors are in a domain of their own, so that a caller can tell them from its own and none is taken for a bad
+ * argument of a D-Bus client (berth_error_dbus_name() makes them Failed). Only a command that is given up, by its
+ * deadline or by berth_qmp_free(), is BERTH_ERROR_CANCELLED. */
+#define BERTH_QMP_ERROR (berth_qmp_error_quark())
+GQuark berth_qmp_error_quark(void);
+
+typedef enum {
+    BERTH_QMP_ERROR_REFUSED,  /* QEMU's own error answer, with its words */
+    BERTH_QMP_ERROR_CLOSED,   /* the connection can't be made, or has ended */
+    BERTH_QMP_ERROR_PROTOCOL, /* QEMU said what no QEMU says; closed by us */
+    BERTH_QMP_ERROR_FULL,     /* too many commands are in flight; this one was not sent */
+} BerthQmpError;
+
+#define BERTH_QMP_PENDING_MAX 64u       /* commands in flight */
+#define BERTH_QMP_OUT_MAX (64u * 1024u) /* bytes that QEMU has not read, and bytes of one command */
 
 typedef struct BerthQmp BerthQmp;
 
@@ -13,20 +29,31 @@ typedef struct {
     void (*ready)(gpointer data);
     /* @arguments: (nullable), the event's "data". */
     void (*event)(const char *name, JsonObject *arguments, gpointer data);
-    /* The monitor is dead (says nothing about QEMU's process). Comes once; pending commands have been answered before. */
+    /* The monitor is dead (says nothing about QEMU's process). Comes once; pending commands have been answered before.
+     */
     void (*closed)(const GError *error, gpointer data);
 } BerthQmpHandler;
 
-/* Exactly once for each command. @result: (nullable). A "GenericError" of QEMU is StartFailed's sibling: code Failed text of QEMU's desc. */
+/* Exactly once for each command, and never from within berth_qmp_execute(). @result: (nullable): QEMU's "return". */
 typedef void (*BerthQmpDone)(JsonNode *result, const GError *error, gpointer data);
 
-/* Connects to @path (a socket that listens already: no retry). @handler must outlive it. Handlers may free the monitor. */
+/**
+ * berth_qmp_connect:
+ * @path: of a socket that listens already, of any length: nothing is tried again
+ * @handler: must outlive the monitor; each member may be %NULL; each may free the monitor
+ *
+ * Whoever else holds the listening socket keeps a connection that QEMU never took alive: close it once QEMU has it.
+ *
+ * Returns: (nullable): %NULL with BERTH_QMP_ERROR_CLOSED where nobody listens there
+ */
 BerthQmp *berth_qmp_connect(const char *path, const BerthQmpHandler *handler, gpointer data, GError **error);
-/* Pending commands are answered Cancelled before this returns. */
+/* Pending commands are answered Cancelled before this returns (their handlers must not issue new ones); `closed` is not
+ * called. */
 void berth_qmp_free(BerthQmp *qmp);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthQmp, berth_qmp_free)
 
-/* @arguments: (nullable) (transfer none). @timeout_usec: then the command is answered with Cancelled "did not answer within …",
- * and a late answer is ignored. Before `ready`, commands wait for it (their deadline runs). */
+/* @arguments: (nullable) (transfer none). @timeout_usec: then the command is answered with Cancelled "did not answer
+ * within …", and a late answer is ignored. Before `ready`, commands wait for it (their deadline runs). @done may free
+ * the monitor. On a closed monitor the answer is what closed it. */
 void berth_qmp_execute(BerthQmp *qmp, const char *command, JsonObject *arguments, guint64 timeout_usec,
                        BerthQmpDone done, gpointer data);

@@ -4,9 +4,10 @@
 #include "../core/vm-config.h"
 #include "bus-link.h"
 
-/* systemd's manager, as far as scopes need it. Every call is asynchronous and held by a BerthSystemdCall that its
- * caller owns: freeing it means that no callback comes any more. Calls that are pending when the bus goes away end with an
- * error. Matches (JobRemoved, UnitRemoved ...) and Subscribe are installed each time the link comes up, before any start. */
+/* systemd's manager, as far as scopes need it. Every call is asynchronous, never answered from within the function that makes
+ * it, and held by a BerthSystemdCall that its caller owns and frees, in its callback or later; freeing it earlier means that
+ * no callback comes any more. Calls that are made while the bus is away, or pending when it goes away, end with an error.
+ * Errors are StartFailed for a start (Busy where the scope is there already), else Cancelled. Matches (JobRemoved, UnitRemoved ...) and Subscribe are installed each time the link comes up, before any start. */
 
 typedef struct BerthSystemd BerthSystemd;
 typedef struct BerthSystemdCall BerthSystemdCall;
@@ -37,6 +38,7 @@ typedef void (*BerthSystemdListDone)(GHashTable *units, const GError *error, gpo
 /* Something about this unit may have changed (UnitRemoved, JobRemoved for it, properties): look at the kernel, conclude nothing. */
 typedef void (*BerthSystemdHint)(const char *unit, gpointer data);
 
+/* @link outlives it; calls that are still pending when it is freed are never answered. */
 BerthSystemd *berth_systemd_new(BerthBusLink *link);
 void berth_systemd_free(BerthSystemd *systemd);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthSystemd, berth_systemd_free)
@@ -59,3 +61,5 @@ BerthSystemdCall *berth_systemd_list(BerthSystemd *systemd, guint64 timeout_usec
 
 /* Takes *@call and leaves %NULL; %NULL is fine. */
 void berth_systemd_call_free(BerthSystemdCall **call);
+/* For a callback: what it is given lives as long as its call. */
+#define BERTH_AUTO_SYSTEMD_CALL __attribute__((cleanup(berth_systemd_call_free))) BerthSystemdCall

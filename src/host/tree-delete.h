@@ -18,3 +18,7 @@
  * Returns: whether nothing is left; else StorageFailed, errno's text within
  */
 gboolean berth_tree_delete(int parent_fd, const char *name, const char *const *last, char **blocker, GError **error);
+
+/* Deletes all that is in the directory and whose name begins with @prefix. Goes on where one refuses; the first error.
+ */
+gboolean berth_tree_sweep(int dir_fd, const char *prefix, GError **error);

@@ -33,9 +33,9 @@ typedef struct {
 
 typedef enum {
     BERTH_STORED_WHOLE,  /* record is there */
-    BERTH_STORED_BROKEN, /* problem says why; record may be there */
+    BERTH_STORED_BROKEN, /* problem says why; record may be there, with the default definition where only that is damaged */
     BERTH_STORED_MARKED, /* a valid marker: intent is there; record where it could be read */
-    BERTH_STORED_DOOMED, /* lies in removing/ */
+    BERTH_STORED_DOOMED, /* lies in removing/; record and intent where they could still be read */
 } BerthStoredKind;
 
 typedef struct {
@@ -80,7 +80,7 @@ gboolean berth_vm_store_sweep(BerthVmStore *store, GError **error);
  * Returns: (transfer full): absolute path of the staged directory, where the caller makes the disks
  */
 char *berth_vm_store_stage(BerthVmStore *store, const BerthVmRecord *record, uid_t owner, GError **error);
-/* fsyncs everything staged, renames it to vms/<id>, fsyncs vms/: from here the VM exists. */
+/* Gives what was made in a staged directory to that directory's owner, fsyncs everything staged, renames it to vms/<id>, fsyncs vms/: from here the VM exists. */
 gboolean berth_vm_store_publish(BerthVmStore *store, const char *id, GError **error);
 /* Throws a staged one away. */
 gboolean berth_vm_store_discard(BerthVmStore *store, const char *id, GError **error);
@@ -90,12 +90,16 @@ gboolean berth_vm_store_save(BerthVmStore *store, const BerthVmRecord *record, G
 /* The desired state, durably. */
 gboolean berth_vm_store_set_wanted(BerthVmStore *store, const char *id, gboolean wanted, GError **error);
 
-/* The marker, durably. Failed: the VM is as before (an unsure marker is unlinked again, or the error says that it stands). */
+/* The marker, durably, also over one that can't be trusted. Failed: the VM is as before (an unsure marker is taken back,
+ * or the error says that it stands). A vms/<id> that is a symbolic link has no room for one: the link is moved to
+ * removing/ at once, and moved back by unmark. */
 gboolean berth_vm_store_mark(BerthVmStore *store, const char *id, const char *incarnation,
                              const BerthRemovalIntent *intent, GError **error);
+/* Failed: the marker stands, or the error says that it may not. */
 gboolean berth_vm_store_unmark(BerthVmStore *store, const char *id, GError **error);
-/* vms/<id> → removing/<id>.<incarnation>, both fsynced. Done already (by an earlier try) is success. A vms/<id> that is
- * itself a symbolic link is moved as the link that it is. */
+/* vms/<id> → removing/<id>.<incarnation> (".unknown" for ""), both fsynced. Done already (by an earlier try) is success.
+ * Refused where vms/<id> bears no valid marker and no such incarnation either: then it is not what was asked to go.
+ * A vms/<id> that is itself a symbolic link is moved as the link that it is. */
 gboolean berth_vm_store_doom(BerthVmStore *store, const char *id, const char *incarnation, GError **error);
 /* Deletes the doomed directory, vm.json and then the marker last. @blocker as in tree-delete.h. */
 gboolean berth_vm_store_purge(BerthVmStore *store, const char *id, const char *incarnation, char **blocker, GError **error);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* A table on standard output: aligned columns, a header like systemctl's. */
+typedef struct CtlTable CtlTable;
+
+/* The columns' headers, %NULL at the end. A header that begins with ">" is of a column aligned to the right. */
+CtlTable *ctl_table_new(const char *header, ...) G_GNUC_NULL_TERMINATED;
+void ctl_table_free(CtlTable *table);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CtlTable, ctl_table_free)
+
+/* The next cell, row by row. @text: (transfer full), made printable; "" is shown as "-". @colour: a sequence or "". */
+void ctl_table_add(CtlTable *table, char *text, const char *colour);
+void ctl_table_print(const CtlTable *table, gboolean legend);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "text.h"
+
+#include <glib/gi18n.h>
+#include <stdio.h>
+#include <unistd.h>
+
+char *ctl_printable(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    GString *out = g_string_new(NULL);
+    for (const char *p = valid; *p != '\0'; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+        if (g_unichar_iscntrl(c))
+            g_string_append_printf(out, "\\x%02x", c);
+        else
+            g_string_append_unichar(out, c);
+    }
+    return g_string_free(out, FALSE);
+}
+
+void ctl_say_error(const char *message)
+{
+    g_autofree char *printable = ctl_printable(message);
+    g_printerr("berthctl: %s\n", printable);
+}
+
+char *ctl_format_bytes(guint64 bytes)
+{
+    static const char units[] = "BKMGTPE";
+    guint unit = 0;
+    double value = (double) bytes;
+    while (value >= 1024 && units[unit + 1] != '\0') {
+        value /= 1024;
+        unit++;
+    }
+    if (value == (double) (guint64) value)
+        return g_strdup_printf("%.0f%c", value, units[unit]);
+    return g_strdup_printf("%.1f%c", value, units[unit]);
+}
+
+char *ctl_format_span(guint64 usec)
+{
+    static const struct {
+        const char *suffix;
+        guint64 seconds;
+    } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
+
+    guint64 left = usec / G_USEC_PER_SEC;
+    GString *out = g_string_new(NULL);
+    guint shown = 0;
+    for (gsize i = 0; i < G_N_ELEMENTS(units) && shown < 2; i++) {
+        guint64 count = left / units[i].seconds;
+        left %= units[i].seconds;
+        if (count == 0)
+            continue;
+        g_string_append_printf(out, "%s%" G_GUINT64_FORMAT "%s", shown > 0 ? " " : "", count, units[i].suffix);
+        shown++;
+    }
+    if (shown == 0)
+        g_string_append(out, "0s");
+    return g_string_free(out, FALSE);
+}
+
+char *ctl_format_time(guint64 usec)
+{
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_local((gint64) (usec / G_USEC_PER_SEC));
+    char *text = time != NULL ? g_date_time_format(time, "%a %Y-%m-%d %H:%M:%S %Z") : NULL;
+    return text != NULL ? text : g_strdup("-");
+}
+
+char *ctl_format_ago(guint64 usec)
+{
+    guint64 now = (guint64) g_get_real_time();
+    g_autofree char *span = ctl_format_span(now > usec ? now - usec : 0);
+    return g_strdup_printf(_("%s ago"), span);
+}
+
+static gboolean colours_wanted(void)
+{
+    static int wanted = -1;
+    if (wanted < 0) {
+        const char *no_color = g_getenv("NO_COLOR");
+        wanted = isatty(STDOUT_FILENO) && (no_color == NULL || no_color[0] == '\0') &&
+                 g_strcmp0(g_getenv("TERM"), "dumb") != 0;
+    }
+    return wanted;
+}
+
+static const char *colour(const char *sequence)
+{
+    return colours_wanted() ? sequence : "";
+}
+
+const char *ctl_colour_of_state(const char *state)
+{
+    static const struct {
+        const char *state, *sequence;
+    } colours[] = {
+        {"running", "\033[32m"},        {"starting", "\033[36m"}, {"stopping", "\033[36m"}, {"paused", "\033[34m"},
+        {"removing", "\033[38;5;214m"}, {"exited", "\033[31m"},   {"broken", "\033[1;31m"}, {"stopped", "\033[90m"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(colours); i++)
+        if (g_str_equal(state, colours[i].state))
+            return colour(colours[i].sequence);
+    return "";
+}
+
+const char *ctl_colour_header(void)
+{
+    return colour("\033[4m");
+}
+
+const char *ctl_colour_error(void)
+{
+    return colour("\033[31m");
+}
+
+const char *ctl_colour_end(const char *sequence)
+{
+    return sequence[0] != '\0' ? "\033[0m" : "";
+}
+
+char *ctl_describe_state(const char *state, const char *phase)
+{
+    if (phase[0] == '\0')
+        return g_strdup(state);
+    return g_strdup_printf("%s (%s)", state, phase);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib-unix.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+
+#include "../bus/bus.h"
+#include "../host/capabilities.h"
+#include "../host/settings-files.h"
+#include "../vm/recovery.h"
+#include "config.h"
+
+typedef struct {
+    GMainLoop *loop;
+    BerthBus *bus;
+    BerthManager *manager;
+    gboolean failed;
+} Daemon;
+
+static gboolean opt_user = FALSE;
+static gboolean opt_version = FALSE;
+static char *opt_config = NULL;
+
+static const GOptionEntry entries[] = {
+    {"user", 0, 0, G_OPTION_ARG_NONE, &opt_user, "Serve the session bus, with VMs of this user", NULL},
+    {"config", 0, 0, G_OPTION_ARG_FILENAME, &opt_config, "Read FILE (and FILE.d/*.conf) instead of berth.conf", "FILE"},
+    {"version", 0, 0, G_OPTION_ARG_NONE, &opt_version, "Print the version", NULL},
+    G_OPTION_ENTRY_NULL,
+};
+
+static BerthSettings *load_settings(void)
+{
+    g_autofree char *state =
+        opt_user ? g_build_filename(g_get_user_state_dir(), "berth", NULL) : g_strdup(BERTH_STATE_DIR);
+    g_autofree char *runtime =
+        opt_user ? g_build_filename(g_get_user_runtime_dir(), "berth", NULL) : g_strdup("/run/berth");
+    g_autofree char *file = opt_config ? g_strdup(opt_config)
+                            : opt_user ? g_build_filename(g_get_user_config_dir(), "berth", "berth.conf", NULL)
+                                       : g_build_filename(BERTH_SYSCONFDIR, "berth.conf", NULL);
+    BerthSettings *settings = berth_settings_new(state, runtime);
+    berth_settings_load(settings, file);
+    return settings;
+}
+
+static gboolean stop(gpointer data)
+{
+    Daemon *daemon = data;
+    sd_notify(0, "STOPPING=1");
+    g_main_loop_quit(daemon->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+static void reloaded(guint loaded, guint updated, guint removed, const GError *error, gpointer data)
+{
+    if (error)
+        g_warning("Reload failed: %s", error->message);
+    else
+        g_message("Reloaded: %u loaded, %u updated, %u removals resumed", loaded, updated, removed);
+    sd_notify(0, "READY=1");
+}
+
+static gboolean reload(gpointer data)
+{
+    Daemon *daemon = data;
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
+    berth_reload(daemon->manager, reloaded, NULL);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean pat_watchdog(gpointer data)
+{
+    sd_notify(0, "WATCHDOG=1");
+    return G_SOURCE_CONTINUE;
+}
+
+static void name_taken(gpointer data)
+{
+    guint64 usec = 0;
+    static gboolean ready = FALSE;
+    g_message("Ready as %s on the %s bus", "org.berth.Berth1", opt_user ? "session" : "system");
+    sd_notify(0, "READY=1");
+    if (!ready && sd_watchdog_enabled(0, &usec) > 0)
+        g_timeout_add_seconds((guint) MAX(usec / 2 / G_USEC_PER_SEC, 1), pat_watchdog, NULL);
+    ready = TRUE;
+}
+
+static void name_refused(const char *why, gpointer data)
+{
+    Daemon *daemon = data;
+    g_critical("Can't have the bus name: %s", why);
+    daemon->failed = TRUE;
+    g_main_loop_quit(daemon->loop);
+}
+
+static void recovered(gpointer data)
+{
+    Daemon *daemon = data;
+    berth_bus_serve(daemon->bus, daemon->manager, name_taken, name_refused, daemon);
+}
+
+/* Puts the parts together and runs until told to stop. VMs run on; what was durable is picked up by the next start. */
+static gboolean serve(const BerthSettings *settings, GError **error)
+{
+    const char *accelerator = NULL;
+    g_auto(GStrv) capabilities = berth_capabilities_find(settings->accelerator, &accelerator);
+    g_autoptr(BerthVmStore) vms = berth_vm_store_open(settings->state_dir, error);
+    g_autoptr(BerthImageStore) images = vms ? berth_image_store_open(settings->state_dir, error) : NULL;
+    if (!images)
+        return FALSE;
+    g_autoptr(BerthBusLink) link = berth_bus_link_new(opt_user);
+    g_autoptr(BerthSystemd) systemd = berth_systemd_new(link);
+    g_autoptr(BerthBus) bus = berth_bus_new(link, opt_user, (const char *const *) capabilities);
+    const BerthHost host = {
+        .settings = settings,
+        .keeper_path = g_getenv("BERTH_KEEPER") ? g_getenv("BERTH_KEEPER") : BERTH_KEEPER_PATH,
+        .accelerator = accelerator,
+        .user = opt_user,
+        .vms = vms,
+        .images = images,
+        .systemd = systemd,
+    };
+    g_autoptr(BerthManager) manager = berth_manager_new(&host, berth_bus_observer(), bus);
+    g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+    Daemon daemon = {.loop = loop, .bus = bus, .manager = manager};
+
+    g_unix_signal_add(SIGTERM, stop, &daemon);
+    g_unix_signal_add(SIGINT, stop, &daemon);
+    g_unix_signal_add(SIGHUP, reload, &daemon);
+    if (!berth_bus_link_connect(link, error) || !berth_recover(manager, recovered, &daemon, error))
+        return FALSE;
+    g_main_loop_run(loop);
+    berth_work_drain();
+    return !daemon.failed;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GOptionContext) context = g_option_context_new("- keeps virtual machines");
+    setlocale(LC_ALL, "");
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
+        g_printerr("berthd: %s\n", error ? error->message : "it takes no arguments");
+        return 2;
+    }
+    if (opt_version) {
+        g_print("berthd %s\n", BERTH_VERSION);
+        return EXIT_SUCCESS;
+    }
+    /* Into the journal with fields, where there is one; to standard error else. */
+    g_log_set_writer_func(
+        g_log_writer_is_journald(fileno(stderr)) ? g_log_writer_journald : g_log_writer_standard_streams, NULL, NULL);
+    signal(SIGPIPE, SIG_IGN);
+
+    g_autoptr(BerthSettings) settings = load_settings();
+    if (serve(settings, &error))
+        return EXIT_SUCCESS;
+    if (error)
+        g_critical("%s", error->message);
+    return EXIT_FAILURE;
+}

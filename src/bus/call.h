@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "../core/error.h"
+#include "bus-private.h"
+
+/* A method call on its way: authorised, carried out, answered exactly once. */
+
+/* Carries out; looks up what the call is about anew, since polkit may have taken minutes. Answers, now or later. */
+typedef void (*BerthCallFunc)(BerthBus *bus, sd_bus_message *message);
+
+/**
+ * berth_call_authorise:
+ * @action: polkit's
+ * @vm: (nullable): its name and id go into the action's details
+ *
+ * Returns: what a method handler of sd-bus returns
+ */
+int berth_call_authorise(BerthBus *bus, sd_bus_message *message, const char *action, const BerthVm *vm,
+                         BerthCallFunc func);
+/* Calls that wait for polkit get no answer any more: their bus is gone. */
+void berth_calls_forget(BerthBus *bus);
+
+/* Answers with @error. */
+void berth_call_fail(sd_bus_message *message, const GError *error);
+void berth_call_fail_with(sd_bus_message *message, BerthError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* Answers with nothing. */
+void berth_call_succeed(sd_bus_message *message);
+/* (transfer full): a reply for the model: nothing, or its error. */
+BerthReply *berth_call_reply(sd_bus_message *message);
+
+/**
+ * berth_call_read:
+ * @types: a D-Bus signature: the call's in arguments
+ *
+ * Returns: (transfer full): a tuple of all arguments; %NULL with InvalidArgs
+ */
+GVariant *berth_call_read(sd_bus_message *message, GError **error);
+
+/* Options: an a{sv} of which known keys are taken one by one; what is left at the end is an error that names it. */
+typedef struct {
+    GVariantDict dict;
+    GError *error;
+} BerthOptions;
+
+void berth_options_init(BerthOptions *options, GVariant *asv);
+gboolean berth_options_take_boolean(BerthOptions *options, const char *key);
+guint32 berth_options_take_uint32(BerthOptions *options, const char *key);
+/* (transfer full): "" where absent */
+char *berth_options_take_string(BerthOptions *options, const char *key);
+/* A borrowed descriptor of the message, -1 where absent. */
+int berth_options_take_handle(BerthOptions *options, const char *key);
+/* FALSE with InvalidArgs where a key had a wrong type or is not known. Clears @options. */
+gboolean berth_options_end(BerthOptions *options, GError **error);
+/* For methods that have none yet. */
+gboolean berth_options_none(GVariant *asv, GError **error);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "changes.h"
+
+#include "../core/error.h"
+#include "../core/names.h"
+
+/* Which properties go with each aspect. */
+static const struct {
+    BerthAspect aspect;
+    const char *property;
+} announcements[] = {
+    {BERTH_ASPECT_NAME, "Name"},
+    {BERTH_ASPECT_STATE, "State"},
+    {BERTH_ASPECT_STATE, "StateChangeTimestamp"},
+    {BERTH_ASPECT_REMOVAL | BERTH_ASPECT_STATE, "RemovalPhase"},
+    {BERTH_ASPECT_REMOVAL, "RemovalAttempt"},
+    {BERTH_ASPECT_REMOVAL, "RemovalNextAttemptTimestamp"},
+    {BERTH_ASPECT_REMOVAL, "RemovalBlocker"},
+    {BERTH_ASPECT_LAST_ERROR, "LastError"},
+    {BERTH_ASPECT_WANTED, "WantRunning"},
+    {BERTH_ASPECT_CONFIG, "Config"},
+    {BERTH_ASPECT_CONFIG, "VCPUs"},
+    {BERTH_ASPECT_CONFIG, "MemoryBytes"},
+    {BERTH_ASPECT_CONFIG, "Image"},
+    {BERTH_ASPECT_PROCESS, "CID"},
+    {BERTH_ASPECT_PROCESS, "Unit"},
+    {BERTH_ASPECT_PROCESS, "PID"},
+    {BERTH_ASPECT_PROCESS, "StartedTimestamp"},
+    {BERTH_ASPECT_RESPONSIVE, "Responsive"},
+    {BERTH_ASPECT_RESTARTS, "NRestarts"},
+    {BERTH_ASPECT_EXIT, "ExitReason"},
+    {BERTH_ASPECT_EXIT, "ExitStatus"},
+};
+
+static void emit(BerthBus *bus, const char *path, guint aspects)
+{
+    char *properties[G_N_ELEMENTS(announcements) + 1] = {NULL};
+    guint n = 0;
+    for (guint i = 0; i < G_N_ELEMENTS(announcements); i++)
+        if (aspects & announcements[i].aspect)
+            properties[n++] = (char *) announcements[i].property;
+    int r = sd_bus_emit_properties_changed_strv(bus->connection, path, BERTH_IFACE_VM, properties);
+    if (r < 0)
+        g_warning("Can't announce changes of %s: %s", path, g_strerror(-r));
+}
+
+static gboolean flush(gpointer data)
+{
+    BerthBus *bus = data;
+    bus->flush_source = 0;
+    GHashTableIter iter;
+    gpointer path, aspects;
+    g_hash_table_iter_init(&iter, bus->dirty);
+    while (g_hash_table_iter_next(&iter, &path, &aspects)) {
+        if (bus->connection)
+            emit(bus, path, GPOINTER_TO_UINT(aspects));
+        g_hash_table_iter_remove(&iter);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+/* What is still to be announced of one object goes out now, before it does. */
+static void flush_object(BerthBus *bus, const char *path)
+{
+    guint aspects = GPOINTER_TO_UINT(g_hash_table_lookup(bus->dirty, path));
+    if (aspects != 0 && bus->connection)
+        emit(bus, path, aspects);
+    g_hash_table_remove(bus->dirty, path);
+}
+
+static void vm_changed(BerthVm *vm, guint aspects, gpointer data)
+{
+    BerthBus *bus = data;
+    if (!bus->connection)
+        return;
+    char *path = berth_vm_path(vm);
+    guint before = GPOINTER_TO_UINT(g_hash_table_lookup(bus->dirty, path));
+    g_hash_table_replace(bus->dirty, path, GUINT_TO_POINTER(before | aspects));
+    /* After everything of this turn of the loop, before the next turn waits for anything. */
+    if (!bus->flush_source)
+        bus->flush_source = g_idle_add_full(G_PRIORITY_DEFAULT + 1, flush, bus, NULL);
+}
+
+static void vm_added(BerthVm *vm, gpointer data)
+{
+    BerthBus *bus = data;
+    g_autofree char *path = berth_vm_path(vm);
+    if (bus->connection)
+        sd_bus_emit_object_added(bus->connection, path);
+}
+
+static void vm_removed(BerthVm *vm, gpointer data)
+{
+    BerthBus *bus = data;
+    g_autofree char *path = berth_vm_path(vm);
+    flush_object(bus, path);
+    /* The object can still be found: else sd-bus would say that all is well, and tell nobody. */
+    int r = bus->connection ? sd_bus_emit_object_removed(bus->connection, path) : 0;
+    if (r < 0)
+        g_warning("Can't announce the end of %s: %s", path, g_strerror(-r));
+}
+
+static void image_added(BerthImage *image, gpointer data)
+{
+    BerthBus *bus = data;
+    g_autofree char *path = berth_image_path(image);
+    if (bus->connection)
+        sd_bus_emit_object_added(bus->connection, path);
+}
+
+static void image_changed(BerthImage *image, gpointer data)
+{
+    BerthBus *bus = data;
+    g_autofree char *path = berth_image_path(image);
+    if (bus->connection)
+        sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_IMAGE, "UsedBy", NULL);
+}
+
+static void image_removed(BerthImage *image, gpointer data)
+{
+    BerthBus *bus = data;
+    g_autofree char *path = berth_image_path(image);
+    if (bus->connection)
+        sd_bus_emit_object_removed(bus->connection, path);
+}
+
+static void job_added(BerthJob *job, gpointer data)
+{
+    BerthBus *bus = data;
+    g_autofree char *path = berth_job_path(job);
+    if (bus->connection)
+        sd_bus_emit_object_added(bus->connection, path);
+}
+
+static void job_changed(BerthJob *job, gpointer data)
+{
+    BerthBus *bus = data;
+    g_autofree char *path = berth_job_path(job);
+    if (bus->connection)
+        sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_JOB, "Progress", "BytesDone", "BytesTotal",
+                                       NULL);
+}
+
+static void job_completed(BerthJob *job, gpointer data)
+{
+    BerthBus *bus = data;
+    if (!bus->connection)
+        return;
+    g_autofree char *path = berth_job_path(job);
+    const BerthImage *image = job->image ? berth_manager_find_image(bus->manager, job->image) : NULL;
+    g_autofree char *result = image ? berth_image_path(image) : g_strdup("/");
+    sd_bus_emit_signal(bus->connection, path, BERTH_IFACE_JOB, "Completed", "o(ss)", result,
+                       job->error ? berth_error_dbus_name(job->error) : "", job->error ? job->error->message : "");
+    sd_bus_emit_object_removed(bus->connection, path);
+}
+
+const BerthObserver *berth_bus_observer(void)
+{
+    static const BerthObserver observer = {
+        .vm_added = vm_added,
+        .vm_changed = vm_changed,
+        .vm_removed = vm_removed,
+        .image_added = image_added,
+        .image_changed = image_changed,
+        .image_removed = image_removed,
+        .job_added = job_added,
+        .job_changed = job_changed,
+        .job_completed = job_completed,
+    };
+    return &observer;
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "call.h"
+
+#include <fcntl.h>
+
+#include "../core/autofd.h"
+#include "../core/error.h"
+#include "../core/names.h"
+#include "../host/bus-variant.h"
+#include "../host/runtime-dir.h"
+#include "../vm/control.h"
+#include "../vm/remove.h"
+#include "../vm/restart.h"
+#include "../vm/run.h"
+#include "../vm/start.h"
+
+/* A removal can be taken back for at most a day. */
+#define GRACE_SECONDS_MAX 86400u
+
+char *berth_vm_path(const BerthVm *vm)
+{
+    g_autofree char *path = NULL;
+    sd_bus_path_encode(BERTH_PATH_VM, berth_vm_id(vm), &path);
+    return g_strdup(path);
+}
+
+BerthVm *berth_bus_find_vm(BerthBus *bus, const char *path)
+{
+    g_autofree char *id = NULL;
+    if (sd_bus_path_decode(path, BERTH_PATH_VM, &id) <= 0)
+        return NULL;
+    return berth_manager_find_by_id(bus->manager, id);
+}
+
+/* Properties: each from memory, at once. */
+
+#define GETTER(name, type, ...)                                                                                        \
+    static int get_##name(sd_bus *connection, const char *path, const char *interface, const char *property,           \
+                          sd_bus_message *reply, void *userdata, sd_bus_error *error)                                  \
+    {                                                                                                                  \
+        const BerthVm *vm = userdata;                                                                                  \
+        return sd_bus_message_append(reply, type, __VA_ARGS__);                                                        \
+    }
+
+static const BerthVmConfig *config_of(const BerthVm *vm)
+{
+    return vm->record->config;
+}
+
+static guint32 pid_of(const BerthVm *vm)
+{
+    return vm->run ? (guint32) vm->run->qemu_pid : 0;
+}
+
+static gboolean is_wanted(const BerthVm *vm)
+{
+    return vm->record->wanted && vm->state != BERTH_VM_REMOVING;
+}
+
+GETTER(id, "s", berth_vm_id(vm))
+GETTER(name, "s", berth_vm_name(vm))
+GETTER(state, "s", berth_vm_state_to_string(vm->state))
+GETTER(state_changed, "t", (guint64) vm->state_changed)
+GETTER(removal_phase, "s", berth_removal_phase_to_string(berth_vm_removal_phase(vm)))
+GETTER(removal_attempt, "u", vm->removal ? vm->removal->attempt : 0)
+GETTER(removal_next, "t", vm->removal ? (guint64) vm->removal->next_attempt : (guint64) 0)
+GETTER(removal_blocker, "s", vm->removal ? vm->removal->blocker : "")
+GETTER(last_error, "(ss)", vm->error_name, vm->error_text)
+GETTER(wanted, "b", (int) is_wanted(vm))
+GETTER(vcpus, "u", config_of(vm) ? config_of(vm)->vcpus : 0)
+GETTER(memory, "t", config_of(vm) ? config_of(vm)->memory : (guint64) 0)
+GETTER(image, "s", config_of(vm) ? config_of(vm)->image : "")
+GETTER(cid, "u", vm->record->cid)
+GETTER(unit, "s", vm->run ? vm->run->unit : "")
+GETTER(pid, "u", pid_of(vm))
+GETTER(responsive, "b", (int) vm->responsive)
+GETTER(n_restarts, "u", vm->n_restarts)
+GETTER(exit_reason, "s", berth_exit_reason_to_string(vm->exit_reason))
+GETTER(exit_status, "i", (gint32) vm->exit_status)
+GETTER(created, "t", (guint64) vm->record->created)
+GETTER(started, "t", vm->run ? (guint64) vm->run->started : (guint64) 0)
+
+static int get_config(sd_bus *connection, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+    const BerthVm *vm = userdata;
+    g_autoptr(GVariant) config =
+        g_variant_ref_sink(config_of(vm) ? berth_vm_config_to_variant(config_of(vm)) : g_variant_new("a{sv}", NULL));
+    return berth_bus_append_variant(reply, config);
+}
+
+/* Methods: what is left to do when the caller may, and the VM's state allows it. @args: the arguments, as a tuple. */
+
+static void run_start(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    berth_restart_forget(vm);
+    berth_vm_start(vm, berth_call_reply(message), "Start");
+}
+
+static void run_shutdown(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    berth_vm_shutdown(vm, berth_call_reply(message));
+}
+
+static void run_power_off(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    berth_vm_power_off(vm, berth_call_reply(message));
+}
+
+static void run_reset(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    berth_vm_reset(vm, berth_call_reply(message));
+}
+
+static void run_pause(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    berth_vm_pause(vm, berth_call_reply(message));
+}
+
+static void run_resume(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    berth_vm_resume(vm, berth_call_reply(message));
+}
+
+static void run_configure(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    g_autoptr(GVariant) changes = g_variant_get_child_value(args, 0);
+    berth_manager_configure(bus->manager, vm, changes, berth_call_reply(message));
+}
+
+static uid_t sender_uid(sd_bus_message *message)
+{
+    uid_t uid = (uid_t) -1;
+    sd_bus_creds *creds = sd_bus_message_get_creds(message);
+    if (creds)
+        sd_bus_creds_get_euid(creds, &uid);
+    return uid;
+}
+
+static void run_remove(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) asv = g_variant_get_child_value(args, 0);
+    BerthOptions options;
+    berth_options_init(&options, asv);
+    guint32 grace = berth_options_take_uint32(&options, "grace-seconds");
+    if (!berth_options_end(&options, &error))
+        berth_call_fail(message, error);
+    else if (grace > GRACE_SECONDS_MAX)
+        berth_call_fail_with(message, BERTH_ERROR_INVALID_ARGS, "option \"grace-seconds\": %u is more than %u", grace,
+                             GRACE_SECONDS_MAX);
+    else
+        berth_vm_remove(vm, grace, sender_uid(message), berth_call_reply(message));
+}
+
+static void run_cancel_removal(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    berth_vm_cancel_removal(vm, berth_call_reply(message));
+}
+
+static void run_open_console(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    g_autoptr(GError) error = NULL;
+    const char *runtime_dir = berth_manager_host(bus->manager)->settings->runtime_dir;
+    BERTH_AUTOFD fd = berth_runtime_connect_console(runtime_dir, berth_vm_id(vm), &error);
+    if (fd < 0)
+        berth_call_fail(message, error);
+    else
+        sd_bus_reply_method_return(message, "h", fd);
+}
+
+typedef struct {
+    BerthVmStore *store;
+    char *id;
+    const char *name;
+    int fd;
+    sd_bus_message *message;
+} LogOpening;
+
+static void log_opening_free(LogOpening *opening)
+{
+    berth_autofd_close(&opening->fd);
+    sd_bus_message_unref(opening->message);
+    g_free(opening->id);
+    g_free(opening);
+}
+
+static gboolean open_log(gpointer data, GError **error)
+{
+    LogOpening *opening = data;
+    opening->fd = berth_vm_store_open_log(opening->store, opening->id, opening->name, O_RDONLY, error);
+    return opening->fd >= 0;
+}
+
+static void log_opened(BerthVm *vm, gpointer data, const GError *error)
+{
+    LogOpening *opening = data;
+    if (error)
+        berth_call_fail(opening->message, error);
+    else
+        sd_bus_reply_method_return(opening->message, "h", opening->fd);
+}
+
+static void run_open_log(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    const char *log = NULL;
+    g_variant_get_child(args, 0, "&s", &log);
+    const char *name = g_str_equal(log, "serial") ? BERTH_FILE_SERIAL_LOG
+                       : g_str_equal(log, "qemu") ? BERTH_FILE_QEMU_LOG
+                                                  : NULL;
+    if (!name) {
+        berth_call_fail_with(message, BERTH_ERROR_INVALID_ARGS, "log: \"%.64s\" is neither \"serial\" nor \"qemu\"",
+                             log);
+        return;
+    }
+    LogOpening *opening = g_new0(LogOpening, 1);
+    opening->store = berth_manager_host(bus->manager)->vms;
+    opening->id = g_strdup(berth_vm_id(vm));
+    opening->name = name;
+    opening->fd = -1;
+    opening->message = sd_bus_message_ref(message);
+    berth_vm_work(vm, BERTH_WORK_SHORT, open_log, opening, (GDestroyNotify) log_opening_free, log_opened);
+}
+
+/* One row a method: what it is to polkit and to the state table, and whether its last argument's options are its own.
+ */
+static const struct {
+    BerthVmMethod method;
+    const char *action;
+    gboolean has_options;
+    void (*run)(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args);
+} methods[] = {
+    {BERTH_METHOD_START, BERTH_ACTION_CONTROL, FALSE, run_start},
+    {BERTH_METHOD_SHUTDOWN, BERTH_ACTION_CONTROL, FALSE, run_shutdown},
+    {BERTH_METHOD_POWER_OFF, BERTH_ACTION_CONTROL, FALSE, run_power_off},
+    {BERTH_METHOD_RESET, BERTH_ACTION_CONTROL, FALSE, run_reset},
+    {BERTH_METHOD_PAUSE, BERTH_ACTION_CONTROL, FALSE, run_pause},
+    {BERTH_METHOD_RESUME, BERTH_ACTION_CONTROL, FALSE, run_resume},
+    {BERTH_METHOD_CONFIGURE, BERTH_ACTION_CONFIGURE, FALSE, run_configure},
+    {BERTH_METHOD_REMOVE, BERTH_ACTION_REMOVE, TRUE, run_remove},
+    {BERTH_METHOD_CANCEL_REMOVAL, BERTH_ACTION_REMOVE, FALSE, run_cancel_removal},
+    {BERTH_METHOD_OPEN_CONSOLE, BERTH_ACTION_CONSOLE, FALSE, run_open_console},
+    {BERTH_METHOD_OPEN_LOG, BERTH_ACTION_CONSOLE, FALSE, run_open_log},
+};
+
+static guint row_of(sd_bus_message *message)
+{
+    const char *member = sd_bus_message_get_member(message);
+    guint i = 0;
+    while (!g_str_equal(member, berth_vm_method_to_string(methods[i].method)))
+        i++; /* the vtable lets no other member through */
+    return i;
+}
+
+static void carry_out(BerthBus *bus, sd_bus_message *message)
+{
+    g_autoptr(GError) error = NULL;
+    guint row = row_of(message);
+    BerthVm *vm = berth_bus_find_vm(bus, sd_bus_message_get_path(message));
+    if (!vm) {
+        berth_call_fail_with(message, BERTH_ERROR_NOT_FOUND, "The VM is gone");
+        return;
+    }
+    g_autoptr(GVariant) args = berth_call_read(message, &error);
+    g_autoptr(GVariant) options = args ? g_variant_get_child_value(args, g_variant_n_children(args) - 1) : NULL;
+    if (!args || (!methods[row].has_options && !berth_options_none(options, &error)) ||
+        !berth_vm_check(vm, methods[row].method, &error))
+        berth_call_fail(message, error);
+    else
+        methods[row].run(bus, message, vm, args);
+}
+
+static int vm_method(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
+{
+    return berth_call_authorise(berth_bus_current(message), message, methods[row_of(message)].action, userdata,
+                                carry_out);
+}
+
+#define METHOD(name, in, in_names, out, out_names)                                                                     \
+    SD_BUS_METHOD_WITH_NAMES(name, in, in_names, out, out_names, vm_method, SD_BUS_VTABLE_UNPRIVILEGED)
+#define PROPERTY(name, type, getter) SD_BUS_PROPERTY(name, type, getter, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
+#define CONSTANT(name, type, getter) SD_BUS_PROPERTY(name, type, getter, 0, SD_BUS_VTABLE_PROPERTY_CONST)
+
+const sd_bus_vtable berth_vm_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    CONSTANT("Id", "s", get_id),
+    PROPERTY("Name", "s", get_name),
+    PROPERTY("State", "s", get_state),
+    PROPERTY("StateChangeTimestamp", "t", get_state_changed),
+    PROPERTY("RemovalPhase", "s", get_removal_phase),
+    PROPERTY("RemovalAttempt", "u", get_removal_attempt),
+    PROPERTY("RemovalNextAttemptTimestamp", "t", get_removal_next),
+    PROPERTY("RemovalBlocker", "s", get_removal_blocker),
+    PROPERTY("LastError", "(ss)", get_last_error),
+    PROPERTY("WantRunning", "b", get_wanted),
+    PROPERTY("Config", "a{sv}", get_config),
+    PROPERTY("VCPUs", "u", get_vcpus),
+    PROPERTY("MemoryBytes", "t", get_memory),
+    PROPERTY("Image", "s", get_image),
+    PROPERTY("CID", "u", get_cid),
+    PROPERTY("Unit", "s", get_unit),
+    PROPERTY("PID", "u", get_pid),
+    PROPERTY("Responsive", "b", get_responsive),
+    PROPERTY("NRestarts", "u", get_n_restarts),
+    PROPERTY("ExitReason", "s", get_exit_reason),
+    PROPERTY("ExitStatus", "i", get_exit_status),
+    CONSTANT("CreatedTimestamp", "t", get_created),
+    PROPERTY("StartedTimestamp", "t", get_started),
+    METHOD("Start", "a{sv}", SD_BUS_PARAM(options), "", ),
+    METHOD("Shutdown", "a{sv}", SD_BUS_PARAM(options), "", ),
+    METHOD("PowerOff", "a{sv}", SD_BUS_PARAM(options), "", ),
+    METHOD("Reset", "a{sv}", SD_BUS_PARAM(options), "", ),
+    METHOD("Pause", "a{sv}", SD_BUS_PARAM(options), "", ),
+    METHOD("Resume", "a{sv}", SD_BUS_PARAM(options), "", ),
+    METHOD("Configure", "a{sv}a{sv}", SD_BUS_PARAM(changes) SD_BUS_PARAM(options), "", ),
+    METHOD("Remove", "a{sv}", SD_BUS_PARAM(options), "", ),
+    METHOD("CancelRemoval", "a{sv}", SD_BUS_PARAM(options), "", ),
+    METHOD("OpenConsole", "a{sv}", SD_BUS_PARAM(options), "h", SD_BUS_PARAM(stream)),
+    METHOD("OpenLog", "sa{sv}", SD_BUS_PARAM(log) SD_BUS_PARAM(options), "h", SD_BUS_PARAM(file)),
+    SD_BUS_VTABLE_END,
+};

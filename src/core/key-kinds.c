@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "error.h"
+#include "key-table.h"
+#include "text.h"
+
+/* Numbers. */
+
+static char *format_number(guint64 value)
+{
+    return g_strdup_printf("%" G_GUINT64_FORMAT, value);
+}
+
+static gboolean parse_number(const char *text, guint64 *value)
+{
+    return g_ascii_isdigit(*text) && !text[strspn(text, "0123456789")] && berth_size_parse(text, value);
+}
+
+gboolean berth_key_check_number(const BerthKey *key, const char *place, const char *shown, guint64 value,
+                                GError **error)
+{
+    gboolean zero = (key->flags & BERTH_KEY_ZERO) != 0;
+    if ((zero && value == 0) || (value >= key->min && value <= key->max && (!key->step || value % key->step == 0)))
+        return TRUE;
+
+    g_autofree char *number = shown ? g_strdup(shown) : key->kind->format(value);
+    g_autofree char *min = key->kind->format(key->min), *max = key->kind->format(key->max);
+    g_autofree char *step = key->step ? key->kind->format(key->step) : NULL;
+    berth_key_refuse(error, place, number, "must be %sfrom %s to %s%s%s", zero ? "0 or " : "", min, max,
+                     step ? ", and a multiple of " : "", step ? step : "");
+    return FALSE;
+}
+
+static void uint_init(const BerthKey *key, gpointer field)
+{
+    *(guint *) field = (guint) key->fallback;
+}
+
+static gboolean uint_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+{
+    guint32 number = g_variant_get_uint32(value);
+    if (!berth_key_check_number(key, place, NULL, number, error))
+        return FALSE;
+    *(guint *) field = number;
+    return TRUE;
+}
+
+static GVariant *uint_get(const BerthKey *key, gconstpointer field)
+{
+    return g_variant_new_uint32(*(const guint *) field);
+}
+
+static void uint64_init(const BerthKey *key, gpointer field)
+{
+    *(guint64 *) field = key->fallback;
+}
+
+static gboolean uint64_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+{
+    guint64 number = g_variant_get_uint64(value);
+    if (!berth_key_check_number(key, place, NULL, number, error))
+        return FALSE;
+    *(guint64 *) field = number;
+    return TRUE;
+}
+
+static GVariant *uint64_get(const BerthKey *key, gconstpointer field)
+{
+    return g_variant_new_uint64(*(const guint64 *) field);
+}
+
+/* Booleans. */
+
+static void bool_init(const BerthKey *key, gpointer field)
+{
+    *(gboolean *) field = key->fallback != 0;
+}
+
+static gboolean bool_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+{
+    *(gboolean *) field = g_variant_get_boolean(value);
+    return TRUE;
+}
+
+static GVariant *bool_get(const BerthKey *key, gconstpointer field)
+{
+    return g_variant_new_boolean(*(const gboolean *) field);
+}
+
+/* Words: constants, so a field is no more than a pointer. */
+
+static void word_init(const BerthKey *key, gpointer field)
+{
+    *(const char **) field = key->words[0];
+}
+
+static gboolean word_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+{
+    const char *text = g_variant_get_string(value, NULL);
+    for (guint i = 0; key->words[i]; i++) {
+        if (g_str_equal(key->words[i], text)) {
+            *(const char **) field = key->words[i];
+            return TRUE;
+        }
+    }
+
+    g_autofree char *shown = berth_text_quote(text);
+    g_autofree char *allowed = g_strjoinv("\", \"", (char **) key->words);
+    berth_key_refuse(error, place, shown, "must be one of \"%s\"", allowed);
+    return FALSE;
+}
+
+static GVariant *word_get(const BerthKey *key, gconstpointer field)
+{
+    return g_variant_new_string(*(char *const *) field);
+}
+
+/* Texts. */
+
+static void text_init(const BerthKey *key, gpointer field)
+{
+    *(char **) field = g_strdup(key->text ? key->text : "");
+}
+
+static void text_clear(const BerthKey *key, gpointer field)
+{
+    g_clear_pointer((char **) field, g_free);
+}
+
+static void text_own(const BerthKey *key, gpointer field)
+{
+    *(char **) field = g_strdup(*(char **) field);
+}
+
+static gboolean text_check(const BerthKey *key, const char *place, const char *text, GError **error)
+{
+    gsize length = strlen(text);
+    const char *problem = length <= key->max && key->problem ? key->problem(text) : NULL;
+    if (length <= key->max && !problem)
+        return TRUE;
+
+    g_autofree char *shown = berth_text_quote(text);
+    if (problem)
+        berth_key_refuse(error, place, shown, "%s", problem);
+    else
+        berth_key_refuse(error, place, shown, "must be at most %" G_GUINT64_FORMAT " bytes long, not %zu", key->max,
+                         length);
+    return FALSE;
+}
+
+static gboolean text_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+{
+    const char *text = g_variant_get_string(value, NULL);
+    if (!text_check(key, place, text, error))
+        return FALSE;
+    g_free(*(char **) field);
+    *(char **) field = key->flags & BERTH_KEY_LOWER ? g_ascii_strdown(text, -1) : g_strdup(text);
+    return TRUE;
+}
+
+static GVariant *text_get(const BerthKey *key, gconstpointer field)
+{
+    return g_variant_new_string(*(char *const *) field);
+}
+
+/* Lists of structs. */
+
+static gboolean check_count(const BerthKey *key, const char *place, gsize count, GError **error)
+{
+    if (count <= key->max)
+        return TRUE;
+    g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS,
+                "%s has %zu entries; at most %" G_GUINT64_FORMAT " are allowed", place, count, key->max);
+    return FALSE;
+}
+
+static void list_init(const BerthKey *key, gpointer field)
+{
+    *(GPtrArray **) field = g_ptr_array_new_with_free_func(key->table->free);
+}
+
+static void list_clear(const BerthKey *key, gpointer field)
+{
+    g_clear_pointer((GPtrArray **) field, g_ptr_array_unref);
+}
+
+static void list_own(const BerthKey *key, gpointer field)
+{
+    const GPtrArray *shared = *(GPtrArray **) field;
+    GPtrArray *list = g_ptr_array_new_full(shared->len, key->table->free);
+    for (guint i = 0; i < shared->len; i++)
+        g_ptr_array_add(list, berth_keys_dup(key->table, shared->pdata[i]));
+    *(GPtrArray **) field = list;
+}
+
+static gboolean list_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+{
+    gsize count = g_variant_n_children(value);
+    if (!check_count(key, place, count, error))
+        return FALSE;
+
+    g_autoptr(GPtrArray) list = g_ptr_array_new_full((guint) count, key->table->free);
+    for (gsize i = 0; i < count; i++) {
+        g_autoptr(GVariant) dict = g_variant_get_child_value(value, i);
+        g_autofree char *path = g_strdup_printf("%s[%zu]", place, i);
+        gpointer entry = berth_keys_new(key->table);
+        g_ptr_array_add(list, entry);
+        if (!berth_keys_set(key->table, path, dict, entry, error))
+            return FALSE;
+    }
+    list_clear(key, field);
+    *(GPtrArray **) field = g_steal_pointer(&list);
+    return TRUE;
+}
+
+static GVariant *list_get(const BerthKey *key, gconstpointer field)
+{
+    const GPtrArray *list = *(GPtrArray *const *) field;
+    GVariantBuilder builder;
+    g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < list->len; i++)
+        g_variant_builder_add_value(&builder, berth_keys_get(key->table, list->pdata[i]));
+    return g_variant_builder_end(&builder);
+}
+
+/* Dictionaries: of numbers, so there is nothing to own. */
+
+static void dict_init(const BerthKey *key, gpointer field)
+{
+    for (guint i = 0; i < key->table->n_keys; i++)
+        berth_key_reset(&key->table->keys[i], field);
+}
+
+static gboolean dict_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+{
+    dict_init(key, field);
+    return berth_keys_set(key->table, place, value, field, error);
+}
+
+static GVariant *dict_get(const BerthKey *key, gconstpointer field)
+{
+    return berth_keys_get(key->table, field);
+}
+
+/* Labels. Most VMs have none, and an empty hash table is larger than the rest of the definition. */
+
+#define LABEL_KEY_MAX 63u
+#define LABEL_VALUE_MAX 256u
+
+static void labels_init(const BerthKey *key, gpointer field)
+{
+    *(GHashTable **) field = NULL;
+}
+
+static void labels_clear(const BerthKey *key, gpointer field)
+{
+    g_clear_pointer((GHashTable **) field, g_hash_table_unref);
+}
+
+static GHashTable *labels_new(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+}
+
+static void labels_own(const BerthKey *key, gpointer field)
+{
+    GHashTable *shared = *(GHashTable **) field;
+    if (!shared)
+        return;
+
+    GHashTable *labels = labels_new();
+    GHashTableIter iter;
+    gpointer name, value;
+    g_hash_table_iter_init(&iter, shared);
+    while (g_hash_table_iter_next(&iter, &name, &value))
+        g_hash_table_insert(labels, g_strdup(name), g_strdup(value));
+    *(GHashTable **) field = labels;
+}
+
+static gboolean label_check(const char *place, const char *name, const char *value, GError **error)
+{
+    g_autofree char *quoted = berth_text_quote(name);
+    gsize fit = strspn(name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-/");
+    if (fit == 0 || fit > LABEL_KEY_MAX || name[fit]) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS,
+                    "%s has the label %s; a label must be 1 to %u characters of a-z, A-Z, 0-9, \".\", \"_\", \"-\" and "
+                    "\"/\"",
+                    place, quoted, LABEL_KEY_MAX);
+        return FALSE;
+    }
+    if (strlen(value) > LABEL_VALUE_MAX || !berth_text_is_printable(value, "")) {
+        g_autofree char *path = g_strdup_printf("%s[%s]", place, quoted);
+        g_autofree char *shown = berth_text_quote(value);
+        berth_key_refuse(error, path, shown, "must be at most %u bytes long and without control characters",
+                         LABEL_VALUE_MAX);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean labels_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+{
+    gsize count = g_variant_n_children(value);
+    if (!check_count(key, place, count, error))
+        return FALSE;
+
+    g_autoptr(GHashTable) labels = labels_new();
+    for (gsize i = 0; i < count; i++) {
+        const char *name, *text;
+        g_autoptr(GVariant) entry = g_variant_get_child_value(value, i);
+        g_variant_get(entry, "{&s&s}", &name, &text);
+        if (!label_check(place, name, text, error))
+            return FALSE;
+        if (!g_hash_table_insert(labels, g_strdup(name), g_strdup(text))) {
+            g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "%s has the label \"%s\" twice", place, name);
+            return FALSE;
+        }
+    }
+    labels_clear(key, field);
+    if (count > 0)
+        *(GHashTable **) field = g_steal_pointer(&labels);
+    return TRUE;
+}
+
+/* Sorted, so that equal definitions look equal. */
+static GVariant *labels_get(const BerthKey *key, gconstpointer field)
+{
+    GHashTable *labels = *(GHashTable *const *) field;
+    GVariantBuilder builder;
+    g_variant_builder_init(&builder, G_VARIANT_TYPE("a{ss}"));
+    g_autoptr(GList) names = labels ? g_list_sort(g_hash_table_get_keys(labels), (GCompareFunc) strcmp) : NULL;
+    for (GList *name = names; name; name = name->next)
+        g_variant_builder_add(&builder, "{ss}", name->data, g_hash_table_lookup(labels, name->data));
+    return g_variant_builder_end(&builder);
+}
+
+const BerthKind berth_kind_uint = {
+    .type = "u",
+    .noun = "a whole number",
+    .init = uint_init,
+    .set = uint_set,
+    .get = uint_get,
+    .parse = parse_number,
+    .format = format_number,
+};
+
+const BerthKind berth_kind_uint64 = {
+    .type = "t",
+    .noun = "a whole number",
+    .init = uint64_init,
+    .set = uint64_set,
+    .get = uint64_get,
+    .parse = parse_number,
+    .format = format_number,
+};
+
+const BerthKind berth_kind_bytes = {
+    .type = "t",
+    .noun = "a number of bytes",
+    .init = uint64_init,
+    .set = uint64_set,
+    .get = uint64_get,
+    .parse = berth_size_parse,
+    .format = berth_size_format,
+};
+
+const BerthKind berth_kind_span = {
+    .type = "t",
+    .noun = "a time span",
+    .init = uint64_init,
+    .set = uint64_set,
+    .get = uint64_get,
+    .parse = berth_span_parse,
+    .format = berth_span_format,
+};
+
+const BerthKind berth_kind_bool = {
+    .type = "b",
+    .noun = "yes or no",
+    .init = bool_init,
+    .set = bool_set,
+    .get = bool_get,
+};
+
+const BerthKind berth_kind_word = {
+    .type = "s",
+    .noun = "a word",
+    .init = word_init,
+    .set = word_set,
+    .get = word_get,
+};
+
+const BerthKind berth_kind_text = {
+    .type = "s",
+    .noun = "a text",
+    .init = text_init,
+    .clear = text_clear,
+    .own = text_own,
+    .set = text_set,
+    .get = text_get,
+};
+
+const BerthKind berth_kind_list = {
+    .type = "aa{sv}",
+    .noun = "a list of dictionaries",
+    .init = list_init,
+    .clear = list_clear,
+    .own = list_own,
+    .set = list_set,
+    .get = list_get,
+};
+
+const BerthKind berth_kind_dict = {
+    .type = "a{sv}",
+    .noun = "a dictionary",
+    .init = dict_init,
+    .set = dict_set,
+    .get = dict_get,
+};
+
+const BerthKind berth_kind_labels = {
+    .type = "a{ss}",
+    .noun = "a dictionary of texts",
+    .init = labels_init,
+    .clear = labels_clear,
+    .own = labels_own,
+    .set = labels_set,
+    .get = labels_get,
+};

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qmp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "../core/autofd.h"
+#include "../core/error.h"
+#include "../core/qmp-framer.h"
+
+/* One read a turn of the loop: a QEMU that floods its monitor gets its share, and the others theirs. */
+#define READ_SIZE (16u * 1024u)
+
+/* As much of QEMU's words as a person will read. */
+#define WORDS_MAX 400
+
+G_DEFINE_QUARK(berth - qmp - error - quark, berth_qmp_error)
+
+typedef enum {
+    PHASE_GREETING,     /* nothing is sent before QEMU has greeted */
+    PHASE_CAPABILITIES, /* qmp_capabilities is out, as command 0 */
+    PHASE_READY,
+    PHASE_CLOSED,
+    PHASE_FREED, /* berth_qmp_free() was called; only a turn that is still running holds it */
+} Phase;
+
+typedef struct {
+    guint64 id;
+    char *command;
+    char *line;      /* until it goes out */
+    gint64 deadline; /* monotonic µs */
+    guint64 timeout_usec;
+    GError *refusal; /* it never went out: the answer that is due */
+    BerthQmpDone done;
+    gpointer data;
+} Pending;
+
+typedef struct {
+    GSource source;
+    BerthQmp *qmp;
+} QmpSource;
+
+struct BerthQmp {
+    int refs;
+    Phase phase;
+    int fd;
+    const BerthQmpHandler *handler;
+    gpointer data;
+    BerthQmpFramer *framer;
+    GSource *source; /* the descriptor, and the first deadline as its ready time */
+    gpointer tag;    /* the descriptor in it; NULL once closed */
+    GByteArray *out; /* what the kernel has not taken yet */
+    GQueue pending;  /* (element-type Pending), by id */
+    guint64 last_id;
+    GError *end; /* what closed it */
+};
+
+/* Each turn of the loop holds a reference, so that any handler may free the monitor under it. */
+static void qmp_unref(BerthQmp *qmp)
+{
+    if (--qmp->refs > 0)
+        return;
+    g_clear_error(&qmp->end);
+    berth_qmp_framer_free(qmp->framer);
+    g_byte_array_unref(qmp->out);
+    g_free(qmp);
+}
+
+static gboolean is_open(const BerthQmp *qmp)
+{
+    return qmp->phase < PHASE_CLOSED;
+}
+
+/* --- Commands that wait for their answer --- */
+
+static void schedule_deadline(BerthQmp *qmp)
+{
+    gint64 first = -1;
+    for (GList *l = qmp->pending.head; l != NULL; l = l->next) {
+        const Pending *pending = l->data;
+        if (first < 0 || pending->deadline < first)
+            first = pending->deadline;
+    }
+    g_source_set_ready_time(qmp->source, first);
+}
+
+static void pending_answer(Pending *pending, JsonNode *result, const GError *error)
+{
+    pending->done(result, error, pending->data);
+    g_free(pending->command);
+    g_free(pending->line);
+    g_clear_error(&pending->refusal);
+    g_free(pending);
+}
+
+static Pending *take_link(BerthQmp *qmp, GList *link)
+{
+    Pending *pending = link->data;
+    g_queue_delete_link(&qmp->pending, link);
+    if (qmp->phase != PHASE_FREED)
+        schedule_deadline(qmp);
+    return pending;
+}
+
+static Pending *take_expired(BerthQmp *qmp, gint64 now)
+{
+    for (GList *l = qmp->pending.head; l != NULL; l = l->next)
+        if (((Pending *) l->data)->deadline <= now)
+            return take_link(qmp, l);
+    return NULL;
+}
+
+static Pending *take_by_id(BerthQmp *qmp, guint64 id)
+{
+    for (GList *l = qmp->pending.head; l != NULL; l = l->next) {
+        const Pending *pending = l->data;
+        if (pending->id == id && pending->refusal == NULL)
+            return take_link(qmp, l);
+    }
+    return NULL;
+}
+
+static void answer_expired(BerthQmp *qmp, gint64 now)
+{
+    Pending *pending;
+    while (qmp->phase != PHASE_FREED && (pending = take_expired(qmp, now)) != NULL) {
+        g_autoptr(GError) error = g_steal_pointer(&pending->refusal);
+        if (error == NULL)
+            g_set_error(&error, BERTH_ERROR, BERTH_ERROR_CANCELLED, "QEMU did not answer \"%s\" within %.3g s",
+                        pending->command, (double) pending->timeout_usec / G_USEC_PER_SEC);
+        pending_answer(pending, NULL, error);
+    }
+}
+
+/* Those there are now: a handler that issues the next command on a dead monitor does not keep this going for ever. */
+static void answer_all(BerthQmp *qmp, const GError *error)
+{
+    const guint64 last = qmp->last_id;
+    while (!g_queue_is_empty(&qmp->pending)) {
+        const Pending *first = g_queue_peek_head(&qmp->pending);
+        if (first->id > last)
+            return;
+        pending_answer(take_link(qmp, qmp->pending.head), NULL, first->refusal != NULL ? first->refusal : error);
+    }
+}
+
+/* --- The connection's end --- */
+
+static void drop_connection(BerthQmp *qmp)
+{
+    if (qmp->tag != NULL)
+        g_source_remove_unix_fd(qmp->source, g_steal_pointer(&qmp->tag));
+    if (qmp->fd >= 0)
+        close(berth_steal_fd(&qmp->fd));
+}
+
+/* @error: (transfer full). Called within a turn only. */
+static void close_with(BerthQmp *qmp, GError *error)
+{
+    qmp->end = error;
+    qmp->phase = PHASE_CLOSED;
+    drop_connection(qmp);
+    answer_all(qmp, error);
+    if (qmp->phase != PHASE_FREED && qmp->handler->closed != NULL)
+        qmp->handler->closed(error, qmp->data);
+}
+
+static void close_for_protocol(BerthQmp *qmp, const char *what)
+{
+    close_with(qmp, g_error_new(BERTH_QMP_ERROR, BERTH_QMP_ERROR_PROTOCOL, "QEMU broke the QMP protocol: %s", what));
+}
+
+/* --- Writing --- */
+
+static void watch_descriptor(BerthQmp *qmp)
+{
+    GIOCondition condition = qmp->out->len > 0 ? G_IO_IN | G_IO_OUT : G_IO_IN;
+    g_source_modify_unix_fd(qmp->source, qmp->tag, condition);
+}
+
+/* A broken connection is left to the reading side: what QEMU said before it went is still to be heard. */
+static void flush(BerthQmp *qmp)
+{
+    ssize_t sent = send(qmp->fd, qmp->out->data, qmp->out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0)
+        g_byte_array_remove_range(qmp->out, 0, (guint) sent);
+    else if (sent < 0 && errno != EAGAIN && errno != EINTR)
+        g_byte_array_set_size(qmp->out, 0);
+    watch_descriptor(qmp);
+}
+
+static void write_line(BerthQmp *qmp, const char *line)
+{
+    g_byte_array_append(qmp->out, (const guint8 *) line, (guint) strlen(line));
+    flush(qmp);
+}
+
+/* --- What QEMU says --- */
+
+static const char *get_string(JsonObject *object, const char *member)
+{
+    JsonNode *node = json_object_get_member(object, member);
+    return node != NULL && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node) : NULL;
+}
+
+static JsonObject *get_object(JsonObject *object, const char *member)
+{
+    JsonNode *node = json_object_get_member(object, member);
+    return node != NULL && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+static gboolean get_id(JsonObject *object, guint64 *id)
+{
+    JsonNode *node = json_object_get_member(object, "id");
+    if (node == NULL || json_node_get_value_type(node) != G_TYPE_INT64 || json_node_get_int(node) < 0)
+        return FALSE;
+    *id = (guint64) json_node_get_int(node);
+    return TRUE;
+}
+
+static void on_greeting(BerthQmp *qmp, JsonObject *message)
+{
+    if (get_object(message, "QMP") == NULL) {
+        close_for_protocol(qmp, "it did not greet");
+        return;
+    }
+    qmp->phase = PHASE_CAPABILITIES;
+    g_autofree char *line = berth_qmp_command("qmp_capabilities", NULL, 0);
+    write_line(qmp, line);
+}
+
+static void on_capabilities(BerthQmp *qmp, JsonObject *message)
+{
+    if (!json_object_has_member(message, "return")) {
+        close_for_protocol(qmp, "it refused qmp_capabilities");
+        return;
+    }
+    qmp->phase = PHASE_READY;
+    for (GList *l = qmp->pending.head; l != NULL; l = l->next) {
+        Pending *pending = l->data;
+        g_autofree char *line = g_steal_pointer(&pending->line);
+        if (pending->refusal == NULL)
+            write_line(qmp, line);
+    }
+    if (qmp->handler->ready != NULL)
+        qmp->handler->ready(qmp->data);
+}
+
+static void on_event(BerthQmp *qmp, JsonObject *message)
+{
+    const char *name = get_string(message, "event");
+    if (name == NULL || (json_object_has_member(message, "data") && get_object(message, "data") == NULL))
+        close_for_protocol(qmp, "an event is malformed");
+    else if (qmp->handler->event != NULL)
+        qmp->handler->event(name, get_object(message, "data"), qmp->data);
+}
+
+static void answer_refused(Pending *pending, JsonObject *message)
+{
+    JsonObject *refusal = get_object(message, "error");
+    const char *words = refusal != NULL ? get_string(refusal, "desc") : NULL;
+    g_autofree char *bounded = g_strndup(words != NULL ? words : "no reason given", WORDS_MAX);
+    g_autofree char *text = g_utf8_make_valid(bounded, -1);
+    g_autoptr(GError) error =
+        g_error_new(BERTH_QMP_ERROR, BERTH_QMP_ERROR_REFUSED, "QEMU refused \"%s\": %s", pending->command, text);
+    pending_answer(pending, NULL, error);
+}
+
+static void on_answer(BerthQmp *qmp, JsonObject *message)
+{
+    guint64 id;
+    if (!get_id(message, &id) || id > qmp->last_id) {
+        close_for_protocol(qmp, "it answered what was not asked");
+        return;
+    }
+    if (id == 0 && qmp->phase == PHASE_CAPABILITIES) {
+        on_capabilities(qmp, message);
+        return;
+    }
+    Pending *pending = qmp->phase == PHASE_READY ? take_by_id(qmp, id) : NULL;
+    if (pending == NULL)
+        return; /* too late: its deadline has passed */
+    if (json_object_has_member(message, "error"))
+        answer_refused(pending, message);
+    else
+        pending_answer(pending, json_object_get_member(message, "return"), NULL);
+}
+
+static void on_message(BerthQmp *qmp, JsonObject *message)
+{
+    if (qmp->phase == PHASE_GREETING)
+        on_greeting(qmp, message);
+    else if (json_object_has_member(message, "event"))
+        on_event(qmp, message);
+    else if (json_object_has_member(message, "return") || json_object_has_member(message, "error"))
+        on_answer(qmp, message);
+    else
+        close_for_protocol(qmp, "a message is neither event nor answer");
+}
+
+static void handle_bytes(BerthQmp *qmp, const char *bytes, gsize length)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean sound = berth_qmp_framer_push(qmp->framer, bytes, length, &error);
+    while (sound && is_open(qmp)) {
+        g_autoptr(JsonObject) message = NULL;
+        sound = berth_qmp_framer_next(qmp->framer, &message, &error);
+        if (sound && message == NULL)
+            return;
+        if (sound)
+            on_message(qmp, message);
+    }
+    if (!sound && is_open(qmp))
+        close_for_protocol(qmp, error->message);
+}
+
+static void read_some(BerthQmp *qmp)
+{
+    char buffer[READ_SIZE];
+    ssize_t length = recv(qmp->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (length > 0)
+        handle_bytes(qmp, buffer, (gsize) length);
+    else if (length == 0)
+        close_with(qmp, g_error_new(BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED, "QEMU closed its QMP connection"));
+    else if (errno != EAGAIN && errno != EINTR)
+        close_with(qmp, g_error_new(BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED, "The QMP connection broke: %s",
+                                    g_strerror(errno)));
+}
+
+static gboolean dispatch(GSource *source, G_GNUC_UNUSED GSourceFunc callback, G_GNUC_UNUSED gpointer data)
+{
+    BerthQmp *qmp = ((QmpSource *) source)->qmp;
+    qmp->refs++;
+
+    GIOCondition condition = is_open(qmp) ? g_source_query_unix_fd(source, qmp->tag) : 0;
+    if ((condition & G_IO_OUT) != 0)
+        flush(qmp);
+    if ((condition & ~G_IO_OUT) != 0)
+        read_some(qmp);
+    /* After reading: an answer that is there already comes before the deadline. */
+    answer_expired(qmp, g_source_get_time(source));
+
+    qmp_unref(qmp);
+    return G_SOURCE_CONTINUE;
+}
+
+/* --- The public side --- */
+
+/* A path that does not fit into the address goes by its directory's descriptor. */
+static gboolean fill_address(struct sockaddr_un *address, const char *path, int *dir_fd)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (g_strlcpy(address->sun_path, path, sizeof address->sun_path) < sizeof address->sun_path)
+        return TRUE;
+
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *name = g_path_get_basename(path);
+    *dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*dir_fd < 0)
+        return FALSE;
+    errno = ENAMETOOLONG;
+    return (gsize) g_snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", *dir_fd, name) <
+           sizeof address->sun_path;
+}
+
+static int connect_to(const char *path)
+{
+    BERTH_AUTOFD dir_fd = -1;
+    struct sockaddr_un address;
+    if (!fill_address(&address, path, &dir_fd))
+        return -1;
+    BERTH_AUTOFD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *) &address, sizeof address) < 0)
+        return -1;
+    return berth_steal_fd(&fd);
+}
+
+BerthQmp *berth_qmp_connect(const char *path, const BerthQmpHandler *handler, gpointer data, GError **error)
+{
+    static GSourceFuncs funcs = {.dispatch = dispatch};
+
+    int fd = connect_to(path);
+    if (fd < 0) {
+        g_set_error(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED, "Can't connect to QEMU's monitor %s: %s", path,
+                    g_strerror(errno));
+        return NULL;
+    }
+
+    BerthQmp *qmp = g_new0(BerthQmp, 1);
+    qmp->refs = 1;
+    qmp->fd = fd;
+    qmp->handler = handler;
+    qmp->data = data;
+    qmp->framer = berth_qmp_framer_new();
+    qmp->out = g_byte_array_new();
+    g_queue_init(&qmp->pending);
+    qmp->source = g_source_new(&funcs, sizeof(QmpSource));
+    ((QmpSource *) qmp->source)->qmp = qmp;
+    g_source_set_static_name(qmp->source, "qmp");
+    qmp->tag = g_source_add_unix_fd(qmp->source, fd, G_IO_IN);
+    g_source_attach(qmp->source, NULL);
+    return qmp;
+}
+
+void berth_qmp_free(BerthQmp *qmp)
+{
+    if (qmp == NULL)
+        return;
+    drop_connection(qmp);
+    g_source_destroy(qmp->source);
+    g_clear_pointer(&qmp->source, g_source_unref);
+    qmp->phase = PHASE_FREED;
+    g_autoptr(GError) error = g_error_new(BERTH_ERROR, BERTH_ERROR_CANCELLED, "QEMU's monitor was closed");
+    answer_all(qmp, error);
+    qmp_unref(qmp);
+}
+
+static GError *why_not(const BerthQmp *qmp, const char *command, gsize length)
+{
+    if (!is_open(qmp))
+        return g_error_copy(qmp->end);
+    if (qmp->pending.length >= BERTH_QMP_PENDING_MAX || qmp->out->len + length > BERTH_QMP_OUT_MAX)
+        return g_error_new(BERTH_QMP_ERROR, BERTH_QMP_ERROR_FULL,
+                           "\"%s\" was not sent: too many commands wait for QEMU", command);
+    return NULL;
+}
+
+void berth_qmp_execute(BerthQmp *qmp, const char *command, JsonObject *arguments, guint64 timeout_usec,
+                       BerthQmpDone done, gpointer data)
+{
+    g_return_if_fail(qmp->phase != PHASE_FREED);
+
+    Pending *pending = g_new0(Pending, 1);
+    pending->id = ++qmp->last_id;
+    pending->command = g_strdup(command);
+    pending->line = berth_qmp_command(command, arguments, pending->id);
+    pending->timeout_usec = timeout_usec;
+    pending->done = done;
+    pending->data = data;
+    pending->refusal = why_not(qmp, command, strlen(pending->line));
+    g_queue_push_tail(&qmp->pending, pending);
+
+    /* A refusal is due in the next turn. */
+    if (pending->refusal == NULL)
+        pending->deadline = g_get_monotonic_time() + (gint64) MIN(timeout_usec, (guint64) G_MAXINT64 / 2);
+    if (pending->refusal == NULL && qmp->phase == PHASE_READY) {
+        g_autofree char *line = g_steal_pointer(&pending->line);
+        write_line(qmp, line);
+    }
+    schedule_deadline(qmp);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "systemd-private.h"
+
+#include <errno.h>
+
+/* The life of one call to systemd: on the books, sent step by step, answered once, freed by its caller. */
+
+static void stop_expecting(BerthSystemdCall *call)
+{
+    if (!call->expects_job)
+        return;
+    call->expects_job = FALSE;
+    if (--call->systemd->n_expecting == 0)
+        g_hash_table_remove_all(call->systemd->early);
+}
+
+void systemd_call_detach(BerthSystemdCall *call)
+{
+    g_clear_handle_id(&call->timer, g_source_remove);
+    g_clear_handle_id(&call->unsent, g_source_remove);
+    g_clear_pointer(&call->slot, sd_bus_slot_unref);
+    if (!call->systemd)
+        return;
+    stop_expecting(call);
+    if (call->job)
+        g_hash_table_remove(call->systemd->jobs, call->job);
+    g_hash_table_remove(call->systemd->calls, call);
+    call->systemd = NULL;
+}
+
+void systemd_call_succeed(BerthSystemdCall *call)
+{
+    systemd_call_detach(call);
+    call->answer(call, NULL);
+}
+
+void systemd_call_fail(BerthSystemdCall *call, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *why = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_autoptr(GError) error = g_error_new(BERTH_ERROR, call->code, "Can't %s %s: %s", call->verb,
+                                          call->unit ? call->unit : "Berth's scopes", why);
+    systemd_call_detach(call);
+    call->answer(call, error);
+}
+
+void systemd_call_fail_with(BerthSystemdCall *call, const sd_bus_error *error)
+{
+    if (sd_bus_error_has_names(error, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+        systemd_call_fail(call, "systemd is not on the bus");
+    else
+        systemd_call_fail(call, "systemd says: %s (%s)", error->message ? error->message : "", error->name);
+}
+
+static gboolean on_deadline(gpointer data)
+{
+    BerthSystemdCall *call = data;
+    call->timer = 0;
+    systemd_call_fail(call, call->job ? "its job has not ended in time" : "systemd has not answered in time");
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean on_unsent(gpointer data)
+{
+    BerthSystemdCall *call = data;
+    call->unsent = 0;
+    systemd_call_fail(call, "there is no connection to the bus");
+    return G_SOURCE_REMOVE;
+}
+
+/* The answer must not come before the caller has its handle, so it is left to the loop. */
+static void fail_later(BerthSystemdCall *call)
+{
+    if (call->unsent == 0)
+        call->unsent = g_idle_add_full(G_PRIORITY_DEFAULT, on_unsent, call, NULL);
+}
+
+BerthSystemdCall *systemd_call_new(BerthSystemd *systemd, const char *unit, const char *verb, BerthError code,
+                                   guint64 timeout_usec)
+{
+    BerthSystemdCall *call = g_new0(BerthSystemdCall, 1);
+    call->systemd = systemd;
+    call->unit = g_strdup(unit);
+    call->verb = verb;
+    call->code = code;
+    guint64 msec = timeout_usec / 1000 + (timeout_usec % 1000 > 0);
+    call->timer = g_timeout_add((guint) MIN(msec, (guint64) G_MAXUINT), on_deadline, call);
+    g_hash_table_add(systemd->calls, call);
+    return call;
+}
+
+sd_bus_message *systemd_call_message(BerthSystemdCall *call, const char *path, const char *interface,
+                                     const char *member)
+{
+    sd_bus_message *message = NULL;
+    if (call->systemd->bus)
+        (void) sd_bus_message_new_method_call(call->systemd->bus, &message, SYSTEMD_NAME, path, interface, member);
+    return message;
+}
+
+static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    BerthSystemdCall *call = data;
+    g_clear_pointer(&call->slot, sd_bus_slot_unref);
+    const sd_bus_error *error = sd_bus_message_get_error(reply);
+    call->on_reply(call, error ? NULL : reply, error);
+    return 0;
+}
+
+void systemd_call_send(BerthSystemdCall *call, sd_bus_message *message, int built, SystemdOnReply next)
+{
+    call->on_reply = next;
+    /* No timeout of sd-bus's own: the call's deadline spans all its steps. */
+    int r = message && built >= 0
+                ? sd_bus_call_async(call->systemd->bus, &call->slot, message, on_reply, call, UINT64_MAX)
+                : -ENOTCONN;
+    sd_bus_message_unref(message);
+    if (r < 0)
+        fail_later(call);
+}
+
+void systemd_call_send_job(BerthSystemdCall *call, sd_bus_message *message, int built, SystemdOnReply next,
+                           SystemdOnJob on_job)
+{
+    call->on_job = on_job;
+    if (!call->expects_job) {
+        call->expects_job = TRUE;
+        call->systemd->n_expecting++;
+    }
+    systemd_call_send(call, message, built, next);
+}
+
+void systemd_call_await_job(BerthSystemdCall *call, sd_bus_message *reply)
+{
+    const char *path;
+    if (sd_bus_message_read(reply, "o", &path) < 0) {
+        systemd_call_fail(call, "systemd's answer names no job");
+        return;
+    }
+    g_autofree char *result = g_strdup(g_hash_table_lookup(call->systemd->early, path));
+    stop_expecting(call);
+    if (result) {
+        systemd_call_job_ended(call, result);
+        return;
+    }
+    call->job = g_strdup(path);
+    g_hash_table_insert(call->systemd->jobs, call->job, call);
+}
+
+void systemd_call_job_ended(BerthSystemdCall *call, const char *result)
+{
+    if (call->job)
+        g_hash_table_remove(call->systemd->jobs, call->job);
+    g_clear_pointer(&call->job, g_free);
+    if (g_str_equal(result, "done"))
+        call->on_job(call);
+    else
+        systemd_call_fail(call, "its job ended with “%s”", result);
+}
+
+void berth_systemd_call_free(BerthSystemdCall **call)
+{
+    BerthSystemdCall *self = g_steal_pointer(call);
+    if (!self)
+        return;
+    systemd_call_detach(self);
+    if (self->free_state)
+        self->free_state(self->state);
+    g_free(self->job);
+    g_free(self->unit);
+    g_free(self);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "work.h"
+
+/* Threads wait for the disk more than they compute. A few long ones are enough to keep a disk busy with deleting. */
+static const int pool_threads[] = {
+    [BERTH_WORK_SHORT] = 8,
+    [BERTH_WORK_LONG] = 4,
+};
+
+/* How long to wait before another try where the kernel refuses a thread (TasksMax=). */
+#define THREAD_RETRY_MSEC 100u
+
+struct BerthWork {
+    BerthWorkFunc func;
+    gpointer data;
+    GDestroyNotify free_data;
+    BerthWorkDone done; /* NULL once abandoned; the thread never looks at it */
+    gpointer user_data;
+    GError *error;
+};
+
+/* Only the main loop's thread touches these. */
+static GThreadPool *pools[G_N_ELEMENTS(pool_threads)];
+static guint unfinished;
+
+static gboolean finish(gpointer data)
+{
+    BerthWork *work = data;
+    /* Counted until the very end, so that berth_work_drain() leaves nothing half told. */
+    if (work->done)
+        work->done(work->data, work->error, work->user_data);
+    if (work->free_data)
+        work->free_data(work->data);
+    g_clear_error(&work->error);
+    g_free(work);
+    unfinished--;
+    return G_SOURCE_REMOVE;
+}
+
+static void run(gpointer data, gpointer unused)
+{
+    BerthWork *work = data;
+    g_autoptr(GError) error = NULL;
+    if (!work->func(work->data, &error))
+        work->error = g_steal_pointer(&error);
+    /* Never g_main_context_invoke(): it would call back in this thread while nobody iterates the context. */
+    g_autoptr(GSource) source = g_idle_source_new();
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, finish, work, NULL);
+    g_source_attach(source, NULL);
+}
+
+/* Not exclusive: the threads are GLib's shared ones, which end after 15 idle seconds. Until work comes again there
+ * is nothing that could wake up. */
+static GThreadPool *get_pool(BerthWorkKind kind)
+{
+    if (!pools[kind])
+        pools[kind] = g_thread_pool_new(run, NULL, pool_threads[kind], FALSE, NULL);
+    return pools[kind];
+}
+
+/* What was pushed without a thread stays queued. Setting the maximum anew starts threads for what is queued. */
+static gboolean start_threads(gpointer data)
+{
+    GThreadPool *pool = data;
+    return g_thread_pool_set_max_threads(pool, g_thread_pool_get_max_threads(pool), NULL) ? G_SOURCE_REMOVE
+                                                                                          : G_SOURCE_CONTINUE;
+}
+
+BerthWork *berth_work_start(BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,
+                            BerthWorkDone done, gpointer user_data)
+{
+    BerthWork *work = g_new0(BerthWork, 1);
+    work->func = func;
+    work->data = data;
+    work->free_data = free_data;
+    work->done = done;
+    work->user_data = user_data;
+    unfinished++;
+    if (!g_thread_pool_push(get_pool(kind), work, NULL))
+        g_timeout_add(THREAD_RETRY_MSEC, start_threads, get_pool(kind));
+    return work;
+}
+
+void berth_work_abandon(BerthWork **work)
+{
+    if (*work)
+        (*work)->done = NULL;
+    *work = NULL;
+}
+
+void berth_work_drain(void)
+{
+    while (unfinished > 0)
+        g_main_context_iteration(NULL, TRUE);
+}

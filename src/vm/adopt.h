@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "manager.h"
+
+/* From what lies on disk, and what the kernel says of its processes, to a VM of the model. */
+
+/**
+ * berth_adopt:
+ * @stored: (transfer full)
+ * @unit_is_active: whether systemd says that the VM's scope is
+ *
+ * The VM is shown at once, without a word of QEMU: a monitor that hangs holds nobody up. A process that is there is
+ * watched and, where its start was interrupted, ended; a removal that was asked for is gone on with.
+ *
+ * Returns: (transfer none): the VM
+ */
+BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_active);

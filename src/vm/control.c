@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "control.h"
+
+#include "../core/error.h"
+#include "manager.h"
+#include "restart.h"
+#include "run.h"
+#include "settle.h"
+#include "start.h"
+#include "want.h"
+
+/* How long QEMU may take to answer a command that costs it nothing. */
+#define COMMAND_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
+
+/* One QMP command in flight for a method. */
+typedef struct {
+    BerthVm *vm;
+    BerthReply *reply;
+    const char *method;
+    void (*succeeded)(BerthVm *vm);
+} Command;
+
+static void command_done(JsonNode *result, const GError *error, gpointer data)
+{
+    Command *command = data;
+    BerthVm *vm = command->vm;
+    if (vm->busy_with == command->method)
+        vm->busy_with = NULL;
+    if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED) && vm->run && vm->run->qmp)
+        berth_vm_set_responsive(vm, FALSE);
+    if (!error && command->succeeded)
+        command->succeeded(vm);
+    berth_reply_return(&command->reply, error);
+    berth_vm_unref(vm);
+    g_free(command);
+}
+
+/* @method: a static string; marks the VM busy meanwhile. */
+static void run_command(BerthVm *vm, const char *method, const char *qmp_command, void (*succeeded)(BerthVm *vm),
+                        BerthReply *reply)
+{
+    if (!vm->run || !vm->run->qmp) {
+        g_autoptr(GError) error =
+            g_error_new(BERTH_ERROR, BERTH_ERROR_BUSY,
+                        "QEMU's monitor of VM \"%s\" is not connected; try again, or power it off", berth_vm_name(vm));
+        berth_reply_return(&reply, error);
+        return;
+    }
+    Command *command = g_new0(Command, 1);
+    command->vm = berth_vm_ref(vm);
+    command->reply = reply;
+    command->method = method;
+    command->succeeded = succeeded;
+    vm->busy_with = method;
+    berth_qmp_execute(vm->run->qmp, qmp_command, NULL, COMMAND_TIMEOUT_USEC, command_done, command);
+}
+
+static void paused(BerthVm *vm)
+{
+    if (vm->state == BERTH_VM_RUNNING)
+        berth_vm_set_state(vm, BERTH_VM_PAUSED, "Pause");
+}
+
+static void resumed(BerthVm *vm)
+{
+    if (vm->state == BERTH_VM_PAUSED)
+        berth_vm_set_state(vm, BERTH_VM_RUNNING, "Resume");
+}
+
+void berth_vm_pause(BerthVm *vm, BerthReply *reply)
+{
+    run_command(vm, "Pause", "stop", paused, reply);
+}
+
+void berth_vm_resume(BerthVm *vm, BerthReply *reply)
+{
+    run_command(vm, "Resume", "cont", resumed, reply);
+}
+
+void berth_vm_reset(BerthVm *vm, BerthReply *reply)
+{
+    run_command(vm, "Reset", "system_reset", NULL, reply);
+}
+
+/* Shutdown */
+
+static gboolean shutdown_deadline(gpointer data)
+{
+    BerthVm *vm = data;
+    vm->shutdown_timer = 0;
+    if (vm->state != BERTH_VM_STOPPING || !vm->run || vm->run->ending)
+        return G_SOURCE_REMOVE;
+    g_autoptr(GError) error = g_error_new(
+        BERTH_ERROR, BERTH_ERROR_CANCELLED,
+        "The guest of VM \"%s\" did not power down within %" G_GUINT64_FORMAT " s; it runs on. PowerOff ends it",
+        berth_vm_name(vm), berth_manager_host(vm->manager)->settings->shutdown_timeout_usec / G_USEC_PER_SEC);
+    vm->run->stop_asked = FALSE;
+    berth_vm_set_error(vm, error);
+    berth_vm_set_state(vm, BERTH_VM_RUNNING, "the guest did not power down in time");
+    return G_SOURCE_REMOVE;
+}
+
+void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why)
+{
+    const BerthSettings *settings = berth_manager_host(vm->manager)->settings;
+    guint64 patience = settings->shutdown_timeout_usec + (asked_by_keeper ? settings->poweroff_timeout_usec : 0);
+    if (!vm->shutdown_timer)
+        vm->shutdown_timer = g_timeout_add((guint) (patience / 1000), shutdown_deadline, vm);
+    berth_vm_set_state(vm, BERTH_VM_STOPPING, why);
+}
+
+static void guest_asked(BerthVm *vm)
+{
+    if (vm->state == BERTH_VM_RUNNING)
+        berth_vm_begin_shutdown(vm, FALSE, "Shutdown");
+    if (vm->run)
+        vm->run->stop_asked = TRUE;
+}
+
+/* The wish is durable; now the guest is asked. */
+typedef struct {
+    BerthVm *vm;
+    BerthReply *reply;
+} Wish;
+
+static void wish_free(Wish *wish)
+{
+    berth_reply_free(wish->reply);
+    berth_vm_unref(wish->vm);
+    g_free(wish);
+}
+
+static Wish *wish_new(BerthVm *vm, BerthReply *reply)
+{
+    Wish *wish = g_new0(Wish, 1);
+    wish->vm = berth_vm_ref(vm);
+    wish->reply = reply;
+    return wish;
+}
+
+static void shutdown_wish_stored(const GError *error, gpointer data)
+{
+    Wish *wish = data;
+    g_autoptr(GError) refused = NULL;
+    wish->vm->busy_with = NULL;
+    if (error)
+        berth_reply_return(&wish->reply, error);
+    else if (!berth_vm_check(wish->vm, BERTH_METHOD_SHUTDOWN, &refused))
+        berth_reply_return(&wish->reply, refused);
+    else
+        run_command(wish->vm, "Shutdown", "system_powerdown", guest_asked, g_steal_pointer(&wish->reply));
+}
+
+void berth_vm_shutdown(BerthVm *vm, BerthReply *reply)
+{
+    vm->busy_with = "Shutdown";
+    berth_restart_forget(vm);
+    berth_vm_want(vm, FALSE, berth_reply_new(shutdown_wish_stored, wish_new(vm, reply), (GDestroyNotify) wish_free));
+}
+
+/* PowerOff */
+
+static void power_off_wish_stored(const GError *error, gpointer data)
+{
+    Wish *wish = data;
+    if (error)
+        berth_reply_return(&wish->reply, error);
+    else
+        berth_vm_await_gone(wish->vm, g_steal_pointer(&wish->reply));
+}
+
+void berth_vm_power_off(BerthVm *vm, BerthReply *reply)
+{
+    berth_restart_forget(vm);
+    berth_vm_cancel_start(vm);
+    g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
+    if (vm->run) {
+        vm->run->stop_asked = TRUE;
+        berth_vm_set_state(vm, BERTH_VM_STOPPING, "PowerOff");
+        berth_run_end(vm->run, TRUE);
+    } else {
+        berth_vm_set_state(vm, BERTH_VM_STOPPED, "PowerOff");
+    }
+    /* It goes in any case; the answer waits for both: that nobody is left, and that it stays so after a reboot. */
+    berth_vm_want(vm, FALSE, berth_reply_new(power_off_wish_stored, wish_new(vm, reply), (GDestroyNotify) wish_free));
+}

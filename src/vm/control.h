@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vm.h"
+
+/* What is asked of a VM that runs. The caller has checked with berth_vm_check(). @reply: (transfer full). */
+
+/* Asks the guest to power down; answered when it was asked. */
+void berth_vm_shutdown(BerthVm *vm, BerthReply *reply);
+/* Ends the processes; answered when the kernel says that none is left and that it should not run is durable. */
+void berth_vm_power_off(BerthVm *vm, BerthReply *reply);
+void berth_vm_reset(BerthVm *vm, BerthReply *reply);
+void berth_vm_pause(BerthVm *vm, BerthReply *reply);
+void berth_vm_resume(BerthVm *vm, BerthReply *reply);
+
+/**
+ * berth_vm_begin_shutdown:
+ * @asked_by_keeper: the guest was asked by its keeper, because of a signal, and not by us
+ *
+ * State stopping until the guest is gone; where it does not go within ShutdownTimeoutSec, it runs on and LastError says
+ * so. Its keeper ends it where the signal was systemd's stop, so then we wait longer than the keeper does.
+ */
+void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why);

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "manager.h"
+
+#include "../core/error.h"
+#include "../core/names.h"
+#include "../core/port-table.h"
+#include "run.h"
+
+struct BerthManager {
+    const BerthHost *host;
+    const BerthObserver *observer;
+    gpointer observer_data;
+
+    GHashTable *by_id;   /* id → BerthVm, owned */
+    GHashTable *by_name; /* name → BerthVm; %NULL for a creation in flight */
+    BerthPortTable *ports;
+    BerthCidPool *cids;
+
+    GHashTable *images;  /* name → BerthImage, owned */
+    GHashTable *imports; /* names of images being imported, a set */
+    GHashTable *jobs;    /* number → BerthJob, owned */
+    guint last_job;
+};
+
+BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *observer, gpointer data)
+{
+    BerthManager *manager = g_new0(BerthManager, 1);
+    manager->host = host;
+    manager->observer = observer;
+    manager->observer_data = data;
+    manager->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_vm_unref);
+    manager->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    manager->ports = berth_port_table_new();
+    manager->cids = berth_cid_pool_new(host->settings->cid_first, host->settings->cid_last);
+    manager->images = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_image_free);
+    manager->imports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    manager->jobs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) berth_job_free);
+    return manager;
+}
+
+void berth_manager_free(BerthManager *manager)
+{
+    g_hash_table_unref(manager->jobs);
+    g_hash_table_unref(manager->imports);
+    g_hash_table_unref(manager->by_name);
+    g_hash_table_unref(manager->by_id);
+    g_hash_table_unref(manager->images);
+    berth_cid_pool_free(manager->cids);
+    berth_port_table_free(manager->ports);
+    g_free(manager);
+}
+
+const BerthHost *berth_manager_host(const BerthManager *manager)
+{
+    return manager->host;
+}
+
+uid_t berth_host_vm_uid(const BerthHost *host, guint32 cid)
+{
+    return host->user ? (uid_t) -1 : (uid_t) (host->settings->uid_base + cid);
+}
+
+BerthVm *berth_manager_find_by_id(BerthManager *manager, const char *id)
+{
+    return g_hash_table_lookup(manager->by_id, id);
+}
+
+BerthVm *berth_manager_find(BerthManager *manager, const char *name_or_id)
+{
+    BerthVm *vm = g_hash_table_lookup(manager->by_id, name_or_id);
+    return vm ? vm : g_hash_table_lookup(manager->by_name, name_or_id);
+}
+
+GHashTable *berth_manager_vms(BerthManager *manager)
+{
+    return manager->by_id;
+}
+
+guint berth_manager_n_cids_in_use(const BerthManager *manager)
+{
+    return berth_cid_pool_in_use(manager->cids);
+}
+
+/* VMs */
+
+void berth_manager_add(BerthManager *manager, BerthVm *vm)
+{
+    BerthVmRecord *record = vm->record;
+    g_hash_table_insert(manager->by_id, record->id, vm);
+    /* Of two that claim one name or CID (a restored directory) the second has neither; it is found by its id. */
+    if (!g_hash_table_contains(manager->by_name, record->name))
+        g_hash_table_insert(manager->by_name, g_strdup(record->name), vm);
+    if (record->cid != 0)
+        vm->owns_cid = berth_cid_pool_claim(manager->cids, record->cid);
+    if (record->config)
+        berth_manager_set_config(manager, vm, g_steal_pointer(&record->config));
+    manager->observer->vm_added(vm, manager->observer_data);
+}
+
+char *berth_manager_find_double(BerthManager *manager, const BerthVmRecord *record)
+{
+    const BerthVm *namesake = g_hash_table_lookup(manager->by_name, record->name);
+    if (namesake)
+        return g_strdup_printf(
+            "VM %s has the name \"%s\" too; remove one, or give it another name in its vm.json and reload",
+            berth_vm_id(namesake), record->name);
+    if (record->cid != 0 && berth_cid_pool_is_in_use(manager->cids, record->cid))
+        return g_strdup_printf(
+            "Another VM has the CID %u too; remove one, or give it another CID in its vm.json and reload", record->cid);
+    return NULL;
+}
+
+void berth_manager_vm_changed(BerthManager *manager, BerthVm *vm, guint aspects)
+{
+    if (g_hash_table_lookup(manager->by_id, berth_vm_id(vm)) == vm)
+        manager->observer->vm_changed(vm, aspects, manager->observer_data);
+}
+
+/* The definition in memory, and what belongs to it beyond the VM: its ports and its place among the image's users. */
+
+static void forget_config(BerthManager *manager, BerthVm *vm)
+{
+    if (!vm->record->config)
+        return;
+    berth_port_table_release(manager->ports, vm->record->config, berth_vm_id(vm));
+    berth_manager_release_image(manager, vm);
+    g_clear_pointer(&vm->record->config, berth_vm_config_free);
+}
+
+void berth_manager_release_image(BerthManager *manager, BerthVm *vm)
+{
+    BerthImage *image = vm->record->config ? berth_manager_find_image(manager, vm->record->config->image) : NULL;
+    if (image && g_ptr_array_remove_fast(image->users, vm))
+        manager->observer->image_changed(image, manager->observer_data);
+}
+
+void berth_manager_set_config(BerthManager *manager, BerthVm *vm, BerthVmConfig *config)
+{
+    forget_config(manager, vm);
+    vm->record->config = config;
+    berth_port_table_claim(manager->ports, config, berth_vm_id(vm));
+    BerthImage *image = berth_manager_find_image(manager, config->image);
+    if (image) {
+        g_ptr_array_add(image->users, vm);
+        manager->observer->image_changed(image, manager->observer_data);
+    }
+    berth_vm_changed(vm, BERTH_ASPECT_CONFIG);
+}
+
+void berth_manager_claim_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config)
+{
+    berth_port_table_claim(manager->ports, config, berth_vm_id(vm));
+}
+
+void berth_manager_release_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config)
+{
+    berth_port_table_release(manager->ports, config, berth_vm_id(vm));
+}
+
+gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, const BerthVmConfig *config,
+                                    GError **error)
+{
+    const BerthImage *image = berth_manager_find_image(manager, config->image);
+    if (*config->image && (!image || image->removing)) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "image: there is no image \"%s\"; import it first",
+                    config->image);
+        return FALSE;
+    }
+    if (image && !berth_vm_config_check_image(config, image->meta, error))
+        return FALSE;
+    return berth_port_table_check(manager->ports, config, self ? berth_vm_id(self) : "", error);
+}
+
+void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm)
+{
+    g_autoptr(BerthVm) hold = berth_vm_ref(vm);
+    guint32 cid = vm->record->cid;
+    gboolean owned_cid = vm->owns_cid;
+    berth_vm_log_event(vm, G_LOG_LEVEL_MESSAGE, BERTH_MESSAGE_REMOVED, "removed; nothing of it is left");
+    /* Told while it can be found, then it goes, then its CID is free: nobody meets a new VM under an old one's CID. */
+    manager->observer->vm_removed(vm, manager->observer_data);
+    forget_config(manager, vm);
+    if (g_hash_table_lookup(manager->by_name, berth_vm_name(vm)) == vm)
+        g_hash_table_remove(manager->by_name, berth_vm_name(vm));
+    g_hash_table_remove(manager->by_id, berth_vm_id(vm));
+    if (owned_cid)
+        berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), TRUE);
+}
+
+/* Creations in flight hold a name, a CID, ports and their image. */
+
+gboolean berth_manager_reserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 *cid,
+                               GError **error)
+{
+    if (g_hash_table_contains(manager->by_name, name)) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_NAME_TAKEN, "There is a VM \"%s\" already; choose another name",
+                    name);
+        return FALSE;
+    }
+    if (g_hash_table_size(manager->by_name) >= manager->host->settings->max_vms) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED,
+                    "There are %u VMs, as many as MaxVMs= in berth.conf allows; remove one, or raise it",
+                    g_hash_table_size(manager->by_name));
+        return FALSE;
+    }
+    if (!berth_manager_check_config(manager, NULL, config, error) ||
+        !berth_cid_pool_take(manager->cids, g_get_monotonic_time(), cid, error))
+        return FALSE;
+    g_hash_table_insert(manager->by_name, g_strdup(name), NULL);
+    berth_port_table_claim(manager->ports, config, name);
+    BerthImage *image = berth_manager_find_image(manager, config->image);
+    if (image)
+        image->n_reserved++;
+    return TRUE;
+}
+
+gboolean berth_manager_is_reserved(BerthManager *manager, const char *name)
+{
+    gpointer vm = NULL;
+    return g_hash_table_lookup_extended(manager->by_name, name, NULL, &vm) && !vm;
+}
+
+void berth_manager_unreserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 cid)
+{
+    BerthImage *image = berth_manager_find_image(manager, config->image);
+    if (image)
+        image->n_reserved--;
+    berth_port_table_release(manager->ports, config, name);
+    g_hash_table_remove(manager->by_name, name);
+    berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), FALSE);
+}
+
+/* Images and jobs */
+
+BerthImage *berth_manager_find_image(BerthManager *manager, const char *name)
+{
+    return g_hash_table_lookup(manager->images, name);
+}
+
+GHashTable *berth_manager_images(BerthManager *manager)
+{
+    return manager->images;
+}
+
+gboolean berth_manager_reserve_image(BerthManager *manager, const char *name, GError **error)
+{
+    if (g_hash_table_contains(manager->images, name) || g_hash_table_contains(manager->imports, name)) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_NAME_TAKEN, "There is an image \"%s\" already; choose another name",
+                    name);
+        return FALSE;
+    }
+    g_hash_table_add(manager->imports, g_strdup(name));
+    return TRUE;
+}
+
+void berth_manager_unreserve_image(BerthManager *manager, const char *name)
+{
+    g_hash_table_remove(manager->imports, name);
+}
+
+void berth_manager_add_image(BerthManager *manager, BerthImageMeta *meta)
+{
+    BerthImage *image = berth_image_new(meta);
+    g_hash_table_insert(manager->images, meta->name, image);
+    manager->observer->image_added(image, manager->observer_data);
+}
+
+void berth_manager_drop_image(BerthManager *manager, BerthImage *image)
+{
+    manager->observer->image_removed(image, manager->observer_data);
+    g_hash_table_remove(manager->images, image->meta->name);
+}
+
+BerthJob *berth_manager_find_job(BerthManager *manager, guint number)
+{
+    return g_hash_table_lookup(manager->jobs, GUINT_TO_POINTER(number));
+}
+
+GHashTable *berth_manager_jobs(BerthManager *manager)
+{
+    return manager->jobs;
+}
+
+BerthJob *berth_manager_add_job(BerthManager *manager, const char *operation)
+{
+    BerthJob *job = g_new0(BerthJob, 1);
+    job->number = ++manager->last_job;
+    job->operation = operation;
+    job->cancellable = g_cancellable_new();
+    g_hash_table_insert(manager->jobs, GUINT_TO_POINTER(job->number), job);
+    manager->observer->job_added(job, manager->observer_data);
+    return job;
+}
+
+void berth_manager_job_changed(BerthManager *manager, BerthJob *job)
+{
+    manager->observer->job_changed(job, manager->observer_data);
+}
+
+void berth_manager_job_ended(BerthManager *manager, BerthJob *job)
+{
+    manager->observer->job_completed(job, manager->observer_data);
+    g_hash_table_remove(manager->jobs, GUINT_TO_POINTER(job->number));
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "../core/cid-pool.h"
+#include "../core/settings.h"
+#include "../host/image-store.h"
+#include "../host/systemd.h"
+#include "image.h"
+#include "job.h"
+#include "vm.h"
+
+/* All VMs, images and jobs, found by id, name and number in constant time; what belongs to all of them (names, CIDs,
+ * host ports); and the way up to the observer. */
+
+/* The outside, put together by main; outlives the manager. */
+typedef struct {
+    const BerthSettings *settings;
+    const char *keeper_path;
+    const char *accelerator; /* "kvm" or "tcg": what "auto" came to */
+    gboolean user;           /* berthd --user: VMs run as the user that we are */
+    BerthVmStore *vms;
+    BerthImageStore *images;
+    BerthSystemd *systemd;
+} BerthHost;
+
+/* The uid of a VM's processes: UIDBase + CID, or (uid_t)-1 for our own. */
+uid_t berth_host_vm_uid(const BerthHost *host, guint32 cid);
+
+BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *observer, gpointer data);
+void berth_manager_free(BerthManager *manager);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthManager, berth_manager_free)
+
+const BerthHost *berth_manager_host(const BerthManager *manager);
+
+/* Finding. (transfer none) (nullable) */
+BerthVm *berth_manager_find(BerthManager *manager, const char *name_or_id);
+BerthVm *berth_manager_find_by_id(BerthManager *manager, const char *id);
+BerthImage *berth_manager_find_image(BerthManager *manager, const char *name);
+BerthJob *berth_manager_find_job(BerthManager *manager, guint number);
+/* (element-type BerthVm), (element-type BerthImage), (element-type BerthJob): borrowed tables, keyed by id, name,
+ * number. */
+GHashTable *berth_manager_vms(BerthManager *manager);
+GHashTable *berth_manager_images(BerthManager *manager);
+GHashTable *berth_manager_jobs(BerthManager *manager);
+guint berth_manager_n_cids_in_use(const BerthManager *manager);
+
+/**
+ * berth_manager_create:
+ * @changes: the definition, as the caller gave it
+ * @created: called once, with the VM or why there is none
+ *
+ * All or nothing: before @created says so nobody sees it, on the bus or on disk; afterwards it is whole and durable.
+ */
+void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes,
+                          void (*created)(BerthVm *vm, const GError *error, gpointer data), gpointer data);
+
+/* Configure: checks @changes and makes them durable, all or nothing. The caller has checked with berth_vm_check().
+ * @reply: (transfer full). */
+void berth_manager_configure(BerthManager *manager, BerthVm *vm, GVariant *changes, BerthReply *reply);
+
+/* For src/vm's own use: */
+
+/* What keeps a record found on disk from being a VM of its own: its name or CID is another's. (nullable) (transfer
+ * full) */
+char *berth_manager_find_double(BerthManager *manager, const BerthVmRecord *record);
+/* A VM of the store, known from now on: its CID, ports and image are taken note of. (transfer full) @vm; told to the
+ * observer. */
+void berth_manager_add(BerthManager *manager, BerthVm *vm);
+/* The end of a removal: the observer is told, the object goes, the CID rests. */
+void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm);
+void berth_manager_vm_changed(BerthManager *manager, BerthVm *vm, guint aspects);
+/* @config takes the place of the VM's definition in memory; (transfer full). */
+void berth_manager_set_config(BerthManager *manager, BerthVm *vm, BerthVmConfig *config);
+/* Ports beside those of the VM's definition, while a new one is written. */
+void berth_manager_claim_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config);
+void berth_manager_release_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config);
+/* Why no VM may have this definition beside the others: a host port that is taken, an image that is not there. */
+gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, const BerthVmConfig *config,
+                                    GError **error);
+/* The VM does not use its image any more. */
+void berth_manager_release_image(BerthManager *manager, BerthVm *vm);
+
+/* A name and a CID for a creation in flight. */
+gboolean berth_manager_reserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 *cid,
+                               GError **error);
+void berth_manager_unreserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 cid);
+
+/* Whether a creation in flight holds @name. */
+gboolean berth_manager_is_reserved(BerthManager *manager, const char *name);
+
+gboolean berth_manager_reserve_image(BerthManager *manager, const char *name, GError **error);
+void berth_manager_unreserve_image(BerthManager *manager, const char *name);
+void berth_manager_add_image(BerthManager *manager, BerthImageMeta *meta);
+void berth_manager_drop_image(BerthManager *manager, BerthImage *image);
+
+BerthJob *berth_manager_add_job(BerthManager *manager, const char *operation);
+void berth_manager_job_changed(BerthManager *manager, BerthJob *job);
+void berth_manager_job_ended(BerthManager *manager, BerthJob *job);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "recovery.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include "../core/autofd.h"
+#include "../core/names.h"
+#include "../host/runtime-dir.h"
+#include "adopt.h"
+#include "restart.h"
+#include "start.h"
+
+#define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
+#define ORPHAN_TIMEOUT_USEC (90 * G_USEC_PER_SEC)
+#define FILE_BOOTED ".booted"
+
+typedef struct {
+    BerthManager *manager;
+    GPtrArray *stored; /* (element-type BerthStoredVm) */
+    BerthSystemdCall *call;
+    void (*done)(gpointer data);
+    gpointer data;
+} Recovery;
+
+static void recovery_free(Recovery *recovery)
+{
+    g_clear_pointer(&recovery->stored, g_ptr_array_unref);
+    berth_systemd_call_free(&recovery->call);
+    g_free(recovery);
+}
+
+static void say_notes(const GPtrArray *notes)
+{
+    for (guint i = 0; i < notes->len; i++)
+        g_warning("%s", (const char *) g_ptr_array_index(notes, i));
+}
+
+static gboolean scan(Recovery *recovery, GError **error)
+{
+    const BerthHost *host = berth_manager_host(recovery->manager);
+    g_autoptr(GPtrArray) images = NULL, image_notes = NULL, notes = NULL;
+    if (!berth_vm_store_sweep(host->vms, error) ||
+        !berth_image_store_scan(host->images, &images, &image_notes, error) ||
+        !berth_vm_store_scan(host->vms, &recovery->stored, &notes, error))
+        return FALSE;
+    say_notes(image_notes);
+    say_notes(notes);
+    /* Images first: VMs count themselves among their users. */
+    for (guint i = 0; i < images->len; i++)
+        berth_manager_add_image(recovery->manager, berth_image_meta_copy(g_ptr_array_index(images, i)));
+    return TRUE;
+}
+
+/* Whether this is the first start of the daemon since the host booted: the runtime directory does not outlive a boot.
+ */
+static gboolean is_first_since_boot(const char *runtime_dir)
+{
+    g_autofree char *path = g_build_filename(runtime_dir, FILE_BOOTED, NULL);
+    BERTH_AUTOFD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd >= 0;
+}
+
+/* VMs that should run and have no process: after a boot they are started; without one their policy decides. */
+static void restore_wanted(Recovery *recovery, BerthVm *vm, gboolean first_since_boot)
+{
+    if (vm->state != BERTH_VM_STOPPED || !vm->record->wanted)
+        return;
+    if (first_since_boot) {
+        berth_vm_start(vm, NULL, "it ran when the host went down");
+        return;
+    }
+    vm->state = BERTH_VM_EXITED;
+    berth_vm_set_exit(vm, BERTH_EXIT_LOST, -1);
+    berth_restart_schedule(vm, BERTH_EXIT_LOST, 0);
+}
+
+/* Orphans: scopes and runtime directories whose VM is nowhere. Positively ours: the name is berth-<uuid>.scope and
+ * there is a runtime directory of that id in our own runtime directory. */
+
+typedef struct {
+    BerthManager *manager;
+    char *id;
+    BerthSystemdCall *call;
+} Orphan;
+
+static void orphan_stopped(const GError *error, gpointer data)
+{
+    Orphan *orphan = data;
+    g_autoptr(GError) failure = NULL;
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&orphan->call);
+    const char *runtime_dir = berth_manager_host(orphan->manager)->settings->runtime_dir;
+    gboolean is_free = FALSE;
+    if (error)
+        g_warning("Can't stop the orphan " BERTH_UNIT_PREFIX "%s" BERTH_UNIT_SUFFIX ": %s", orphan->id, error->message);
+    else if (berth_runtime_is_free(runtime_dir, orphan->id, &is_free, &failure) && is_free)
+        berth_runtime_remove(runtime_dir, orphan->id, &failure);
+    if (failure)
+        g_warning("%s", failure->message);
+    g_free(orphan->id);
+    g_free(orphan);
+}
+
+static void end_orphans(Recovery *recovery)
+{
+    const BerthHost *host = berth_manager_host(recovery->manager);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) ids = berth_runtime_list(host->settings->runtime_dir, &error);
+    if (!ids)
+        g_warning("%s", error->message);
+    for (guint i = 0; ids && i < ids->len; i++) {
+        const char *id = g_ptr_array_index(ids, i);
+        if (berth_manager_find_by_id(recovery->manager, id))
+            continue;
+        g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, id, BERTH_UNIT_SUFFIX, NULL);
+        g_warning("%s belongs to no VM: stopping it", unit);
+        Orphan *orphan = g_new0(Orphan, 1);
+        orphan->manager = recovery->manager;
+        orphan->id = g_strdup(id);
+        orphan->call = berth_systemd_stop(host->systemd, unit, ORPHAN_TIMEOUT_USEC, orphan_stopped, orphan);
+    }
+}
+
+static gboolean all_shown(gpointer data)
+{
+    Recovery *recovery = data;
+    recovery->done(recovery->data);
+    recovery_free(recovery);
+    return G_SOURCE_REMOVE;
+}
+
+static void units_listed(GHashTable *units, const GError *error, gpointer data)
+{
+    Recovery *recovery = data;
+    BerthManager *manager = recovery->manager;
+    gboolean first = is_first_since_boot(berth_manager_host(manager)->settings->runtime_dir);
+    if (error)
+        g_warning("systemd does not list its scopes (%s); the runtime directories alone tell what runs",
+                  error->message);
+    while (recovery->stored->len > 0) {
+        BerthStoredVm *stored = g_ptr_array_steal_index_fast(recovery->stored, 0);
+        g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
+        const char *state = units ? g_hash_table_lookup(units, unit) : NULL;
+        BerthVm *vm = berth_adopt(manager, stored, state && !g_str_equal(state, "inactive"));
+        restore_wanted(recovery, vm, first);
+    }
+    end_orphans(recovery);
+    /* After the looks at processes that are due, so that what ended long ago is never shown as running. */
+    g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, all_shown, recovery, NULL);
+}
+
+gboolean berth_recover(BerthManager *manager, void (*done)(gpointer data), gpointer data, GError **error)
+{
+    const BerthHost *host = berth_manager_host(manager);
+    Recovery *recovery = g_new0(Recovery, 1);
+    recovery->manager = manager;
+    recovery->done = done;
+    recovery->data = data;
+    if (!scan(recovery, error)) {
+        recovery_free(recovery);
+        return FALSE;
+    }
+    recovery->call = berth_systemd_list(host->systemd, LIST_TIMEOUT_USEC, units_listed, recovery);
+    return TRUE;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "manager.h"
+
+/**
+ * berth_recover:
+ * @done: called once, when every VM and image is shown: now the bus name may be taken
+ *
+ * The start of the daemon: what is on disk × what systemd runs × what the runtime directories hold. Half creations are
+ * swept, VMs that run are attached, removals are gone on with, scopes of ours that belong to no VM are ended. VMs that
+ * were wanted when the host went down are started again.
+ *
+ * Returns: FALSE where the state directory can't be read: then the daemon must not serve
+ */
+gboolean berth_recover(BerthManager *manager, void (*done)(gpointer data), gpointer data, GError **error);
+
+/**
+ * berth_reload:
+ * @done: how many VMs were loaded, updated, and how many removals were gone on with
+ *
+ * Compares the state directory with memory. Never stops a running VM; what vanished is shown broken, not removed.
+ */
+void berth_reload(BerthManager *manager,
+                  void (*done)(guint loaded, guint updated, guint removed, const GError *error, gpointer data),
+                  gpointer data);

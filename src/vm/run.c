@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "run.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "../core/error.h"
+#include "../host/runtime-dir.h"
+#include "manager.h"
+#include "remove.h"
+#include "settle.h"
+
+/* After QEMU's SIGKILL its keeper gets this long to write down how it ended, before the whole scope is killed. */
+#define KEEPER_PATIENCE_MSEC 500u
+/* Pauses between kills of the scope double from the first to the last. */
+#define KILL_AGAIN_FIRST_MSEC 1000u
+#define KILL_AGAIN_LAST_MSEC 60000u
+#define KILL_CALL_TIMEOUT_USEC (5 * G_USEC_PER_SEC)
+/* A monitor closes a moment before its QEMU ends: only one that stays away this long is a fault. */
+#define MONITOR_PATIENCE_MSEC 1000u
+
+BerthRun *berth_run_new(BerthVm *vm)
+{
+    BerthRun *run = g_new0(BerthRun, 1);
+    run->vm = vm;
+    run->unit = berth_vm_unit(vm);
+    run->keeper_pidfd = run->qemu_pidfd = -1;
+    return run;
+}
+
+void berth_run_free(BerthRun *run)
+{
+    g_clear_handle_id(&run->end_timer, g_source_remove);
+    g_clear_handle_id(&run->look_source, g_source_remove);
+    g_clear_handle_id(&run->monitor_timer, g_source_remove);
+    berth_systemd_call_free(&run->kill_call);
+    berth_systemd_call_free(&run->stop_call);
+    berth_death_watch_free(&run->keeper_watch);
+    berth_death_watch_free(&run->qemu_watch);
+    berth_cgroup_watch_free(&run->cgroup_watch);
+    g_clear_pointer(&run->qmp, berth_qmp_free);
+    g_clear_pointer(&run->keeper, berth_keeper_free);
+    if (run->keeper_pidfd >= 0)
+        close(run->keeper_pidfd);
+    if (run->qemu_pidfd >= 0)
+        close(run->qemu_pidfd);
+    g_free(run->control_group);
+    g_free(run->unit);
+    g_free(run);
+}
+
+/* Watching */
+
+static void something_happened(gpointer data)
+{
+    berth_run_look(data);
+}
+
+static void qemu_died(gpointer data)
+{
+    BerthRun *run = data;
+    /* The keeper now writes its record and ends. One that hangs, or helpers that linger, are killed. */
+    if (!run->ending)
+        berth_run_end(run, FALSE);
+    berth_run_look(run);
+}
+
+static void keeper_died(gpointer data)
+{
+    BerthRun *run = data;
+    if (run->qemu_pidfd >= 0 && !berth_pidfd_is_dead(run->qemu_pidfd) && !run->ending) {
+        g_autoptr(GError) error =
+            g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED,
+                        "The keeper process %d has ended; the guest runs on without it, and how it "
+                        "ends will not be known in full",
+                        (int) run->keeper_pid);
+        berth_vm_set_error(run->vm, error);
+    }
+    berth_run_look(run);
+}
+
+void berth_run_watch_keeper(BerthRun *run, pid_t pid, int pidfd)
+{
+    run->keeper_pid = pid;
+    run->keeper_pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+    run->keeper_watch = berth_death_watch_new(pidfd, keeper_died, run);
+}
+
+gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error)
+{
+    int pidfd = berth_pidfd_open(pid, error);
+    if (pidfd < 0)
+        return FALSE;
+    run->qemu_pid = pid;
+    run->qemu_pidfd = pidfd;
+    run->qemu_watch = berth_death_watch_new(pidfd, qemu_died, run);
+    berth_vm_changed(run->vm, BERTH_ASPECT_PROCESS);
+    return TRUE;
+}
+
+void berth_run_watch_cgroup(BerthRun *run, const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_free(run->control_group);
+    run->control_group = g_strdup(path);
+    berth_cgroup_watch_free(&run->cgroup_watch);
+    run->cgroup_watch = berth_cgroup_watch_new(path, something_happened, run, &error);
+    /* It may be gone already; then the look finds it so. */
+    if (!run->cgroup_watch)
+        berth_run_look(run);
+}
+
+/* Looking */
+
+/* NULL where nobody is left; else who is. (transfer full) */
+static char *who_is_left(BerthRun *run)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean empty = FALSE, is_free = FALSE;
+
+    if (run->qemu_pidfd >= 0 && !berth_pidfd_is_dead(run->qemu_pidfd))
+        return g_strdup_printf("QEMU (process %d) has not ended", (int) run->qemu_pid);
+    if (run->keeper_pidfd >= 0 && !berth_pidfd_is_dead(run->keeper_pidfd))
+        return g_strdup_printf("the keeper (process %d) has not ended", (int) run->keeper_pid);
+    if (run->control_group) {
+        if (!berth_cgroup_is_empty(run->control_group, &empty, &error))
+            return g_strdup(error->message);
+        if (!empty)
+            return g_strdup_printf("processes are left in %s", run->unit);
+    }
+    if (!berth_runtime_is_free(berth_manager_host(run->vm->manager)->settings->runtime_dir, berth_vm_id(run->vm),
+                               &is_free, &error))
+        return g_strdup(error->message);
+    if (!is_free)
+        return g_strdup("a process holds the lock in the VM's runtime directory");
+    return NULL;
+}
+
+char *berth_run_blocker(BerthRun *run)
+{
+    g_autofree char *process = run->control_group ? berth_cgroup_describe(run->control_group) : NULL;
+    return process ? g_steal_pointer(&process) : who_is_left(run);
+}
+
+static void ghost_stopped(const GError *error, gpointer data)
+{
+    BerthRun *run = data;
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&run->stop_call);
+    if (error)
+        berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "Can't be sure that %s is gone: %s", run->unit, error->message);
+    berth_vm_settle(run->vm); /* frees the run */
+}
+
+static gboolean look(gpointer data)
+{
+    BerthRun *run = data;
+    run->look_source = 0;
+    g_autofree char *left = who_is_left(run);
+    if (left || run->stop_call)
+        return G_SOURCE_REMOVE;
+    /* A keeper that ended while its scope was being started may have left one that is active for ever with nobody in
+     * it. */
+    if (run->scope_asked && !run->control_group)
+        run->stop_call = berth_systemd_stop(berth_manager_host(run->vm->manager)->systemd, run->unit,
+                                            KILL_CALL_TIMEOUT_USEC, ghost_stopped, run);
+    else
+        berth_vm_settle(run->vm); /* frees the run */
+    return G_SOURCE_REMOVE;
+}
+
+void berth_run_look(BerthRun *run)
+{
+    if (!run->look_source)
+        run->look_source = g_idle_add_full(G_PRIORITY_DEFAULT, look, run, NULL);
+}
+
+/* Ending */
+
+static void send_kill(int pidfd)
+{
+    if (pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0); /* ESRCH: it is dead, which the pidfd will say */
+}
+
+static void kill_done(const GError *error, gpointer data)
+{
+    BerthRun *run = data;
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&run->kill_call);
+    if (error && run->control_group) {
+        /* systemd does not answer: the kernel does. */
+        berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "systemd can't kill %s (%s); killing its processes directly",
+                     run->unit, error->message);
+        g_autoptr(GError) refused = NULL;
+        if (!berth_cgroup_kill(run->control_group, &refused))
+            berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "%s", refused->message);
+    }
+    berth_run_look(run);
+}
+
+static guint kill_pause(guint attempt)
+{
+    guint shift = MIN(attempt, 6);
+    return MIN(KILL_AGAIN_FIRST_MSEC << shift, KILL_AGAIN_LAST_MSEC);
+}
+
+static gboolean kill_everything(gpointer data)
+{
+    BerthRun *run = data;
+    run->end_timer = 0;
+    send_kill(run->qemu_pidfd);
+    send_kill(run->keeper_pidfd);
+    if (run->control_group && !run->kill_call)
+        run->kill_call = berth_systemd_kill(berth_manager_host(run->vm->manager)->systemd, run->unit, SIGKILL,
+                                            KILL_CALL_TIMEOUT_USEC, kill_done, run);
+    run->end_timer = g_timeout_add(kill_pause(run->end_attempt++), kill_everything, run);
+    berth_run_look(run);
+    berth_vm_end_delayed(run->vm);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean kill_qemu(gpointer data)
+{
+    BerthRun *run = data;
+    run->end_timer = 0;
+    send_kill(run->qemu_pidfd);
+    if (run->qemu_pidfd < 0)
+        return kill_everything(run);
+    run->end_timer = g_timeout_add(KEEPER_PATIENCE_MSEC, kill_everything, run);
+    return G_SOURCE_REMOVE;
+}
+
+static void quit_answered(JsonNode *result, const GError *error, gpointer data)
+{
+    /* The answer is only that: death is what the pidfds say. Without one, the deadline acts. */
+}
+
+void berth_run_end(BerthRun *run, gboolean gently)
+{
+    if (run->ending && (gently || run->end_attempt > 0))
+        return;
+    gboolean first = !run->ending;
+    run->ending = TRUE;
+    g_clear_handle_id(&run->end_timer, g_source_remove);
+    if (gently && run->qmp) {
+        guint64 patience = berth_manager_host(run->vm->manager)->settings->poweroff_timeout_usec;
+        run->end_timer = g_timeout_add((guint) (patience / 1000), kill_qemu, run);
+        berth_qmp_execute(run->qmp, "quit", NULL, patience, quit_answered, run);
+    } else if (first && run->keeper && run->qemu_pidfd < 0) {
+        /* Not released yet, or just about to answer: without its channel an unreleased keeper ends by itself. */
+        g_clear_pointer(&run->keeper, berth_keeper_free);
+        kill_everything(run);
+    } else {
+        kill_qemu(run);
+    }
+}
+
+/* The monitor */
+
+static void monitor_ready(gpointer data)
+{
+    BerthRun *run = data;
+    run->qmp_ready = TRUE;
+    berth_vm_set_responsive(run->vm, TRUE);
+    if (run->on_ready)
+        run->on_ready(run->vm);
+}
+
+static void monitor_event(const char *name, JsonObject *arguments, gpointer data)
+{
+    BerthRun *run = data;
+    berth_vm_set_responsive(run->vm, TRUE);
+    berth_vm_guest_event(run->vm, name, arguments);
+}
+
+static gboolean monitor_stays_away(gpointer data)
+{
+    BerthRun *run = data;
+    run->monitor_timer = 0;
+    if (run->ending || (run->qemu_pidfd >= 0 && berth_pidfd_is_dead(run->qemu_pidfd)))
+        return G_SOURCE_REMOVE;
+    g_autoptr(GError) error = NULL;
+    berth_vm_set_responsive(run->vm, FALSE);
+    if (!berth_run_connect(run, &error))
+        berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "Lost QEMU's monitor: %s", error->message);
+    return G_SOURCE_REMOVE;
+}
+
+static void monitor_closed(const GError *error, gpointer data)
+{
+    BerthRun *run = data;
+    g_clear_pointer(&run->qmp, berth_qmp_free);
+    run->qmp_ready = FALSE;
+    if (!run->monitor_timer)
+        run->monitor_timer = g_timeout_add(MONITOR_PATIENCE_MSEC, monitor_stays_away, run);
+    berth_run_look(run);
+}
+
+static const BerthQmpHandler monitor_handler = {
+    .ready = monitor_ready,
+    .event = monitor_event,
+    .closed = monitor_closed,
+};
+
+gboolean berth_run_connect(BerthRun *run, GError **error)
+{
+    g_autofree char *path =
+        berth_runtime_qmp_path(berth_manager_host(run->vm->manager)->settings->runtime_dir, berth_vm_id(run->vm));
+    run->qmp = berth_qmp_connect(path, &monitor_handler, run, error);
+    return run->qmp != NULL;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "../host/keeper.h"
+#include "../host/process.h"
+#include "../host/qmp.h"
+#include "../host/systemd.h"
+#include "vm.h"
+
+/* The processes of a VM, from the fork of the keeper until the kernel says that nobody is left: both pidfds ready, the
+ * scope's cgroup empty, the lock in the runtime directory free. Nothing else is a proof of death; everything else (a
+ * closed monitor, a signal of systemd) is a reason to look. */
+
+struct BerthRun {
+    BerthVm *vm; /* owns this */
+    char *unit;
+    gboolean scope_asked;         /* systemd was asked to start the scope */
+    char *control_group;          /* (nullable): as the kernel has it, once the scope stands */
+    BerthKeeper *keeper;          /* (nullable): only of runs that this daemon began */
+    pid_t keeper_pid, qemu_pid;   /* 0 where unknown */
+    int keeper_pidfd, qemu_pidfd; /* -1 where unknown */
+    gint64 started;               /* µs since the epoch, 0 until the guest runs */
+    gboolean guest_ran;
+    gboolean stop_asked; /* Shutdown, PowerOff, Remove or a failed start asked for the end */
+
+    BerthQmp *qmp; /* (nullable) */
+    gboolean qmp_ready;
+    guint monitor_timer;           /* source id: the monitor closed a moment ago, 0 */
+    void (*on_ready)(BerthVm *vm); /* (nullable): told once, when the monitor is ready */
+
+    BerthDeathWatch *keeper_watch, *qemu_watch;
+    BerthCgroupWatch *cgroup_watch;
+
+    /* Ending it. */
+    gboolean ending;
+    guint end_attempt; /* how often it has been killed */
+    guint end_timer;   /* source id, 0 */
+    BerthSystemdCall *kill_call;
+    BerthSystemdCall *stop_call; /* takes away a scope that may have come to stand with nobody in it */
+    guint look_source;           /* source id of a look that is due, 0 */
+};
+
+BerthRun *berth_run_new(BerthVm *vm);
+/* Watches nothing any more; the processes are left alone. */
+void berth_run_free(BerthRun *run);
+
+/* Takes note of the processes and watches them. The pidfds are duplicated. */
+void berth_run_watch_keeper(BerthRun *run, pid_t pid, int pidfd);
+gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error);
+/* @path: the kernel's path of the scope's cgroup. */
+void berth_run_watch_cgroup(BerthRun *run, const char *path);
+
+/* Connects to QEMU's monitor. */
+gboolean berth_run_connect(BerthRun *run, GError **error);
+
+/* Looks, on the next turn of the loop, whether anybody is left; if not, berth_vm_settle() follows. */
+void berth_run_look(BerthRun *run);
+
+/**
+ * berth_run_end:
+ * @gently: first ask QEMU by QMP to quit, and give it PowerOffTimeoutSec
+ *
+ * Ends the processes: QMP quit, then SIGKILL for QEMU (its keeper then writes down how it ended), then SIGKILL for the
+ * whole scope, again and again with growing pauses, until the kernel says that nobody is left. Safe to repeat; a call
+ * that is not gentle cuts the patience of an earlier gentle one short.
+ */
+void berth_run_end(BerthRun *run, gboolean gently);
+
+/* What keeps it from being gone, in words. (transfer full) */
+char *berth_run_blocker(BerthRun *run);

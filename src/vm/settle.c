@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "settle.h"
+
+#include "../core/error.h"
+#include "../host/runtime-dir.h"
+#include "control.h"
+#include "manager.h"
+#include "remove.h"
+#include "restart.h"
+#include "run.h"
+#include "start.h"
+#include "want.h"
+
+static BerthExitReason judge(const BerthRun *run, const BerthExitRecord *record)
+{
+    if (record)
+        return berth_exit_record_judge(record, run->guest_ran, run->stop_asked);
+    return run->stop_asked ? BERTH_EXIT_HOST_STOP : BERTH_EXIT_LOST;
+}
+
+/* An end that somebody asked for is `stopped`, one that happened is `exited`. */
+static BerthVmState state_after(const BerthVm *vm, gboolean stop_asked, BerthExitReason reason)
+{
+    if (stop_asked || reason == BERTH_EXIT_HOST_STOP)
+        return BERTH_VM_STOPPED;
+    /* The guest's owner turned it off from within: an end, unless it is to run always. */
+    if (reason == BERTH_EXIT_GUEST_SHUTDOWN)
+        return vm->record->wanted && berth_restart_applies(vm, reason) ? BERTH_VM_EXITED : BERTH_VM_STOPPED;
+    return BERTH_VM_EXITED;
+}
+
+static void tell_failure(BerthVm *vm, const char *words)
+{
+    g_autoptr(GError) error = g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" ended unexpectedly: %s",
+                                          berth_vm_name(vm), words);
+    berth_vm_set_error(vm, error);
+}
+
+static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words, gint64 ran_usec)
+{
+    BerthVmState next = state_after(vm, stop_asked, reason);
+    g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
+    if (reason == BERTH_EXIT_GUEST_SHUTDOWN && next == BERTH_VM_STOPPED)
+        berth_vm_want(vm, FALSE, NULL);
+    if (next == BERTH_VM_EXITED && reason != BERTH_EXIT_GUEST_SHUTDOWN)
+        tell_failure(vm, words);
+    else
+        berth_vm_set_error(vm, NULL);
+    berth_vm_set_state(vm, next, words);
+    if (next == BERTH_VM_EXITED)
+        berth_restart_schedule(vm, reason, ran_usec);
+}
+
+void berth_vm_settle(BerthVm *vm)
+{
+    g_autoptr(BerthVm) hold = berth_vm_ref(vm);
+    const char *runtime_dir = berth_manager_host(vm->manager)->settings->runtime_dir;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(BerthExitRecord) record = berth_runtime_read_exit(runtime_dir, berth_vm_id(vm), NULL);
+    BerthRun *run = g_steal_pointer(&vm->run);
+    BerthExitReason reason = judge(run, record);
+    gboolean stop_asked = run->stop_asked;
+    gint64 ran_usec = run->started > 0 ? g_get_real_time() - run->started : 0;
+    g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
+    berth_run_free(run);
+
+    /* In `removing` this is a phase of its own, which is retried. */
+    if (vm->state != BERTH_VM_REMOVING && !berth_runtime_remove(runtime_dir, berth_vm_id(vm), &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+    berth_vm_changed(vm, BERTH_ASPECT_PROCESS);
+    berth_vm_set_responsive(vm, TRUE);
+    berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);
+
+    switch (vm->state) {
+    case BERTH_VM_STARTING:
+        if (vm->start)
+            berth_start_process_gone(vm, words);
+        else
+            settle_running(vm, stop_asked, reason, words, ran_usec);
+        break;
+    case BERTH_VM_RUNNING:
+    case BERTH_VM_PAUSED:
+    case BERTH_VM_STOPPING:
+        settle_running(vm, stop_asked, reason, words, ran_usec);
+        break;
+    case BERTH_VM_STOPPED:
+    case BERTH_VM_EXITED:
+    case BERTH_VM_REMOVING:
+    case BERTH_VM_BROKEN:
+    case BERTH_VM_STATE_LAST:
+        break;
+    }
+    if (vm->gone_waiters)
+        berth_replies_return(vm->gone_waiters, NULL);
+    berth_removal_poke(vm);
+}
+
+void berth_vm_await_gone(BerthVm *vm, BerthReply *reply)
+{
+    if (!vm->run) {
+        berth_reply_return(&reply, NULL);
+        return;
+    }
+    if (!vm->gone_waiters)
+        vm->gone_waiters = berth_replies_new();
+    g_ptr_array_add(vm->gone_waiters, reply);
+}
+
+/* A guest that powers itself off; QEMU's own end follows. A panic and the host's own requests are told by the record.
+ */
+static void guest_shuts_down(BerthVm *vm, JsonObject *arguments)
+{
+    const char *reason = arguments ? json_object_get_string_member_with_default(arguments, "reason", "") : "";
+    if (g_strcmp0(reason, "guest-shutdown") == 0 && (vm->state == BERTH_VM_RUNNING || vm->state == BERTH_VM_PAUSED))
+        berth_vm_set_state(vm, BERTH_VM_STOPPING, "the guest powers itself down");
+}
+
+void berth_vm_guest_event(BerthVm *vm, const char *name, JsonObject *arguments)
+{
+    if (g_str_equal(name, "SHUTDOWN"))
+        guest_shuts_down(vm, arguments);
+    else if (g_str_equal(name, "POWERDOWN") && vm->state == BERTH_VM_RUNNING)
+        berth_vm_begin_shutdown(vm, TRUE, "the guest was asked to power down");
+    else if (g_str_equal(name, "STOP") && vm->state == BERTH_VM_RUNNING)
+        berth_vm_set_state(vm, BERTH_VM_PAUSED, "QEMU paused the guest");
+    else if (g_str_equal(name, "RESUME") && vm->state == BERTH_VM_PAUSED)
+        berth_vm_set_state(vm, BERTH_VM_RUNNING, "QEMU resumed the guest");
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "vm.h"
+
+/* What follows for a VM from what happened to its processes. */
+
+/* The kernel has said that none is left: takes the keeper's record, judges the end, goes to the state that follows,
+ * answers who waited, and applies the restart policy. Frees vm->run. */
+void berth_vm_settle(BerthVm *vm);
+
+/* An event of QEMU's monitor. */
+void berth_vm_guest_event(BerthVm *vm, const char *name, JsonObject *arguments);
+
+/* @reply (transfer full) is answered when no process is left; at once where there is none. */
+void berth_vm_await_gone(BerthVm *vm, BerthReply *reply);

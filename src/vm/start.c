@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "start.h"
+
+#include <fcntl.h>
+
+#include "../core/autofd.h"
+#include "../core/error.h"
+#include "../core/keeper-protocol.h"
+#include "../core/names.h"
+#include "../core/qemu-args.h"
+#include "../host/runtime-dir.h"
+#include "../host/tap.h"
+#include "image.h"
+#include "manager.h"
+#include "restart.h"
+#include "run.h"
+#include "want.h"
+
+/* A fresh scope can be dead though its process lives (systemd issue 36781): it is started again, so often. */
+#define SCOPE_TRIES 3u
+
+enum { LOG_SERIAL, LOG_SERIAL_OLD, LOG_QEMU, LOG_QEMU_OLD, N_LOGS };
+
+static const char *const log_names[N_LOGS] = {
+    BERTH_FILE_SERIAL_LOG,
+    BERTH_FILE_SERIAL_LOG BERTH_LOG_OLD_SUFFIX,
+    BERTH_FILE_QEMU_LOG,
+    BERTH_FILE_QEMU_LOG BERTH_LOG_OLD_SUFFIX,
+};
+
+/* A start in flight. What has come to exist outside of it is vm->run's. */
+struct BerthStart {
+    guint64 serial;
+    BerthReply *reply;
+    guint timer;
+    guint scope_tries;
+    BerthSystemdCall *call;
+    gboolean scope_stands;
+    gboolean guest_runs;
+    gboolean want_is_durable;
+    GError *failure; /* why it is being undone */
+    BerthRuntimeFds runtime;
+    int logs[N_LOGS];
+    int extra[G_N_ELEMENTS(((BerthQemuArgsInput *) NULL)->tap_fds)];
+    guint n_extra;
+};
+
+static void close_fds(BerthStart *start)
+{
+    berth_runtime_fds_close(&start->runtime);
+    for (guint i = 0; i < N_LOGS; i++)
+        berth_autofd_close(&start->logs[i]);
+    for (guint i = 0; i < start->n_extra; i++)
+        berth_autofd_close(&start->extra[i]);
+    for (guint i = 0; i < N_LOGS; i++)
+        start->logs[i] = -1;
+    start->n_extra = 0;
+}
+
+void berth_start_free(BerthStart *start)
+{
+    g_clear_handle_id(&start->timer, g_source_remove);
+    berth_systemd_call_free(&start->call);
+    close_fds(start);
+    g_clear_error(&start->failure);
+    berth_reply_free(start->reply);
+    g_free(start);
+}
+
+/* The end of a failed start, when nothing of it is left. */
+static void finish_failed(BerthVm *vm)
+{
+    BerthStart *start = g_steal_pointer(&vm->start);
+    const BerthHost *host = berth_manager_host(vm->manager);
+    g_autoptr(GError) error = NULL;
+    if (!berth_runtime_remove(host->settings->runtime_dir, berth_vm_id(vm), &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+    berth_vm_set_error(vm, start->failure);
+    berth_vm_set_state(vm, BERTH_VM_EXITED, start->failure->message);
+    berth_vm_set_exit(vm, BERTH_EXIT_START_FAILED, vm->exit_reason == BERTH_EXIT_START_FAILED ? vm->exit_status : -1);
+    if (!start->reply)
+        berth_restart_schedule(vm, BERTH_EXIT_START_FAILED, 0);
+    berth_reply_return(&start->reply, start->failure);
+    berth_start_free(start);
+}
+
+static void fail(BerthVm *vm, const GError *reason)
+{
+    BerthStart *start = vm->start;
+    if (start->failure)
+        return;
+    start->failure = g_error_copy(reason);
+    g_clear_handle_id(&start->timer, g_source_remove);
+    berth_systemd_call_free(&start->call);
+    close_fds(start);
+    /* The caller was told that it does not run, so that it is not wanted either; a failed restart stays wanted. */
+    if (start->reply)
+        berth_vm_want(vm, FALSE, NULL);
+    if (!vm->run) {
+        finish_failed(vm);
+        return;
+    }
+    vm->run->stop_asked = TRUE;
+    berth_run_end(vm->run, FALSE);
+    berth_run_look(vm->run);
+}
+
+static void fail_with(BerthVm *vm, BerthError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static void fail_with(BerthVm *vm, BerthError code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autoptr(GError) error = g_error_new_valist(BERTH_ERROR, code, format, args);
+    va_end(args);
+    fail(vm, error);
+}
+
+void berth_start_process_gone(BerthVm *vm, const char *words)
+{
+    BerthStart *start = vm->start;
+    if (!start->failure)
+        start->failure =
+            g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), words);
+    if (start->reply)
+        berth_vm_want(vm, FALSE, NULL);
+    finish_failed(vm);
+}
+
+void berth_vm_cancel_start(BerthVm *vm)
+{
+    g_clear_pointer(&vm->start, berth_start_free);
+}
+
+static gboolean deadline_passed(gpointer data)
+{
+    BerthVm *vm = data;
+    vm->start->timer = 0;
+    g_autofree char *span = g_strdup_printf(
+        "%" G_GUINT64_FORMAT, berth_manager_host(vm->manager)->settings->start_timeout_usec / G_USEC_PER_SEC);
+    fail_with(vm, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start within %s s (%s)", berth_vm_name(vm), span,
+              !vm->start->scope_stands        ? "systemd did not start its scope"
+              : vm->run && vm->run->qmp_ready ? "QEMU does not run the guest"
+                                              : "QEMU does not answer");
+    return G_SOURCE_REMOVE;
+}
+
+/* Success needs both: the guest runs, and that it should is durable. */
+static void maybe_finish(BerthVm *vm)
+{
+    BerthStart *start = vm->start;
+    if (!start->guest_runs || !start->want_is_durable || start->failure)
+        return;
+    vm->start = NULL;
+    vm->run->guest_ran = TRUE;
+    vm->run->started = g_get_real_time();
+    berth_vm_set_error(vm, NULL);
+    berth_vm_set_exit(vm, BERTH_EXIT_NONE, -1);
+    berth_vm_changed(vm, BERTH_ASPECT_PROCESS);
+    berth_vm_set_state(vm, BERTH_VM_RUNNING, "QEMU runs the guest");
+    berth_reply_return(&start->reply, NULL);
+    berth_start_free(start);
+}
+
+/* Step 5: QMP says that the guest runs. */
+
+static void status_answered(JsonNode *result, const GError *error, gpointer data)
+{
+    BerthVm *vm = data;
+    /* Where the monitor closed, QEMU is about to end, and its keeper's record says more than we know here. */
+    if (!vm->start || vm->start->failure || !vm->run || g_error_matches(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED))
+        return;
+    if (error) {
+        fail(vm, error);
+        return;
+    }
+    JsonObject *status = result && JSON_NODE_HOLDS_OBJECT(result) ? json_node_get_object(result) : NULL;
+    if (!status || !json_object_get_boolean_member_with_default(status, "running", FALSE)) {
+        fail_with(vm, BERTH_ERROR_START_FAILED, "QEMU answers, but does not run the guest of VM \"%s\"",
+                  berth_vm_name(vm));
+        return;
+    }
+    vm->start->guest_runs = TRUE;
+    maybe_finish(vm);
+}
+
+static void monitor_ready(BerthVm *vm)
+{
+    if (vm->start && !vm->start->failure)
+        berth_qmp_execute(vm->run->qmp, "query-status", NULL,
+                          berth_manager_host(vm->manager)->settings->start_timeout_usec, status_answered, vm);
+}
+
+/* Step 4: the keeper is let go, and starts QEMU. */
+
+static gboolean write_run_record(BerthVm *vm, GError **error)
+{
+    const BerthRunRecord record = {
+        .incarnation = vm->record->incarnation,
+        .cid = vm->record->cid,
+        .keeper_pid = vm->run->keeper_pid,
+        .qemu_pid = vm->run->qemu_pid,
+        .control_group = vm->run->control_group,
+        .started = g_get_real_time(),
+    };
+    return berth_runtime_write_run(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &record,
+                                   error);
+}
+
+static void keeper_answered(pid_t qemu_pid, const GError *error, gpointer data)
+{
+    BerthVm *vm = data;
+    g_autoptr(GError) failure = NULL;
+    if (!vm->run)
+        return;
+    if (error) {
+        /* Where the keeper ended silently, how it ended says more; the look at the processes brings it. */
+        if (vm->start)
+            fail(vm, error);
+        return;
+    }
+    /* Between the keeper's word and the pidfd QEMU may have ended; then the keeper's record says how. */
+    if (!berth_run_watch_qemu(vm->run, qemu_pid, &failure)) {
+        berth_run_look(vm->run);
+        return;
+    }
+    if (!write_run_record(vm, &failure) && vm->start)
+        fail(vm, failure);
+    else if (vm->run->ending)
+        berth_run_end(vm->run, FALSE);
+}
+
+static void release_keeper(BerthVm *vm)
+{
+    g_autoptr(GError) error = NULL;
+    vm->start->scope_stands = TRUE;
+    vm->run->on_ready = monitor_ready;
+    berth_keeper_release(vm->run->keeper, keeper_answered, vm);
+    /* The socket listens since before the fork: connecting needs no retry, the greeting comes when QEMU is there. */
+    if (!berth_run_connect(vm->run, &error))
+        fail(vm, error);
+    else
+        close_fds(vm->start);
+}
+
+/* Step 3: the scope. Its name is the mutual exclusion. */
+
+static void start_scope(BerthVm *vm);
+
+static void scope_looked_at(const BerthScopeStatus *status, const GError *error, gpointer data)
+{
+    BerthVm *vm = data;
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
+    g_autofree char *cgroup = berth_cgroup_of(vm->run->keeper_pid, NULL);
+    gboolean in_it = cgroup && g_str_has_suffix(cgroup, vm->run->unit) && !berth_pidfd_is_dead(vm->run->keeper_pidfd);
+    if (!error && in_it && status->loaded && g_str_equal(status->active_state, "active")) {
+        berth_run_watch_cgroup(vm->run, cgroup);
+        release_keeper(vm);
+        return;
+    }
+    if (++vm->start->scope_tries < SCOPE_TRIES && !berth_pidfd_is_dead(vm->run->keeper_pidfd)) {
+        start_scope(vm);
+        return;
+    }
+    fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not keep the keeper of VM \"%s\" in %s (%s)",
+              berth_vm_name(vm), vm->run->unit, error ? error->message : status->active_state);
+}
+
+static void scope_started(const GError *error, gpointer data)
+{
+    BerthVm *vm = data;
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
+    if (error) {
+        fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not start %s: %s", vm->run->unit, error->message);
+        return;
+    }
+    const BerthHost *host = berth_manager_host(vm->manager);
+    vm->start->call =
+        berth_systemd_status(host->systemd, vm->run->unit, host->settings->start_timeout_usec, scope_looked_at, vm);
+}
+
+static void start_scope(BerthVm *vm)
+{
+    const BerthHost *host = berth_manager_host(vm->manager);
+    g_autofree char *description = g_strdup_printf("Virtual machine %s", berth_vm_name(vm));
+    const BerthScopeSpec spec = {
+        .unit = vm->run->unit,
+        .description = description,
+        .slice = BERTH_SLICE,
+        .pid = vm->run->keeper_pid,
+        .pidfd = vm->run->keeper_pidfd,
+        .limits = &vm->record->config->limits,
+        /* systemd's own patience, for a guest that is slow to power down, is longer than its keeper's. */
+        .stop_timeout_usec = host->settings->shutdown_timeout_usec + host->settings->poweroff_timeout_usec,
+    };
+    vm->run->scope_asked = TRUE;
+    vm->start->call =
+        berth_systemd_start_scope(host->systemd, &spec, host->settings->start_timeout_usec, scope_started, vm);
+}
+
+/* Step 2: the keeper, which waits. */
+
+static gboolean open_networks(BerthVm *vm, BerthQemuArgsInput *input, GError **error)
+{
+    BerthStart *start = vm->start;
+    const GPtrArray *networks = vm->record->config->networks;
+    for (guint i = 0; i < networks->len; i++) {
+        const BerthNetwork *network = g_ptr_array_index(networks, i);
+        input->tap_fds[i] = -1;
+        if (!g_str_equal(network->mode, "bridge"))
+            continue;
+        int fd = berth_tap_open(berth_vm_id(vm), i, network->bridge, error);
+        if (fd < 0)
+            return FALSE;
+        input->tap_fds[i] = BERTH_QEMU_FD_EXTRA + (int) start->n_extra;
+        start->extra[start->n_extra++] = fd;
+    }
+    return TRUE;
+}
+
+static GStrv build_args(BerthVm *vm, GError **error)
+{
+    const BerthHost *host = berth_manager_host(vm->manager);
+    const BerthVmConfig *config = vm->record->config;
+    const BerthImage *image = *config->image ? berth_manager_find_image(vm->manager, config->image) : NULL;
+    if (*config->image && !image) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_START_FAILED,
+                    "The image \"%s\" of VM \"%s\" is not there; import it again", config->image, berth_vm_name(vm));
+        return NULL;
+    }
+    g_autofree char *path = berth_vm_store_path(host->vms, berth_vm_id(vm));
+    g_autofree char *disks = g_build_filename(path, BERTH_DIR_DISKS, NULL);
+    g_autofree char *image_dir = image ? berth_image_store_path(host->images, config->image) : NULL;
+    BerthQemuArgsInput input = {
+        .qemu = host->settings->qemu_path,
+        .accelerator = host->accelerator,
+        .id = berth_vm_id(vm),
+        .name = berth_vm_name(vm),
+        .cid = vm->record->cid,
+        .config = config,
+        .image = image ? image->meta : NULL,
+        .image_dir = image_dir,
+        .disks_dir = disks,
+        .firmware_code = host->settings->firmware_code,
+        .vsock_fd = -1,
+    };
+    if (!open_networks(vm, &input, error))
+        return NULL;
+    return berth_qemu_args(&input);
+}
+
+static gboolean fork_keeper(BerthVm *vm, GError **error)
+{
+    BerthStart *start = vm->start;
+    const BerthHost *host = berth_manager_host(vm->manager);
+    g_auto(GStrv) argv = build_args(vm, error);
+    if (!argv)
+        return FALSE;
+    if (!berth_runtime_create(host->settings->runtime_dir, berth_vm_id(vm), &start->runtime, error))
+        return FALSE;
+    const BerthKeeperSpec spec = {
+        .keeper_path = host->keeper_path,
+        .id = berth_vm_id(vm),
+        .name = berth_vm_name(vm),
+        .uid = berth_host_vm_uid(host, vm->record->cid),
+        .shutdown_timeout_usec = host->settings->shutdown_timeout_usec,
+        .qemu_argv = (const char *const *) argv,
+        .lock_fd = start->runtime.lock_fd,
+        .exit_fd = start->runtime.exit_fd,
+        .qmp_fd = start->runtime.qmp_fd,
+        .console_fd = start->runtime.console_fd,
+        .serial_fd = start->logs[LOG_SERIAL],
+        .serial_old_fd = start->logs[LOG_SERIAL_OLD],
+        .qemu_log_fd = start->logs[LOG_QEMU],
+        .qemu_log_old_fd = start->logs[LOG_QEMU_OLD],
+        .extra_fds = start->extra,
+        .n_extra_fds = start->n_extra,
+    };
+    BerthKeeper *keeper = berth_keeper_spawn(&spec, error);
+    if (!keeper)
+        return FALSE;
+    vm->run = berth_run_new(vm);
+    vm->run->keeper = keeper;
+    berth_run_watch_keeper(vm->run, berth_keeper_pid(keeper), berth_keeper_pidfd(keeper));
+    return TRUE;
+}
+
+/* Step 1: what is on disk. */
+
+typedef struct {
+    BerthVmStore *store;
+    char *id;
+    guint64 serial; /* of the start it is for */
+    int logs[N_LOGS];
+} OpenLogs;
+
+static void open_logs_free(OpenLogs *work)
+{
+    for (guint i = 0; i < N_LOGS; i++)
+        berth_autofd_close(&work->logs[i]);
+    g_free(work->id);
+    g_free(work);
+}
+
+static gboolean open_logs(gpointer data, GError **error)
+{
+    OpenLogs *work = data;
+    for (guint i = 0; i < N_LOGS; i++) {
+        work->logs[i] =
+            berth_vm_store_open_log(work->store, work->id, log_names[i], O_RDWR | O_CREAT | O_APPEND, error);
+        if (work->logs[i] < 0)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static void logs_opened(BerthVm *vm, gpointer data, const GError *error)
+{
+    OpenLogs *work = data;
+    g_autoptr(GError) failure = NULL;
+    /* It may have been cancelled meanwhile, and even begun again. */
+    if (!vm->start || vm->start->serial != work->serial || vm->start->failure)
+        return;
+    if (error) {
+        fail(vm, error);
+        return;
+    }
+    for (guint i = 0; i < N_LOGS; i++)
+        vm->start->logs[i] = berth_steal_fd(&work->logs[i]);
+    if (!fork_keeper(vm, &failure))
+        fail(vm, failure);
+    else
+        start_scope(vm);
+}
+
+/* The start that began it may be over; serials tell. */
+typedef struct {
+    BerthVm *vm;
+    guint64 serial;
+} WantStored;
+
+static void want_stored_free(WantStored *stored)
+{
+    berth_vm_unref(stored->vm);
+    g_free(stored);
+}
+
+static void want_stored(const GError *error, gpointer data)
+{
+    WantStored *stored = data;
+    BerthVm *vm = stored->vm;
+    if (!vm->start || vm->start->serial != stored->serial)
+        return;
+    if (error) {
+        fail(vm, error);
+        return;
+    }
+    vm->start->want_is_durable = TRUE;
+    maybe_finish(vm);
+}
+
+void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
+{
+    static guint64 serial = 0;
+    const BerthHost *host = berth_manager_host(vm->manager);
+
+    BerthStart *start = vm->start = g_new0(BerthStart, 1);
+    start->serial = ++serial;
+    start->reply = reply;
+    start->runtime = (BerthRuntimeFds){-1, -1, -1, -1};
+    for (guint i = 0; i < N_LOGS; i++)
+        start->logs[i] = -1;
+    g_clear_handle_id(&vm->restart_timer, g_source_remove);
+    start->timer = g_timeout_add((guint) (host->settings->start_timeout_usec / 1000), deadline_passed, vm);
+    berth_vm_set_state(vm, BERTH_VM_STARTING, why);
+
+    OpenLogs *work = g_new0(OpenLogs, 1);
+    work->store = host->vms;
+    work->id = g_strdup(berth_vm_id(vm));
+    work->serial = start->serial;
+    for (guint i = 0; i < N_LOGS; i++)
+        work->logs[i] = -1;
+    berth_vm_work(vm, BERTH_WORK_SHORT, open_logs, work, (GDestroyNotify) open_logs_free, logs_opened);
+
+    /* Made durable while QEMU starts; the answer waits for both. */
+    WantStored *stored = g_new0(WantStored, 1);
+    stored->vm = berth_vm_ref(vm);
+    stored->serial = start->serial;
+    berth_vm_want(vm, TRUE, berth_reply_new(want_stored, stored, (GDestroyNotify) want_stored_free));
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "vm.h"
+
+/**
+ * berth_vm_start:
+ * @reply: (nullable) (transfer full): answered when QEMU runs the guest and that it should run is durable, or with why
+ * not
+ * @why: for the journal
+ *
+ * The caller has checked with berth_vm_check(). Each step has the one deadline StartTimeoutSec, and undoes what came
+ * before it: a failed start ends in `exited`, with no process and no runtime directory.
+ */
+void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why);
+
+/* Gives a start in flight up: its caller is answered Cancelled. Its processes, if any, are the caller's to end. */
+void berth_vm_cancel_start(BerthVm *vm);
+
+/* The processes of a VM in `starting` are gone: @words is how they ended. */
+void berth_start_process_gone(BerthVm *vm, const char *words);
+
+void berth_start_free(BerthStart *start);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vm.h"
+
+#include "../core/error.h"
+#include "../core/names.h"
+#include "manager.h"
+#include "remove.h"
+#include "run.h"
+#include "start.h"
+
+BerthVm *berth_vm_new(BerthManager *manager, BerthVmRecord *record, BerthVmState state)
+{
+    BerthVm *vm = g_new0(BerthVm, 1);
+    g_ref_count_init(&vm->refs);
+    vm->manager = manager;
+    vm->record = record;
+    vm->state = state;
+    vm->state_changed = g_get_real_time();
+    vm->error_name = g_strdup("");
+    vm->error_text = g_strdup("");
+    vm->exit_status = -1;
+    vm->responsive = TRUE;
+    vm->want_stored = record->wanted;
+    return vm;
+}
+
+BerthVm *berth_vm_ref(BerthVm *vm)
+{
+    g_ref_count_inc(&vm->refs);
+    return vm;
+}
+
+void berth_vm_unref(BerthVm *vm)
+{
+    if (!g_ref_count_dec(&vm->refs))
+        return;
+    g_clear_handle_id(&vm->restart_timer, g_source_remove);
+    g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
+    g_clear_pointer(&vm->start, berth_start_free);
+    g_clear_pointer(&vm->removal, berth_removal_free);
+    g_clear_pointer(&vm->run, berth_run_free);
+    g_clear_pointer(&vm->gone_waiters, g_ptr_array_unref);
+    g_clear_pointer(&vm->want_waiters, g_ptr_array_unref);
+    berth_vm_record_free(vm->record);
+    g_free(vm->error_name);
+    g_free(vm->error_text);
+    g_free(vm);
+}
+
+char *berth_vm_unit(const BerthVm *vm)
+{
+    return g_strconcat(BERTH_UNIT_PREFIX, vm->record->id, BERTH_UNIT_SUFFIX, NULL);
+}
+
+void berth_vm_log(const BerthVm *vm, GLogLevelFlags level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_log_structured("berthd", level, "BERTH_VM", vm->record->name, "BERTH_VM_ID", vm->record->id, "MESSAGE", "%s: %s",
+                     vm->record->name, text);
+}
+
+void berth_vm_log_event(const BerthVm *vm, GLogLevelFlags level, const char *message_id, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_log_structured("berthd", level, "MESSAGE_ID", message_id, "BERTH_VM", vm->record->name, "BERTH_VM_ID",
+                     vm->record->id, "BERTH_STATE", berth_vm_state_to_string(vm->state), "MESSAGE", "%s: %s",
+                     vm->record->name, text);
+}
+
+void berth_vm_changed(BerthVm *vm, guint aspects)
+{
+    berth_manager_vm_changed(vm->manager, vm, aspects);
+}
+
+void berth_vm_set_state(BerthVm *vm, BerthVmState state, const char *why)
+{
+    if (vm->state == state)
+        return;
+    if (!berth_vm_state_may_follow(vm->state, state)) {
+        g_critical("%s: no edge from %s to %s (%s)", vm->record->name, berth_vm_state_to_string(vm->state),
+                   berth_vm_state_to_string(state), why);
+        return;
+    }
+    BerthVmState old = vm->state;
+    vm->state = state;
+    berth_vm_log_event(vm, G_LOG_LEVEL_MESSAGE, BERTH_MESSAGE_STATE, "%s → %s: %s", berth_vm_state_to_string(old),
+                       berth_vm_state_to_string(state), why);
+    vm->state_changed = g_get_real_time();
+    berth_vm_changed(vm, BERTH_ASPECT_STATE);
+}
+
+void berth_vm_set_error(BerthVm *vm, const GError *error)
+{
+    const char *name = error ? berth_error_dbus_name(error) : "";
+    const char *text = error ? error->message : "";
+    if (g_str_equal(vm->error_name, name) && g_str_equal(vm->error_text, text))
+        return;
+    g_free(vm->error_name);
+    g_free(vm->error_text);
+    vm->error_name = g_strdup(name);
+    vm->error_text = g_strdup(text);
+    if (error)
+        berth_vm_log_event(vm, G_LOG_LEVEL_WARNING, BERTH_MESSAGE_FAILED, "%s", text);
+    berth_vm_changed(vm, BERTH_ASPECT_LAST_ERROR);
+}
+
+void berth_vm_set_exit(BerthVm *vm, BerthExitReason reason, int status)
+{
+    if (vm->exit_reason == reason && vm->exit_status == status)
+        return;
+    vm->exit_reason = reason;
+    vm->exit_status = status;
+    berth_vm_changed(vm, BERTH_ASPECT_EXIT);
+}
+
+void berth_vm_set_responsive(BerthVm *vm, gboolean responsive)
+{
+    if (vm->responsive == responsive)
+        return;
+    vm->responsive = responsive;
+    berth_vm_log(vm, responsive ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_WARNING, "QEMU %s",
+                 responsive ? "answers again" : "does not answer");
+    berth_vm_changed(vm, BERTH_ASPECT_RESPONSIVE);
+}
+
+gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
+{
+    if (!berth_vm_state_allows(vm->state, method, vm->record->name, error))
+        return FALSE;
+    /* Reading and opening disturb nothing; a removal waits for what is in flight. */
+    if (method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_LOG || method == BERTH_METHOD_REMOVE)
+        return TRUE;
+    const char *busy_with = vm->removal && vm->state != BERTH_VM_REMOVING ? "Remove" : vm->busy_with;
+    if (busy_with) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_BUSY, "%s of VM \"%s\" is under way; try again when it has ended",
+                    busy_with, vm->record->name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+typedef struct {
+    BerthVm *vm;
+    BerthWorkFunc func;
+    gpointer data;
+    GDestroyNotify free_data;
+    void (*done)(BerthVm *vm, gpointer data, const GError *error);
+} VmWork;
+
+static void vm_work_free(VmWork *work)
+{
+    if (work->free_data)
+        work->free_data(work->data);
+    berth_vm_unref(work->vm);
+    g_free(work);
+}
+
+static gboolean vm_work_run(gpointer data, GError **error)
+{
+    VmWork *work = data;
+    return work->func(work->data, error);
+}
+
+static void vm_work_done(gpointer data, const GError *error, gpointer user_data)
+{
+    VmWork *work = data;
+    work->vm->n_works--;
+    if (work->done)
+        work->done(work->vm, work->data, error);
+    berth_removal_poke(work->vm);
+}
+
+void berth_vm_work(BerthVm *vm, BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,
+                   void (*done)(BerthVm *vm, gpointer data, const GError *error))
+{
+    VmWork *work = g_new0(VmWork, 1);
+    work->vm = berth_vm_ref(vm);
+    work->func = func;
+    work->data = data;
+    work->free_data = free_data;
+    work->done = done;
+    vm->n_works++;
+    berth_work_start(kind, vm_work_run, work, (GDestroyNotify) vm_work_free, vm_work_done, NULL);
+}

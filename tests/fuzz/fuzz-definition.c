@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <json-glib/json-glib.h>
+#include <stdint.h>
+
+#include "src/core/vm-config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A definition that is taken comes back the same, through the bus and through JSON. */
+static void check_round_trip(const BerthVmConfig *base, const BerthVmConfig *config)
+{
+    g_autoptr(GVariant) out = g_variant_ref_sink(berth_vm_config_to_variant(config));
+    g_autoptr(BerthVmConfig) back = berth_vm_config_apply(base, out, NULL);
+    g_assert_nonnull(back);
+    g_autoptr(GVariant) again = g_variant_ref_sink(berth_vm_config_to_variant(back));
+    g_assert_true(g_variant_equal(out, again));
+
+    gsize length;
+    g_autofree char *json = json_gvariant_serialize_data(out, &length);
+    g_autoptr(GVariant) in = berth_vm_config_variant_from_json(json, length, NULL, NULL);
+    g_assert_nonnull(in);
+    g_assert_true(g_variant_equal(out, in));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char *const skip[] = {"id", NULL};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(BerthVmConfig) base = berth_vm_config_new();
+    g_autoptr(GVariant) changes = berth_vm_config_variant_from_json((const char *) data, size, skip, &error);
+    g_autoptr(BerthVmConfig) config = changes ? berth_vm_config_apply(base, changes, &error) : NULL;
+    g_assert_true((config == NULL) == (error != NULL));
+    if (config)
+        check_round_trip(base, config);
+    return 0;
+}

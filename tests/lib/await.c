@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "await.h"
+
+static gboolean on_expired(gpointer data)
+{
+    AwaitDeadline *deadline = data;
+    deadline->expired = TRUE;
+    deadline->timer = 0;
+    return G_SOURCE_REMOVE;
+}
+
+void await_begin(AwaitDeadline *deadline, guint msec)
+{
+    deadline->expired = FALSE;
+    deadline->timer = g_timeout_add(msec, on_expired, deadline);
+}
+
+gboolean await_step(AwaitDeadline *deadline)
+{
+    g_main_context_iteration(NULL, TRUE);
+    return !deadline->expired;
+}
+
+void await_end(AwaitDeadline *deadline)
+{
+    g_clear_handle_id(&deadline->timer, g_source_remove);
+}
+
+void await_silence(guint msec)
+{
+    AwaitDeadline deadline;
+    await_begin(&deadline, msec);
+    while (await_step(&deadline))
+        ;
+    await_end(&deadline);
+}

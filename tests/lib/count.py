@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Counts test cases over meson's JSON logs and prints "N passed, N failed, N skipped" as the last line.
+
+A TAP program counts by its cases; another by its exit. A program that ended badly, or not as it had planned, counts as one
+failure more, so that a crash is never a success.
+"""
+import json
+import re
+import sys
+
+TAP_LINE = re.compile(r"^(not )?ok\b[^#]*(#\s*(skip|todo))?", re.IGNORECASE)
+
+
+def count(log_file):
+    passed = failed = skipped = 0
+    with open(log_file, encoding="utf-8") as log:
+        for line in log:
+            test = json.loads(line)
+            cases = [m for m in map(TAP_LINE.match, test.get("stdout", "").splitlines()) if m]
+            bad = sum(1 for m in cases if m[1])
+            skips = sum(1 for m in cases if not m[1] and m[3] and m[3].lower() == "skip")
+            failed += bad
+            skipped += skips
+            passed += len(cases) - bad - skips
+            if test["result"] == "SKIP" and not cases:
+                skipped += 1
+            elif test["result"] == "OK" and not cases:
+                passed += 1
+            elif test["result"] not in ("OK", "SKIP") and not bad:
+                print(f"{test['name']}: {test['result']}")
+                failed += 1
+    return passed, failed, skipped
+
+
+def main():
+    totals = [0, 0, 0]
+    for log_file in sys.argv[1:]:
+        try:
+            totals = [a + b for a, b in zip(totals, count(log_file))]
+        except OSError as error:
+            print(error)
+            totals[1] += 1
+    print("%d passed, %d failed, %d skipped" % tuple(totals))
+    return 1 if totals[1] or not totals[0] else 0
+
+
+sys.exit(main())

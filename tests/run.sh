@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs what is needed, builds, and runs every suite: unit and bus also under ASan and UBSan, system in containers
+# with the real systemd, D-Bus, polkit and QEMU. The last line counts: "N passed, N failed, N skipped".
+set -eu
+cd "$(dirname "$0")/.."
+. data/packages.sh
+
+# shellcheck disable=SC2086
+install_packages $PACKAGES_BUILD $PACKAGES_RUN $PACKAGES_GUEST $PACKAGES_TEST
+
+[ -d build ] || meson setup build --prefix=/usr --sysconfdir=/etc --localstatedir=/var --werror
+[ -d build-asan ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
+meson compile -C build
+meson compile -C build-asan
+
+# Each suite runs whatever became of the one before it; the count at the end tells.
+failed=0
+meson test -C build --no-rebuild --print-errorlogs --suite unit --suite bus --logbase fast || failed=1
+ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+    meson test -C build-asan --no-rebuild --print-errorlogs --suite unit --suite bus --timeout-multiplier 4 \
+    --logbase asan || failed=1
+meson test -C build --no-rebuild --print-errorlogs --suite system --num-processes 2 --logbase system || failed=1
+
+python3 tests/lib/count.py build/meson-logs/fast.json build-asan/meson-logs/asan.json build/meson-logs/system.json ||
+    failed=1
+exit $failed

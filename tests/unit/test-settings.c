@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "src/core/settings.h"
+
+#define STATE "/var/lib/berth"
+#define RUNTIME "/run/berth"
+
+/* Complaints as lines "file:line: message". */
+static void note(const char *file, guint line, const char *message, gpointer data)
+{
+    g_string_append_printf(data, "%s:%u: %s\n", file, line, message);
+}
+
+static void parse_into(BerthSettings *settings, const char *text, const char *complaints)
+{
+    g_autoptr(GString) notes = g_string_new(NULL);
+    berth_settings_parse(settings, "f", text, note, notes);
+    g_assert_cmpstr(notes->str, ==, complaints);
+}
+
+static BerthSettings *parse(const char *text, const char *complaints)
+{
+    BerthSettings *settings = berth_settings_new(STATE, RUNTIME);
+    parse_into(settings, text, complaints);
+    return settings;
+}
+
+/* All of it, for comparing. */
+static char *shown(const BerthSettings *s)
+{
+    return g_strdup_printf("%s %s %u %u %u %u %s %s %s %s %s %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT
+                           " %" G_GUINT64_FORMAT,
+                           s->state_dir, s->runtime_dir, s->cid_first, s->cid_last, s->max_vms, s->uid_base,
+                           s->accelerator, s->qemu_path, s->qemu_img_path, s->firmware_code, s->firmware_vars,
+                           s->restart, s->start_timeout_usec, s->shutdown_timeout_usec, s->poweroff_timeout_usec);
+}
+
+static const char defaults[] =
+    STATE " " RUNTIME " 1000 65535 10000 1879048192 auto /usr/bin/qemu-system-x86_64 /usr/bin/qemu-img "
+          "/usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_VARS_4M.fd no 90000000 90000000 10000000";
+
+static void assert_default(const BerthSettings *settings)
+{
+    g_autofree char *text = shown(settings);
+    g_assert_cmpstr(text, ==, defaults);
+}
+
+static void test_defaults(void)
+{
+    g_autoptr(BerthSettings) settings = parse("", "");
+    assert_default(settings);
+}
+
+static const char everything[] = "# comment\n"
+                                 "  ; comment\r\n"
+                                 "[Manager]\r\n"
+                                 "StateDirectory = /srv/a=b \r\n"
+                                 "RuntimeDirectory=/srv/run\n"
+                                 "CIDFirst=2000\n"
+                                 "CIDLast=3000\n"
+                                 "MaxVMs=17\n"
+                                 "UIDBase=100000\n"
+                                 "\n"
+                                 "[VM]\n"
+                                 "Restart=on-failure\n"
+                                 "StartTimeoutSec=1min 30s\n"
+                                 "ShutdownTimeoutSec=500ms\n"
+                                 "PowerOffTimeoutSec=5\n"
+                                 "[QEMU]\n"
+                                 "Accelerator=tcg\n"
+                                 "QEMUPath=/q\n"
+                                 "QEMUImgPath=/i\n"
+                                 "FirmwareCode=/c\n"
+                                 "FirmwareVars=/v";
+
+static void test_everything(void)
+{
+    g_autoptr(BerthSettings) settings = parse(everything, "");
+    g_autofree char *text = shown(settings);
+    g_assert_cmpstr(text, ==,
+                    "/srv/a=b /srv/run 2000 3000 17 100000 tcg /q /i /c /v on-failure 90000000 500000 5000000");
+}
+
+/* The empty value, in a later file, for every key. */
+static void test_reset(void)
+{
+    g_autoptr(BerthSettings) settings = parse(everything, "");
+    parse_into(settings,
+               "[Manager]\nStateDirectory=\nRuntimeDirectory=\nCIDFirst=\nCIDLast=\nMaxVMs=\nUIDBase=\n"
+               "[QEMU]\nAccelerator=\nQEMUPath=\nQEMUImgPath=\nFirmwareCode=\nFirmwareVars=\n"
+               "[VM]\nRestart=\nStartTimeoutSec=\nShutdownTimeoutSec=\nPowerOffTimeoutSec= \n",
+               "");
+    assert_default(settings);
+}
+
+/* A wrong assignment leaves what an earlier one said. */
+static void test_later_wins(void)
+{
+    g_autoptr(BerthSettings) settings = parse("[Manager]\nMaxVMs=5\nMaxVMs=6\nMaxVMs=x\n",
+                                              "f:4: MaxVMs is \"x\"; it must be a whole number; the line is ignored\n");
+    g_assert_cmpuint(settings->max_vms, ==, 6);
+}
+
+static void test_bounds(void)
+{
+    static const struct {
+        const char *section, *key, *least, *most, *too_low, *too_high, *rule;
+    } keys[] = {
+        {"Manager", "CIDFirst", "1000", "65535", "999", "65536", "must be from 1000 to 65535"},
+        {"Manager", "CIDLast", "1000", "65535", "999", "65536", "must be from 1000 to 65535"},
+        {"Manager", "MaxVMs", "1", "64536", "0", "64537", "must be from 1 to 64536"},
+        {"Manager", "UIDBase", "65536", "2147287040", "65535", "2147287041", "must be from 65536 to 2147287040"},
+        {"VM", "StartTimeoutSec", "100ms", "1d", "99ms", "86401", "must be from 100ms to 1d"},
+        {"VM", "ShutdownTimeoutSec", "0.1", "24h", "0", "1d 1us", "must be from 100ms to 1d"},
+        {"VM", "PowerOffTimeoutSec", "100000us", "1day", "99999us", "99999999999999999999d",
+         "must be from 100ms to 1d"},
+        {"Manager", "StateDirectory", "/", "/a b", "a", "./a", "must be an absolute path"},
+        {"Manager", "RuntimeDirectory", "/", "/ä", "a", "~/a", "must be an absolute path"},
+        {"QEMU", "QEMUPath", "/", "/a", "qemu", "a/b", "must be an absolute path"},
+        {"QEMU", "QEMUImgPath", "/", "/a", "qemu", "a/b", "must be an absolute path"},
+        {"QEMU", "FirmwareCode", "/", "/a", "qemu", "a/b", "must be an absolute path"},
+        {"QEMU", "FirmwareVars", "/", "/a", "qemu", "\"/a\"", "must be an absolute path"},
+        {"QEMU", "Accelerator", "auto", "kvm", "KVM", "hvf", "must be one of \"auto\", \"kvm\", \"tcg\""},
+        {"VM", "Restart", "no", "always", "yes", "Always", "must be one of \"no\", \"on-failure\", \"always\""},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        const char *const good[] = {keys[i].least, keys[i].most}, *const bad[] = {keys[i].too_low, keys[i].too_high};
+        for (guint j = 0; j < 2; j++) {
+            g_autofree char *right = g_strdup_printf("[%s]\n%s=%s", keys[i].section, keys[i].key, good[j]);
+            g_autoptr(BerthSettings) taken = parse(right, "");
+            g_assert_nonnull(taken);
+
+            g_autofree char *wrong = g_strdup_printf("[%s]\n%s=%s", keys[i].section, keys[i].key, bad[j]);
+            g_autofree char *complaint =
+                g_strdup_printf("f:2: %s is \"%s\"; it %s; the line is ignored\n", keys[i].key, bad[j], keys[i].rule);
+            g_autoptr(BerthSettings) refused = parse(wrong, complaint);
+            assert_default(refused);
+        }
+    }
+}
+
+static void test_mistakes(void)
+{
+    static const struct {
+        const char *text, *complaints;
+    } cases[] = {
+        {"[Manager]\nCIDFrist=1", "f:2: unknown key \"CIDFrist\" in section [Manager]; the line is ignored\n"},
+        {"[Manager]\nRestart=no", "f:2: unknown key \"Restart\" in section [Manager]; the line is ignored\n"},
+        {"[Manager]\nmaxvms=1", "f:2: unknown key \"maxvms\" in section [Manager]; the line is ignored\n"},
+        {"[Manager]\n=1", "f:2: unknown key \"\" in section [Manager]; the line is ignored\n"},
+        {"[VM]\nStartTimeoutSec=infinity",
+         "f:2: StartTimeoutSec is \"infinity\"; it must be a time span; the line is ignored\n"},
+        {"\n[Foo]\na=b\nc\n[VM]\nx=\n",
+         "f:2: unknown section \"Foo\"; its lines are ignored\nf:4: \"c\" is no assignment; the line is ignored\n"
+         "f:6: unknown key \"x\" in section [VM]; the line is ignored\n"},
+        {"MaxVMs=1", "f:1: \"MaxVMs=1\" stands before any section; the line is ignored\n"},
+        {"[Manager\nMaxVMs=1",
+         "f:1: \"[Manager\" is no section, since it does not end with \"]\"; it and its lines are ignored\n"},
+        {"[", "f:1: \"[\" is no section, since it does not end with \"]\"; it and its lines are ignored\n"},
+        {"[Manager]\nMaxVMs", "f:2: \"MaxVMs\" is no assignment; the line is ignored\n"},
+        {"[Manager]\nMaxVMs=\xff", "f:2: MaxVMs is not valid UTF-8; the line is ignored\n"},
+        {"[Manager]\n\x1b=1", "f:2: unknown key \"?\" in section [Manager]; the line is ignored\n"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(BerthSettings) settings = parse(cases[i].text, cases[i].complaints);
+        assert_default(settings);
+    }
+}
+
+static void test_finish(void)
+{
+    g_autoptr(GString) notes = g_string_new(NULL);
+    g_autoptr(BerthSettings) settings = parse("[Manager]\nCIDFirst=3000\nCIDLast=2999\n", "");
+    berth_settings_finish(settings, note, notes);
+    g_assert_cmpstr(notes->str, ==,
+                    "berth.conf:0: CIDFirst is 3000 and CIDLast 2999; the first must not be above the "
+                    "last, so both are reset to 1000 and 65535\n");
+    assert_default(settings);
+
+    g_string_truncate(notes, 0);
+    g_autoptr(BerthSettings) narrow = parse("[Manager]\nCIDFirst=3000\nCIDLast=3000\n", "");
+    berth_settings_finish(narrow, note, notes);
+    g_assert_cmpstr(notes->str, ==, "");
+    g_assert_cmpuint(narrow->cid_first, ==, 3000);
+    g_assert_cmpuint(narrow->max_vms, ==, 1);
+}
+
+/* The file that is installed shows every key, once, with its default. */
+static void test_installed_file(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = g_test_build_filename(G_TEST_DIST, "..", "..", "data", "berth.conf", NULL);
+    g_autofree char *text = NULL;
+    g_file_get_contents(path, &text, NULL, &error);
+    g_assert_no_error(error);
+
+    g_autoptr(BerthSettings) untouched = parse(text, "");
+    assert_default(untouched);
+
+    /* With the "#" taken off each assignment, onto settings that differ from the default in every key. */
+    g_autoptr(GRegex) hidden = g_regex_new("^#(?=[A-Za-z]+=)", G_REGEX_MULTILINE, 0, NULL);
+    g_autofree char *active = g_regex_replace_literal(hidden, text, -1, 0, "", 0, &error);
+    g_assert_no_error(error);
+    g_autoptr(BerthSettings) settings = parse(everything, "");
+    parse_into(settings, active, "");
+    assert_default(settings);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/settings/defaults", test_defaults);
+    g_test_add_func("/settings/everything", test_everything);
+    g_test_add_func("/settings/reset", test_reset);
+    g_test_add_func("/settings/later-wins", test_later_wins);
+    g_test_add_func("/settings/bounds", test_bounds);
+    g_test_add_func("/settings/mistakes", test_mistakes);
+    g_test_add_func("/settings/finish", test_finish);
+    g_test_add_func("/settings/installed-file", test_installed_file);
+    return g_test_run();
+}
