@@ -144,11 +144,16 @@ static _Noreturn void end(int status)
     _exit(status);
 }
 
-static _Noreturn void shut_down(bool guest, const char *reason, int status)
+static void send_shutdown(bool guest, const char *reason)
 {
     char data[128];
     snprintf(data, sizeof data, ", \"data\": {\"guest\": %s, \"reason\": \"%s\"}", guest ? "true" : "false", reason);
     send_event("SHUTDOWN", data);
+}
+
+static _Noreturn void shut_down(bool guest, const char *reason, int status)
+{
+    send_shutdown(guest, reason);
     end(status);
 }
 
@@ -342,14 +347,15 @@ static void do_powerdown(const Monitor *monitor, Span id)
 
 static void do_reset(const Monitor *monitor, Span id)
 {
-    answer(monitor, id, "{}");
     reset(false);
+    answer(monitor, id, "{}");
 }
 
 static void do_quit(const Monitor *monitor, Span id)
 {
+    send_shutdown(false, "host-qmp-quit");
     answer(monitor, id, "{}");
-    shut_down(false, "host-qmp-quit", 0);
+    end(0);
 }
 
 static const struct {
