@@ -7,9 +7,9 @@ PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev libglib2.0-dev libsys
 # To run it: on a machine of its own, and in a container of the quick start and of the tests.
 PACKAGES_RUN="qemu-system-x86 qemu-utils seabios ovmf systemd systemd-sysv systemd-container dbus polkitd util-linux iproute2"
 # To make the guest that the quick start and the tests boot.
-PACKAGES_GUEST="busybox-static cpio zstd kmod"
+PACKAGES_GUEST="busybox-static cpio kmod"
 # To make the complete Debian image, and for the suites themselves.
-PACKAGES_TEST="mmdebstrap e2fsprogs dosfstools mtools syslinux syslinux-common fdisk python3 libasan8 libubsan1 strace"
+PACKAGES_TEST="mmdebstrap debian-archive-keyring e2fsprogs fdisk grub-common grub-pc-bin dbus-user-session python3 strace"
 
 # Installs those of $* that are missing; says nothing where none is.
 install_packages() {

@@ -87,7 +87,7 @@ demo() {
         org.berth.Berth1.VM State
 
     say "Its process is in a systemd scope of its own, and outlives the daemon"
-    show systemctl --no-pager --lines=0 status 'berth-*.scope'
+    show systemctl --no-pager list-units 'berth-*.scope'
     show systemctl restart berthd.service
     show berthctl list
 

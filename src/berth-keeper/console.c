@@ -140,7 +140,9 @@ static void on_listener(struct source *source, uint32_t events)
 
 static void on_line(const char *text, void *data)
 {
-    journal_send("berth-console", JOURNAL_INFO, text);
+    static struct journal_limit limit;
+
+    journal_send_limited(&limit, "berth-console", JOURNAL_INFO, text);
 }
 
 bool console_init(struct console *console, struct loop *loop, int serial, int listener)

@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "lines.h"
 
+#define WINDOW_SECONDS 10
+#define WINDOW_MESSAGES 1000
 #define FIELDS_MAX 512 /* name and id are bounded by vm-config.h far below this */
 
 static struct {
@@ -32,6 +35,22 @@ void journal_send(const char *identifier, int priority, const char *message)
     if (journal.fd < 0 || n < 0 || (size_t) n >= sizeof text)
         return;
     (void) sendto(journal.fd, text, (size_t) n, MSG_NOSIGNAL, (const struct sockaddr *) &address, sizeof address);
+}
+
+void journal_send_limited(struct journal_limit *limit, const char *identifier, int priority, const char *message)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec >= limit->window_end) {
+        if (limit->count > WINDOW_MESSAGES)
+            journal_say(JOURNAL_NOTICE, "%u messages of %s were left out; its log has them",
+                        limit->count - WINDOW_MESSAGES, identifier);
+        limit->window_end = now.tv_sec + WINDOW_SECONDS;
+        limit->count = 0;
+    }
+    if (++limit->count <= WINDOW_MESSAGES)
+        journal_send(identifier, priority, message);
 }
 
 void journal_say(int priority, const char *format, ...)

@@ -14,5 +14,12 @@
 void journal_open(const char *vm, const char *id);
 /* @message: one line of UTF-8. */
 void journal_send(const char *identifier, int priority, const char *message);
+/* The same for what a guest can make as much of as it likes: at most 1000 messages in 10 seconds, then a word on how
+ * many were left out. journald limits as well, but only what has reached it, at the whole host's expense. */
+struct journal_limit {
+    long window_end; /* CLOCK_MONOTONIC, seconds */
+    unsigned count;
+};
+void journal_send_limited(struct journal_limit *limit, const char *identifier, int priority, const char *message);
 /* A message of the keeper's own. */
 void journal_say(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -122,7 +122,9 @@ static void on_signals(struct source *source, uint32_t events)
 static void on_error_line(const char *text, void *data)
 {
     strcpy(keeper.words, text);
-    journal_send("berth-qemu", JOURNAL_WARNING, text);
+    static struct journal_limit limit;
+
+    journal_send_limited(&limit, "berth-qemu", JOURNAL_WARNING, text);
 }
 
 /* Whether there may be more. */

@@ -66,6 +66,13 @@ static int on_change(sd_event_source *source, const struct inotify_event *change
     return r == 0 ? 0 : sd_event_exit(log->event, r);
 }
 
+/* Who reads what we write has gone, as in "log --follow | head": nobody waits for the next line. */
+static int on_output_closed(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    Log *log = data;
+    return sd_event_exit(log->event, 0);
+}
+
 /* The watch comes first: what is written while the log is copied wakes us afterwards. */
 static int follow(Log *log)
 {
@@ -74,6 +81,9 @@ static int follow(Log *log)
     log->event = event;
     if (r >= 0)
         r = sd_event_add_inotify_fd(event, NULL, log->fd, IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF, on_change, log);
+    /* No event is asked for: an error is told anyway. What is no pipe and no terminal can't be watched, nor need be. */
+    if (r >= 0 && (r = sd_event_add_io(event, NULL, STDOUT_FILENO, 0, on_output_closed, log)) == -EPERM)
+        r = 0;
     if (r >= 0)
         r = copy(log);
     return r != 0 ? r : sd_event_loop(event);

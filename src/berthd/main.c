@@ -30,8 +30,10 @@ static const GOptionEntry entries[] = {
 
 static BerthSettings *load_settings(void)
 {
-    g_autofree char *state = opt_user ? g_build_filename(g_get_user_state_dir(), "berth", NULL) : g_strdup(BERTH_STATE_DIR);
-    g_autofree char *runtime = opt_user ? g_build_filename(g_get_user_runtime_dir(), "berth", NULL) : g_strdup("/run/berth");
+    g_autofree char *state =
+        opt_user ? g_build_filename(g_get_user_state_dir(), "berth", NULL) : g_strdup(BERTH_STATE_DIR);
+    g_autofree char *runtime =
+        opt_user ? g_build_filename(g_get_user_runtime_dir(), "berth", NULL) : g_strdup("/run/berth");
     g_autofree char *file = opt_config ? g_strdup(opt_config)
                             : opt_user ? g_build_filename(g_get_user_config_dir(), "berth", "berth.conf", NULL)
                                        : g_build_filename(BERTH_SYSCONFDIR, "berth.conf", NULL);
@@ -146,8 +148,8 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     /* Into the journal with fields, where there is one; to standard error else. */
-    g_log_set_writer_func(g_log_writer_is_journald(fileno(stderr)) ? g_log_writer_journald : g_log_writer_standard_streams,
-                          NULL, NULL);
+    g_log_set_writer_func(
+        g_log_writer_is_journald(fileno(stderr)) ? g_log_writer_journald : g_log_writer_standard_streams, NULL, NULL);
     signal(SIGPIPE, SIG_IGN);
 
     g_autoptr(BerthSettings) settings = load_settings();

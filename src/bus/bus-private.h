@@ -10,10 +10,10 @@ struct BerthBus {
     BerthPolkit *polkit;
     BerthManager *manager;
     const char *const *capabilities;
-    sd_bus *connection;      /* (nullable): while the objects are on it */
-    GPtrArray *slots;        /* (element-type sd_bus_slot) */
-    GHashTable *calls;       /* method calls that wait for polkit, a set */
-    GHashTable *dirty;       /* object path → GUINT of aspects that have changed in this turn of the loop */
+    sd_bus *connection; /* (nullable): while the objects are on it */
+    GPtrArray *slots;   /* (element-type sd_bus_slot) */
+    GHashTable *calls;  /* method calls that wait for polkit, a set */
+    GHashTable *dirty;  /* object path → GUINT of aspects that have changed in this turn of the loop */
     guint flush_source;
     void (*name_taken)(gpointer data);
     void (*name_refused)(const char *why, gpointer data);

@@ -89,7 +89,8 @@ static int put_objects(BerthBus *bus, sd_bus *connection)
     sd_bus_slot *slot = NULL;
     int r = keep(bus, sd_bus_add_object_manager(connection, &slot, BERTH_PATH_ROOT), slot);
     if (r >= 0)
-        r = sd_bus_add_object_vtable(connection, &slot, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, berth_manager_vtable, bus);
+        r = sd_bus_add_object_vtable(connection, &slot, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, berth_manager_vtable,
+                                     bus);
     r = keep(bus, r, slot);
     for (guint i = 0; r >= 0 && i < G_N_ELEMENTS(kinds); i++) {
         r = sd_bus_add_fallback_vtable(connection, &slot, kinds[i].prefix, kinds[i].interface, kinds[i].vtable,

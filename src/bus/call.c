@@ -34,7 +34,8 @@ static void authorised(const GError *error, gpointer data)
     call_free(call);
 }
 
-int berth_call_authorise(BerthBus *bus, sd_bus_message *message, const char *action, const BerthVm *vm, BerthCallFunc func)
+int berth_call_authorise(BerthBus *bus, sd_bus_message *message, const char *action, const BerthVm *vm,
+                         BerthCallFunc func)
 {
     if (!bus->calls)
         bus->calls = g_hash_table_new_full(NULL, NULL, (GDestroyNotify) call_free, NULL);
@@ -101,7 +102,8 @@ GVariant *berth_call_read(sd_bus_message *message, GError **error)
         int r = berth_bus_read_variant(message, &value);
         if (r < 0) {
             g_variant_builder_clear(&builder);
-            g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "The arguments can't be read: %s", g_strerror(-r));
+            g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "The arguments can't be read: %s",
+                        g_strerror(-r));
             return NULL;
         }
         g_variant_builder_add_value(&builder, value);

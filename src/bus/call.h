@@ -16,7 +16,8 @@ typedef void (*BerthCallFunc)(BerthBus *bus, sd_bus_message *message);
  *
  * Returns: what a method handler of sd-bus returns
  */
-int berth_call_authorise(BerthBus *bus, sd_bus_message *message, const char *action, const BerthVm *vm, BerthCallFunc func);
+int berth_call_authorise(BerthBus *bus, sd_bus_message *message, const char *action, const BerthVm *vm,
+                         BerthCallFunc func);
 /* Calls that wait for polkit get no answer any more: their bus is gone. */
 void berth_calls_forget(BerthBus *bus);
 

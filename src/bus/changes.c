@@ -137,7 +137,8 @@ static void job_changed(BerthJob *job, gpointer data)
     BerthBus *bus = data;
     g_autofree char *path = berth_job_path(job);
     if (bus->connection)
-        sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_JOB, "Progress", "BytesDone", "BytesTotal", NULL);
+        sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_JOB, "Progress", "BytesDone", "BytesTotal",
+                                       NULL);
 }
 
 static void job_completed(BerthJob *job, gpointer data)

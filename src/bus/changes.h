@@ -3,5 +3,5 @@
 
 #include "bus-private.h"
 
-/* What the model reports, as signals: one collected PropertiesChanged per object and turn of the loop, InterfacesAdded and
- * InterfacesRemoved. berth_bus_observer() is here. */
+/* What the model reports, as signals: one collected PropertiesChanged per object and turn of the loop, InterfacesAdded
+ * and InterfacesRemoved. berth_bus_observer() is here. */

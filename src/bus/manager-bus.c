@@ -162,7 +162,8 @@ static gboolean keep_fd(int fd, int *kept, const char *what, GError **error)
     *kept = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (fd < 0 || *kept >= 0)
         return TRUE;
-    g_set_error(error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED, "%s: can't keep the descriptor: %s", what, g_strerror(errno));
+    g_set_error(error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED, "%s: can't keep the descriptor: %s", what,
+                g_strerror(errno));
     return FALSE;
 }
 
@@ -189,7 +190,8 @@ static BerthImportRequest *read_import(GVariant *args, GError **error)
     int kernel = berth_options_take_handle(&options, "kernel");
     int initrd = berth_options_take_handle(&options, "initrd");
     if (!berth_options_end(&options, error) || !keep_fd(disk, &request->disk_fd, "disk", error) ||
-        !keep_fd(kernel, &request->kernel_fd, "kernel", error) || !keep_fd(initrd, &request->initrd_fd, "initrd", error))
+        !keep_fd(kernel, &request->kernel_fd, "kernel", error) ||
+        !keep_fd(initrd, &request->initrd_fd, "initrd", error))
         return NULL;
     return g_steal_pointer(&request);
 }
@@ -218,8 +220,8 @@ const sd_bus_vtable berth_manager_vtable[] = {
     SD_BUS_PROPERTY("MaxVMs", "u", get_max_vms, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("CIDFirst", "u", get_cid_first, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("CIDLast", "u", get_cid_last, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_METHOD_WITH_NAMES("CreateVM", "sa{sv}a{sv}", SD_BUS_PARAM(name) SD_BUS_PARAM(config) SD_BUS_PARAM(options), "o",
-                             SD_BUS_PARAM(vm), method_create_vm, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("CreateVM", "sa{sv}a{sv}", SD_BUS_PARAM(name) SD_BUS_PARAM(config) SD_BUS_PARAM(options),
+                             "o", SD_BUS_PARAM(vm), method_create_vm, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("GetVM", "s", SD_BUS_PARAM(name_or_id), "o", SD_BUS_PARAM(vm), method_get_vm,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("GetVMByPID", "u", SD_BUS_PARAM(pid), "o", SD_BUS_PARAM(vm), method_get_vm_by_pid,

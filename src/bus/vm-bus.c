@@ -10,9 +10,9 @@
 #include "../host/runtime-dir.h"
 #include "../vm/control.h"
 #include "../vm/remove.h"
+#include "../vm/restart.h"
 #include "../vm/run.h"
 #include "../vm/start.h"
-#include "../vm/restart.h"
 
 /* A removal can be taken back for at most a day. */
 #define GRACE_SECONDS_MAX 86400u
@@ -209,7 +209,8 @@ static void run_open_log(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GV
                        : g_str_equal(log, "qemu") ? BERTH_FILE_QEMU_LOG
                                                   : NULL;
     if (!name) {
-        berth_call_fail_with(message, BERTH_ERROR_INVALID_ARGS, "log: \"%.64s\" is neither \"serial\" nor \"qemu\"", log);
+        berth_call_fail_with(message, BERTH_ERROR_INVALID_ARGS, "log: \"%.64s\" is neither \"serial\" nor \"qemu\"",
+                             log);
         return;
     }
     LogOpening *opening = g_new0(LogOpening, 1);
@@ -221,7 +222,8 @@ static void run_open_log(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GV
     berth_vm_work(vm, BERTH_WORK_SHORT, open_log, opening, (GDestroyNotify) log_opening_free, log_opened);
 }
 
-/* One row a method: what it is to polkit and to the state table, and whether its last argument's options are its own. */
+/* One row a method: what it is to polkit and to the state table, and whether its last argument's options are its own.
+ */
 static const struct {
     BerthVmMethod method;
     const char *action;
@@ -270,7 +272,8 @@ static void carry_out(BerthBus *bus, sd_bus_message *message)
 
 static int vm_method(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
 {
-    return berth_call_authorise(berth_bus_current(message), message, methods[row_of(message)].action, userdata, carry_out);
+    return berth_call_authorise(berth_bus_current(message), message, methods[row_of(message)].action, userdata,
+                                carry_out);
 }
 
 #define METHOD(name, in, in_names, out, out_names)                                                                     \

@@ -22,7 +22,7 @@ static const char *const dbus_names[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(dbus_names) == BERTH_ERROR_LAST);
 
-G_DEFINE_QUARK(berth-error-quark, berth_error)
+G_DEFINE_QUARK(berth - error - quark, berth_error)
 
 const char *berth_error_dbus_name(const GError *error)
 {

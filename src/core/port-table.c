@@ -101,7 +101,8 @@ static const Claim *find_collision(const BerthPortTable *table, const BerthPort 
     return NULL;
 }
 
-gboolean berth_port_table_check(const BerthPortTable *table, const BerthVmConfig *config, const char *owner, GError **error)
+gboolean berth_port_table_check(const BerthPortTable *table, const BerthVmConfig *config, const char *owner,
+                                GError **error)
 {
     for (guint i = 0; i < config->networks->len; i++) {
         const BerthNetwork *network = g_ptr_array_index(config->networks, i);
@@ -111,8 +112,8 @@ gboolean berth_port_table_check(const BerthPortTable *table, const BerthVmConfig
             if (!claim)
                 continue;
             g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS,
-                        "networks[%u].ports[%u].host-port: %s port %u of the host is forwarded to VM \"%s\" already", i, j,
-                        port->protocol, port->host_port, claim->owner);
+                        "networks[%u].ports[%u].host-port: %s port %u of the host is forwarded to VM \"%s\" already", i,
+                        j, port->protocol, port->host_port, claim->owner);
             return FALSE;
         }
     }

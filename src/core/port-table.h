@@ -3,8 +3,8 @@
 
 #include "vm-config.h"
 
-/* Which ports of the host the VMs forward. Found by protocol and number, so that a check costs the same with ten VMs and
- * with ten thousand. Pure. */
+/* Which ports of the host the VMs forward. Found by protocol and number, so that a check costs the same with ten VMs
+ * and with ten thousand. Pure. */
 
 typedef struct BerthPortTable BerthPortTable;
 
@@ -22,4 +22,5 @@ void berth_port_table_release(BerthPortTable *table, const BerthVmConfig *config
  *
  * Returns: FALSE with InvalidArgs, which names the key, the port and the VM that has it
  */
-gboolean berth_port_table_check(const BerthPortTable *table, const BerthVmConfig *config, const char *owner, GError **error);
+gboolean berth_port_table_check(const BerthPortTable *table, const BerthVmConfig *config, const char *owner,
+                                GError **error);

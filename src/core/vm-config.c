@@ -45,7 +45,12 @@ GVariant *berth_vm_config_to_variant(const BerthVmConfig *config)
 GVariant *berth_vm_config_variant_from_json(const char *text, gsize length, const char *const *skip, GError **error)
 {
     g_autoptr(JsonObject) object = berth_json_parse_object(text, length, error);
-    return object ? berth_keys_from_json(&berth_vm_config_table, "", object, skip, error) : NULL;
+    return object ? berth_vm_config_variant_from_object(object, skip, error) : NULL;
+}
+
+GVariant *berth_vm_config_variant_from_object(JsonObject *object, const char *const *skip, GError **error)
+{
+    return berth_keys_from_json(&berth_vm_config_table, "", object, skip, error);
 }
 
 GVariant *berth_vm_config_variant_from_string(const char *key, const char *text, GError **error)

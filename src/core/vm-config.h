@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <json-glib/json-glib.h>
 
 #include "image-meta.h"
 
@@ -97,6 +98,9 @@ GVariant *berth_vm_config_to_variant(const BerthVmConfig *config);
  * Returns: (transfer full): an a{sv} for berth_vm_config_apply(), not floating
  */
 GVariant *berth_vm_config_variant_from_json(const char *text, gsize length, const char *const *skip, GError **error);
+
+/* The same of an object that berth_json_parse_object() has let through. */
+GVariant *berth_vm_config_variant_from_object(JsonObject *object, const char *const *skip, GError **error);
 
 /**
  * berth_vm_config_variant_from_string:

@@ -74,8 +74,8 @@ static const guint allowed[] = {
     [BERTH_METHOD_PAUSE] = TO(RUNNING),
     [BERTH_METHOD_RESUME] = TO(PAUSED),
     [BERTH_METHOD_CONFIGURE] = TO(STOPPED) | TO(RUNNING) | TO(PAUSED) | TO(EXITED),
-    [BERTH_METHOD_REMOVE] = TO(STOPPED) | TO(STARTING) | TO(RUNNING) | TO(PAUSED) | TO(STOPPING) | TO(EXITED) |
-                            TO(REMOVING) | TO(BROKEN),
+    [BERTH_METHOD_REMOVE] =
+        TO(STOPPED) | TO(STARTING) | TO(RUNNING) | TO(PAUSED) | TO(STOPPING) | TO(EXITED) | TO(REMOVING) | TO(BROKEN),
     [BERTH_METHOD_CANCEL_REMOVAL] = TO(REMOVING),
     [BERTH_METHOD_OPEN_CONSOLE] = TO(STARTING) | TO(RUNNING) | TO(PAUSED) | TO(STOPPING),
     [BERTH_METHOD_OPEN_LOG] = TO(STOPPED) | TO(STARTING) | TO(RUNNING) | TO(PAUSED) | TO(STOPPING) | TO(EXITED),
@@ -179,7 +179,7 @@ gboolean berth_vm_state_allows(BerthVmState state, BerthVmMethod method, const c
     if ((allowed[method] & (1u << state)) != 0)
         return TRUE;
 
-    g_set_error(error, BERTH_ERROR, refusal(state, method), "%s is not possible: VM \"%s\" is %s; %s",
-                methods[method], name, states[state], advice(state, method));
+    g_set_error(error, BERTH_ERROR, refusal(state, method), "%s is not possible: VM \"%s\" is %s; %s", methods[method],
+                name, states[state], advice(state, method));
     return FALSE;
 }

@@ -35,8 +35,9 @@ static void limit_child(gpointer data)
     if (!*drop)
         return;
     setrlimit(RLIMIT_FSIZE, &none);
-    if (geteuid() == 0 && (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, UID_NOBODY, UID_NOBODY, UID_NOBODY) < 0 ||
-                           syscall(SYS_setresuid, UID_NOBODY, UID_NOBODY, UID_NOBODY) < 0))
+    if (geteuid() == 0 &&
+        (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, UID_NOBODY, UID_NOBODY, UID_NOBODY) < 0 ||
+         syscall(SYS_setresuid, UID_NOBODY, UID_NOBODY, UID_NOBODY) < 0))
         _exit(127);
 }
 
@@ -75,9 +76,9 @@ static gboolean run(const char *const *argv, int image_fd, gboolean drop, char *
     const int source = image_fd, target = IMAGE_FD;
     GPid pid = 0;
     char *const environment[] = {(char *) "LC_ALL=C", (char *) "PATH=/usr/bin:/bin", NULL};
-    if (!g_spawn_async_with_pipes_and_fds("/", argv, (const char *const *) environment, G_SPAWN_DO_NOT_REAP_CHILD, limit_child,
-                                          &drop, -1, to, to, &source, &target, image_fd < 0 ? 0 : 1, &pid, NULL, NULL, NULL,
-                                          error)) {
+    if (!g_spawn_async_with_pipes_and_fds("/", argv, (const char *const *) environment, G_SPAWN_DO_NOT_REAP_CHILD,
+                                          limit_child, &drop, -1, to, to, &source, &target, image_fd < 0 ? 0 : 1, &pid,
+                                          NULL, NULL, NULL, error)) {
         g_prefix_error(error, "Can't run %s: ", argv[0]);
         return FALSE;
     }
@@ -140,7 +141,8 @@ static gboolean parse_info(const char *text, const char *format, BerthQemuImgInf
     gint64 size = json_object_get_int_member_with_default(object, "virtual-size", -1);
     const char *found = json_object_get_string_member_with_default(object, "format", "");
     if (size < 0 || g_strcmp0(found, format) != 0) {
-        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "qemu-img does not take the file for a %s image", format);
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "qemu-img does not take the file for a %s image",
+                    format);
         return FALSE;
     }
     info->virtual_size = (guint64) size;
@@ -160,8 +162,8 @@ gboolean berth_qemu_img_info(const char *qemu_img, int fd, const char *format, B
         *info = found;
         return TRUE;
     }
-    g_autofree char *node = g_strdup_printf("driver=%s,file.driver=file,file.locking=off,file.filename=/dev/fd/%d", format,
-                                            IMAGE_FD);
+    g_autofree char *node =
+        g_strdup_printf("driver=%s,file.driver=file,file.locking=off,file.filename=/dev/fd/%d", format, IMAGE_FD);
     const char *const argv[] = {qemu_img, "info", "--output=json", "--image-opts", node, NULL};
     if (!run(argv, fd, TRUE, &output, &failure)) {
         /* The child fails on what the caller gave: their image, not our disk. */

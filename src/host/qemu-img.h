@@ -4,8 +4,8 @@
 #include <gio/gio.h>
 
 /* qemu-img as a child process, under limits. Blocking: for workers. */
-#define BERTH_QEMU_IMG_SECONDS 30u                      /* wall clock and CPU, for info and create */
-#define BERTH_QEMU_IMG_MEMORY (1024ull * 1024 * 1024)   /* address space, bytes */
+#define BERTH_QEMU_IMG_SECONDS 30u                    /* wall clock and CPU, for info and create */
+#define BERTH_QEMU_IMG_MEMORY (1024ull * 1024 * 1024) /* address space, bytes */
 
 typedef struct {
     guint64 virtual_size; /* bytes */

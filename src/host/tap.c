@@ -54,7 +54,8 @@ static gboolean set_alias(unsigned ifindex, const char *alias, GError **error)
         return FALSE;
     }
     if (reply.header.nlmsg_type == NLMSG_ERROR && reply.answer.error != 0) {
-        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, -reply.answer.error, "name the owner of a network interface");
+        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, -reply.answer.error,
+                              "name the owner of a network interface");
         return FALSE;
     }
     return TRUE;

@@ -9,8 +9,9 @@
  * @index: of the network in the VM
  * @bridge: name of the bridge to join; must exist
  *
- * A tap that lives as long as a descriptor of it is open: the kernel takes it away with QEMU, so there is nothing to release
- * and nothing to leak. Its name is derived from @id and @index ("bt" and 12 hex digits), its alias says whose it is.
+ * A tap that lives as long as a descriptor of it is open: the kernel takes it away with QEMU, so there is nothing to
+ * release and nothing to leak. Its name is derived from @id and @index ("bt" and 12 hex digits), its alias says whose
+ * it is.
  *
  * Returns: the descriptor (close-on-exec), -1 with StartFailed
  */

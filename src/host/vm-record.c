@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../core/error.h"
 #include "../core/json-guard.h"
 #include "../core/key-table.h"
 
@@ -36,11 +37,12 @@ G_STATIC_ASSERT(G_N_ELEMENTS(own_members) == G_N_ELEMENTS(keys) + 1);
 
 void berth_vm_record_free(BerthVmRecord *record)
 {
+    if (!record)
+        return;
     g_free(record->id);
     g_free(record->name);
     g_free(record->incarnation);
-    if (record->config)
-        berth_vm_config_free(record->config);
+    berth_vm_config_free(record->config);
     g_free(record);
 }
 
@@ -67,20 +69,41 @@ char *berth_vm_record_to_json(const BerthVmRecord *record, gsize *length)
     return text;
 }
 
-static BerthVmRecord *read_identity(JsonObject *object, GError **error)
+/* As the key would come over the bus, as far as JSON tells; what it is not is found out by berth_key_set(). */
+static GVariant *to_variant(const BerthKey *key, JsonNode *node)
 {
-    g_autoptr(JsonObject) own = json_object_new();
-    for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
-        if (json_object_has_member(object, keys[i].name))
-            json_object_set_member(own, keys[i].name, json_object_dup_member(object, keys[i].name));
-    g_autoptr(GVariant) members = berth_keys_from_json(&identity, "", own, NULL, error);
-    g_autoptr(BerthVmRecord) record = berth_keys_new(&identity);
-    return members && berth_keys_set(&identity, "", members, record, error) ? g_steal_pointer(&record) : NULL;
+    GType type = json_node_get_value_type(node);
+    if (type == G_TYPE_STRING)
+        return g_variant_new_string(json_node_get_string(node));
+    if (type != G_TYPE_INT64)
+        return g_variant_new_boolean(FALSE); /* no key's type */
+    gint64 number = json_node_get_int(node);
+    if (number < 0)
+        return g_variant_new_int64(number);
+    return number <= G_MAXUINT32 && key->kind == &berth_kind_uint ? g_variant_new_uint32(number)
+                                                                  : g_variant_new_uint64(number);
 }
 
-static BerthVmConfig *read_definition(const char *text, gsize length, GError **error)
+/* One by one, not as a dictionary: a start-up reads thousands of these. */
+static BerthVmRecord *read_identity(JsonObject *object, GError **error)
 {
-    g_autoptr(GVariant) definition = berth_vm_config_variant_from_json(text, length, own_members, error);
+    g_autoptr(BerthVmRecord) record = berth_keys_new(&identity);
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        JsonNode *node = json_object_get_member(object, keys[i].name);
+        if (!node || !JSON_NODE_HOLDS_VALUE(node)) {
+            g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "%s is missing", keys[i].name);
+            return NULL;
+        }
+        g_autoptr(GVariant) value = g_variant_ref_sink(to_variant(&keys[i], node));
+        if (!berth_key_set(&keys[i], keys[i].name, value, record, error))
+            return NULL;
+    }
+    return g_steal_pointer(&record);
+}
+
+static BerthVmConfig *read_definition(JsonObject *object, GError **error)
+{
+    g_autoptr(GVariant) definition = berth_vm_config_variant_from_object(object, own_members, error);
     if (!definition)
         return NULL;
     g_autoptr(BerthVmConfig) defaults = berth_vm_config_new();
@@ -95,7 +118,7 @@ gboolean berth_vm_record_from_json(const char *text, gsize length, BerthVmRecord
     g_autoptr(BerthVmRecord) read = read_identity(object, error);
     if (!read)
         return FALSE;
-    read->config = read_definition(text, length, error);
+    read->config = read_definition(object, error);
     gboolean whole = read->config != NULL;
     if (!whole)
         read->config = berth_vm_config_new();

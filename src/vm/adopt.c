@@ -53,8 +53,8 @@ static void end_interrupted_start(BerthVm *vm)
     vm->run = berth_run_new(vm);
     vm->run->stop_asked = TRUE;
     vm->run->scope_asked = TRUE;
-    vm->run->stop_call = berth_systemd_status(berth_manager_host(vm->manager)->systemd, vm->run->unit, STATUS_TIMEOUT_USEC,
-                                              unit_found, vm->run);
+    vm->run->stop_call = berth_systemd_status(berth_manager_host(vm->manager)->systemd, vm->run->unit,
+                                              STATUS_TIMEOUT_USEC, unit_found, vm->run);
 }
 
 /* A run that had begun. Whether it goes on or has ended meanwhile, the look at its processes tells. */
@@ -64,6 +64,7 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     BerthRun *run = vm->run = berth_run_new(vm);
     run->guest_ran = TRUE;
     run->started = record->started;
+    vm->state_changed = record->started;
     run->stop_asked = !vm->record->wanted;
     run->on_ready = monitor_ready;
     if (vm->record->cid == 0)
@@ -93,7 +94,8 @@ static BerthVm *make_vm(BerthManager *manager, BerthStoredVm *stored)
         record->name = g_strdup(stored->id);
         record->incarnation = g_strdup(stored->incarnation ? stored->incarnation : "");
     }
-    BerthVm *vm = berth_vm_new(manager, record, stored->kind == BERTH_STORED_WHOLE ? BERTH_VM_STOPPED : BERTH_VM_BROKEN);
+    BerthVm *vm =
+        berth_vm_new(manager, record, stored->kind == BERTH_STORED_WHOLE ? BERTH_VM_STOPPED : BERTH_VM_BROKEN);
     return vm;
 }
 

@@ -10,8 +10,8 @@
  * @stored: (transfer full)
  * @unit_is_active: whether systemd says that the VM's scope is
  *
- * The VM is shown at once, without a word of QEMU: a monitor that hangs holds nobody up. A process that is there is watched
- * and, where its start was interrupted, ended; a removal that was asked for is gone on with.
+ * The VM is shown at once, without a word of QEMU: a monitor that hangs holds nobody up. A process that is there is
+ * watched and, where its start was interrupted, ended; a removal that was asked for is gone on with.
  *
  * Returns: (transfer none): the VM
  */

@@ -40,9 +40,10 @@ static gboolean disks_are_kept(const BerthVmConfig *old, const BerthVmConfig *ne
         const BerthDisk *a = g_ptr_array_index(old->disks, i), *b = g_ptr_array_index(new->disks, i);
         same = a->size == b->size && g_str_equal(a->format, b->format);
     }
-    const char *key = !same ? "disks" : !g_str_equal(old->image, new->image) ? "image"
-                      : !g_str_equal(old->firmware, new->firmware)           ? "firmware"
-                                                                             : NULL;
+    const char *key = !same                                        ? "disks"
+                      : !g_str_equal(old->image, new->image)       ? "image"
+                      : !g_str_equal(old->firmware, new->firmware) ? "firmware"
+                                                                   : NULL;
     if (!key)
         return TRUE;
     g_set_error(error, BERTH_ERROR, BERTH_ERROR_UNSUPPORTED,

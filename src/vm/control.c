@@ -40,9 +40,9 @@ static void run_command(BerthVm *vm, const char *method, const char *qmp_command
                         BerthReply *reply)
 {
     if (!vm->run || !vm->run->qmp) {
-        g_autoptr(GError) error = g_error_new(BERTH_ERROR, BERTH_ERROR_BUSY,
-                                              "QEMU's monitor of VM \"%s\" is not connected; try again, or power it off",
-                                              berth_vm_name(vm));
+        g_autoptr(GError) error =
+            g_error_new(BERTH_ERROR, BERTH_ERROR_BUSY,
+                        "QEMU's monitor of VM \"%s\" is not connected; try again, or power it off", berth_vm_name(vm));
         berth_reply_return(&reply, error);
         return;
     }
@@ -155,8 +155,7 @@ void berth_vm_shutdown(BerthVm *vm, BerthReply *reply)
 {
     vm->busy_with = "Shutdown";
     berth_restart_forget(vm);
-    berth_vm_want(vm, FALSE,
-                  berth_reply_new(shutdown_wish_stored, wish_new(vm, reply), (GDestroyNotify) wish_free));
+    berth_vm_want(vm, FALSE, berth_reply_new(shutdown_wish_stored, wish_new(vm, reply), (GDestroyNotify) wish_free));
 }
 
 /* PowerOff */
@@ -183,6 +182,5 @@ void berth_vm_power_off(BerthVm *vm, BerthReply *reply)
         berth_vm_set_state(vm, BERTH_VM_STOPPED, "PowerOff");
     }
     /* It goes in any case; the answer waits for both: that nobody is left, and that it stays so after a reboot. */
-    berth_vm_want(vm, FALSE,
-                  berth_reply_new(power_off_wish_stored, wish_new(vm, reply), (GDestroyNotify) wish_free));
+    berth_vm_want(vm, FALSE, berth_reply_new(power_off_wish_stored, wish_new(vm, reply), (GDestroyNotify) wish_free));
 }

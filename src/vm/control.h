@@ -17,7 +17,7 @@ void berth_vm_resume(BerthVm *vm, BerthReply *reply);
  * berth_vm_begin_shutdown:
  * @asked_by_keeper: the guest was asked by its keeper, because of a signal, and not by us
  *
- * State stopping until the guest is gone; where it does not go within ShutdownTimeoutSec, it runs on and LastError says so. Its
- * keeper ends it where the signal was systemd's stop, so then we wait longer than the keeper does.
+ * State stopping until the guest is gone; where it does not go within ShutdownTimeoutSec, it runs on and LastError says
+ * so. Its keeper ends it where the signal was systemd's stop, so then we wait longer than the keeper does.
  */
 void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why);

@@ -32,7 +32,8 @@ static gboolean make_on_disk(gpointer data, GError **error)
     g_autofree char *path = berth_vm_store_stage(creation->store, record, creation->disks.owner, error);
     if (!path)
         return FALSE;
-    if (berth_vm_disks_make(path, &creation->disks, error) && berth_vm_store_publish(creation->store, record->id, error))
+    if (berth_vm_disks_make(path, &creation->disks, error) &&
+        berth_vm_store_publish(creation->store, record->id, error))
         return TRUE;
     g_autoptr(GError) left = NULL;
     if (!berth_vm_store_discard(creation->store, record->id, &left))
@@ -98,7 +99,8 @@ static BerthVmConfig *host_defaults(const BerthSettings *settings)
     return berth_vm_config_apply(built_in, changes, NULL);
 }
 
-/* The overlay of an image's disk is the VM's first disk whether it was named or not: so it is seen, and can be configured. */
+/* The overlay of an image's disk is the VM's first disk whether it was named or not: so it is seen, and can be
+ * configured. */
 static BerthVmConfig *name_overlay(BerthManager *manager, BerthVmConfig *config)
 {
     const BerthImage *image = berth_manager_find_image(manager, config->image);

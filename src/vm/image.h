@@ -2,16 +2,16 @@
 #pragma once
 
 #include "../core/image-meta.h"
-#include "reply.h"
 #include "observer.h"
+#include "reply.h"
 
 typedef struct BerthManager BerthManager;
 
 /* An image of the library, and who uses it. */
 struct BerthImage {
     BerthImageMeta *meta;
-    GPtrArray *users;    /* (element-type BerthVm) (not owned): a VM leaves when it goes */
-    guint n_reserved;    /* creations in flight */
+    GPtrArray *users; /* (element-type BerthVm) (not owned): a VM leaves when it goes */
+    guint n_reserved; /* creations in flight */
     gboolean removing;
 };
 

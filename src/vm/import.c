@@ -57,7 +57,8 @@ static gboolean take_progress(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* In the worker, at most ten times a second. The default priority is that of the work's own end, so that it comes first. */
+/* In the worker, at most ten times a second. The default priority is that of the work's own end, so that it comes
+ * first. */
 static void progressed(guint64 done, guint64 total, gpointer data)
 {
     Import *import = data;

@@ -11,12 +11,12 @@ typedef struct BerthManager BerthManager;
 /* What takes longer than a call should: it is an object of its own, with progress, until it has ended. */
 struct BerthJob {
     guint number;
-    const char *operation;  /* static: "import-image" */
-    guint64 done, total;    /* bytes */
+    const char *operation; /* static: "import-image" */
+    guint64 done, total;   /* bytes */
     GCancellable *cancellable;
     /* At the end: */
-    char *image;            /* (nullable): name of the image that came of it */
-    GError *error;          /* (nullable) */
+    char *image;   /* (nullable): name of the image that came of it */
+    GError *error; /* (nullable) */
 };
 
 /* What an import needs; the descriptors are taken over. -1 where there is none. */

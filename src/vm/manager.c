@@ -11,14 +11,14 @@ struct BerthManager {
     const BerthObserver *observer;
     gpointer observer_data;
 
-    GHashTable *by_id;    /* id → BerthVm, owned */
-    GHashTable *by_name;  /* name → BerthVm; %NULL for a creation in flight */
+    GHashTable *by_id;   /* id → BerthVm, owned */
+    GHashTable *by_name; /* name → BerthVm; %NULL for a creation in flight */
     BerthPortTable *ports;
     BerthCidPool *cids;
 
-    GHashTable *images;   /* name → BerthImage, owned */
-    GHashTable *imports;  /* names of images being imported, a set */
-    GHashTable *jobs;     /* number → BerthJob, owned */
+    GHashTable *images;  /* name → BerthImage, owned */
+    GHashTable *imports; /* names of images being imported, a set */
+    GHashTable *jobs;    /* number → BerthJob, owned */
     guint last_job;
 };
 
@@ -101,11 +101,12 @@ char *berth_manager_find_double(BerthManager *manager, const BerthVmRecord *reco
 {
     const BerthVm *namesake = g_hash_table_lookup(manager->by_name, record->name);
     if (namesake)
-        return g_strdup_printf("VM %s has the name \"%s\" too; remove one, or give it another name in its vm.json and reload",
-                               berth_vm_id(namesake), record->name);
+        return g_strdup_printf(
+            "VM %s has the name \"%s\" too; remove one, or give it another name in its vm.json and reload",
+            berth_vm_id(namesake), record->name);
     if (record->cid != 0 && berth_cid_pool_is_in_use(manager->cids, record->cid))
-        return g_strdup_printf("Another VM has the CID %u too; remove one, or give it another CID in its vm.json and reload",
-                               record->cid);
+        return g_strdup_printf(
+            "Another VM has the CID %u too; remove one, or give it another CID in its vm.json and reload", record->cid);
     return NULL;
 }
 
@@ -114,7 +115,6 @@ void berth_manager_vm_changed(BerthManager *manager, BerthVm *vm, guint aspects)
     if (g_hash_table_lookup(manager->by_id, berth_vm_id(vm)) == vm)
         manager->observer->vm_changed(vm, aspects, manager->observer_data);
 }
-
 
 /* The definition in memory, and what belongs to it beyond the VM: its ports and its place among the image's users. */
 
@@ -157,7 +157,8 @@ void berth_manager_release_ports(BerthManager *manager, BerthVm *vm, const Berth
     berth_port_table_release(manager->ports, config, berth_vm_id(vm));
 }
 
-gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, const BerthVmConfig *config, GError **error)
+gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, const BerthVmConfig *config,
+                                    GError **error)
 {
     const BerthImage *image = berth_manager_find_image(manager, config->image);
     if (*config->image && (!image || image->removing)) {
@@ -192,7 +193,8 @@ gboolean berth_manager_reserve(BerthManager *manager, const char *name, const Be
                                GError **error)
 {
     if (g_hash_table_contains(manager->by_name, name)) {
-        g_set_error(error, BERTH_ERROR, BERTH_ERROR_NAME_TAKEN, "There is a VM \"%s\" already; choose another name", name);
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_NAME_TAKEN, "There is a VM \"%s\" already; choose another name",
+                    name);
         return FALSE;
     }
     if (g_hash_table_size(manager->by_name) >= manager->host->settings->max_vms) {

@@ -9,15 +9,15 @@
 #include "job.h"
 #include "vm.h"
 
-/* All VMs, images and jobs, found by id, name and number in constant time; what belongs to all of them (names, CIDs, host
- * ports); and the way up to the observer. */
+/* All VMs, images and jobs, found by id, name and number in constant time; what belongs to all of them (names, CIDs,
+ * host ports); and the way up to the observer. */
 
 /* The outside, put together by main; outlives the manager. */
 typedef struct {
     const BerthSettings *settings;
     const char *keeper_path;
-    const char *accelerator;   /* "kvm" or "tcg": what "auto" came to */
-    gboolean user;             /* berthd --user: VMs run as the user that we are */
+    const char *accelerator; /* "kvm" or "tcg": what "auto" came to */
+    gboolean user;           /* berthd --user: VMs run as the user that we are */
     BerthVmStore *vms;
     BerthImageStore *images;
     BerthSystemd *systemd;
@@ -37,7 +37,8 @@ BerthVm *berth_manager_find(BerthManager *manager, const char *name_or_id);
 BerthVm *berth_manager_find_by_id(BerthManager *manager, const char *id);
 BerthImage *berth_manager_find_image(BerthManager *manager, const char *name);
 BerthJob *berth_manager_find_job(BerthManager *manager, guint number);
-/* (element-type BerthVm), (element-type BerthImage), (element-type BerthJob): borrowed tables, keyed by id, name, number. */
+/* (element-type BerthVm), (element-type BerthImage), (element-type BerthJob): borrowed tables, keyed by id, name,
+ * number. */
 GHashTable *berth_manager_vms(BerthManager *manager);
 GHashTable *berth_manager_images(BerthManager *manager);
 GHashTable *berth_manager_jobs(BerthManager *manager);
@@ -59,9 +60,11 @@ void berth_manager_configure(BerthManager *manager, BerthVm *vm, GVariant *chang
 
 /* For src/vm's own use: */
 
-/* What keeps a record found on disk from being a VM of its own: its name or CID is another's. (nullable) (transfer full) */
+/* What keeps a record found on disk from being a VM of its own: its name or CID is another's. (nullable) (transfer
+ * full) */
 char *berth_manager_find_double(BerthManager *manager, const BerthVmRecord *record);
-/* A VM of the store, known from now on: its CID, ports and image are taken note of. (transfer full) @vm; told to the observer. */
+/* A VM of the store, known from now on: its CID, ports and image are taken note of. (transfer full) @vm; told to the
+ * observer. */
 void berth_manager_add(BerthManager *manager, BerthVm *vm);
 /* The end of a removal: the observer is told, the object goes, the CID rests. */
 void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm);
@@ -72,7 +75,8 @@ void berth_manager_set_config(BerthManager *manager, BerthVm *vm, BerthVmConfig 
 void berth_manager_claim_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config);
 void berth_manager_release_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config);
 /* Why no VM may have this definition beside the others: a host port that is taken, an image that is not there. */
-gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, const BerthVmConfig *config, GError **error);
+gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, const BerthVmConfig *config,
+                                    GError **error);
 /* The VM does not use its image any more. */
 void berth_manager_release_image(BerthManager *manager, BerthVm *vm);
 

@@ -12,15 +12,15 @@ typedef struct BerthJob BerthJob;
 /* What of a VM has changed; each stands for the properties that change together. */
 typedef enum {
     BERTH_ASPECT_NAME = 1 << 0,
-    BERTH_ASPECT_STATE = 1 << 1,      /* and its time */
-    BERTH_ASPECT_REMOVAL = 1 << 2,    /* phase, attempt, next attempt, blocker */
+    BERTH_ASPECT_STATE = 1 << 1,   /* and its time */
+    BERTH_ASPECT_REMOVAL = 1 << 2, /* phase, attempt, next attempt, blocker */
     BERTH_ASPECT_LAST_ERROR = 1 << 3,
     BERTH_ASPECT_WANTED = 1 << 4,
     BERTH_ASPECT_CONFIG = 1 << 5,
-    BERTH_ASPECT_PROCESS = 1 << 6,    /* unit, PID, time of the start */
+    BERTH_ASPECT_PROCESS = 1 << 6, /* unit, PID, time of the start */
     BERTH_ASPECT_RESPONSIVE = 1 << 7,
     BERTH_ASPECT_RESTARTS = 1 << 8,
-    BERTH_ASPECT_EXIT = 1 << 9,       /* reason and status */
+    BERTH_ASPECT_EXIT = 1 << 9, /* reason and status */
 } BerthAspect;
 
 typedef struct {

@@ -17,7 +17,7 @@
 
 typedef struct {
     BerthManager *manager;
-    GPtrArray *stored;    /* (element-type BerthStoredVm) */
+    GPtrArray *stored; /* (element-type BerthStoredVm) */
     BerthSystemdCall *call;
     void (*done)(gpointer data);
     gpointer data;
@@ -40,7 +40,8 @@ static gboolean scan(Recovery *recovery, GError **error)
 {
     const BerthHost *host = berth_manager_host(recovery->manager);
     g_autoptr(GPtrArray) images = NULL, image_notes = NULL, notes = NULL;
-    if (!berth_vm_store_sweep(host->vms, error) || !berth_image_store_scan(host->images, &images, &image_notes, error) ||
+    if (!berth_vm_store_sweep(host->vms, error) ||
+        !berth_image_store_scan(host->images, &images, &image_notes, error) ||
         !berth_vm_store_scan(host->vms, &recovery->stored, &notes, error))
         return FALSE;
     say_notes(image_notes);
@@ -51,7 +52,8 @@ static gboolean scan(Recovery *recovery, GError **error)
     return TRUE;
 }
 
-/* Whether this is the first start of the daemon since the host booted: the runtime directory does not outlive a boot. */
+/* Whether this is the first start of the daemon since the host booted: the runtime directory does not outlive a boot.
+ */
 static gboolean is_first_since_boot(const char *runtime_dir)
 {
     g_autofree char *path = g_build_filename(runtime_dir, FILE_BOOTED, NULL);
@@ -70,11 +72,11 @@ static void restore_wanted(Recovery *recovery, BerthVm *vm, gboolean first_since
     }
     vm->state = BERTH_VM_EXITED;
     berth_vm_set_exit(vm, BERTH_EXIT_LOST, -1);
-    berth_restart_schedule(vm, BERTH_EXIT_LOST);
+    berth_restart_schedule(vm, BERTH_EXIT_LOST, 0);
 }
 
-/* Orphans: scopes and runtime directories whose VM is nowhere. Positively ours: the name is berth-<uuid>.scope and there is a runtime
- * directory of that id in our own runtime directory. */
+/* Orphans: scopes and runtime directories whose VM is nowhere. Positively ours: the name is berth-<uuid>.scope and
+ * there is a runtime directory of that id in our own runtime directory. */
 
 typedef struct {
     BerthManager *manager;
@@ -133,7 +135,8 @@ static void units_listed(GHashTable *units, const GError *error, gpointer data)
     BerthManager *manager = recovery->manager;
     gboolean first = is_first_since_boot(berth_manager_host(manager)->settings->runtime_dir);
     if (error)
-        g_warning("systemd does not list its scopes (%s); the runtime directories alone tell what runs", error->message);
+        g_warning("systemd does not list its scopes (%s); the runtime directories alone tell what runs",
+                  error->message);
     while (recovery->stored->len > 0) {
         BerthStoredVm *stored = g_ptr_array_steal_index_fast(recovery->stored, 0);
         g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);

@@ -8,8 +8,8 @@
 typedef struct {
     BerthManager *manager;
     BerthVmStore *store;
-    gint64 began;       /* µs since the epoch: what is younger is not judged */
-    GHashTable *known;  /* ids in memory when it began, a set */
+    gint64 began;      /* µs since the epoch: what is younger is not judged */
+    GHashTable *known; /* ids in memory when it began, a set */
     GPtrArray *stored;
     GPtrArray *notes;
     guint loaded, updated, removed;

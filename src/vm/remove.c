@@ -157,12 +157,12 @@ static void unit_released(const GError *error, gpointer data)
 
 static void release_resources(BerthVm *vm)
 {
-    /* Taps went with QEMU's descriptors, forwarded ports with QEMU. A unit without processes is taken away, so that its name
-     * is free. */
+    /* Taps went with QEMU's descriptors, forwarded ports with QEMU. A unit without processes is taken away, so that its
+     * name is free. */
     g_autofree char *unit = berth_vm_unit(vm);
     if (!vm->removal->call)
-        vm->removal->call = berth_systemd_stop(berth_manager_host(vm->manager)->systemd, unit, UNIT_TIMEOUT_USEC,
-                                               unit_released, vm);
+        vm->removal->call =
+            berth_systemd_stop(berth_manager_host(vm->manager)->systemd, unit, UNIT_TIMEOUT_USEC, unit_released, vm);
 }
 
 /* stopping */

@@ -9,18 +9,18 @@ struct BerthRemoval {
     BerthRemovalPhase phase;
     BerthRemovalPhase resume_at; /* in BERTH_PHASE_WAITING: which phase failed */
     guint attempt;
-    gint64 next_attempt;  /* µs since the epoch, 0 where none is due */
-    char *blocker;        /* in words, "" */
+    gint64 next_attempt; /* µs since the epoch, 0 where none is due */
+    char *blocker;       /* in words, "" */
 
     /* private to remove.c */
-    gboolean marking;     /* the marker is being written: not yet a promise */
-    gboolean unmarking;   /* CancelRemoval is being written */
-    gboolean deleting;    /* a worker deletes */
+    gboolean marking;   /* the marker is being written: not yet a promise */
+    gboolean unmarking; /* CancelRemoval is being written */
+    gboolean deleting;  /* a worker deletes */
     guint attempts_without_progress;
-    guint timer;          /* grace, or the next attempt */
+    guint timer; /* grace, or the next attempt */
     BerthRemovalIntent intent;
-    BerthVmState before;  /* the state that CancelRemoval goes back to, where its processes still are as they were */
-    GPtrArray *waiters;   /* (element-type BerthReply): callers of Remove while the marker is written */
+    BerthVmState before; /* the state that CancelRemoval goes back to, where its processes still are as they were */
+    GPtrArray *waiters;  /* (element-type BerthReply): callers of Remove while the marker is written */
     struct BerthSystemdCall *call;
 };
 
@@ -28,7 +28,8 @@ struct BerthRemoval {
  * berth_vm_remove:
  * @grace_seconds: how long CancelRemoval can take it back, 0 for not at all
  * @uid: who asks, for the marker
- * @reply: (transfer full): answered when the marker is durable and the state is removing, or with why the VM is as before
+ * @reply: (transfer full): answered when the marker is durable and the state is removing, or with why the VM is as
+ * before
  */
 void berth_vm_remove(BerthVm *vm, guint grace_seconds, uid_t uid, BerthReply *reply);
 

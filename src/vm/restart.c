@@ -30,8 +30,10 @@ static gboolean restart_due(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-void berth_restart_schedule(BerthVm *vm, BerthExitReason reason)
+void berth_restart_schedule(BerthVm *vm, BerthExitReason reason, gint64 ran_usec)
 {
+    if (ran_usec >= HEALTHY_USEC)
+        berth_restart_forget(vm);
     if (!vm->record->wanted || !berth_restart_applies(vm, reason))
         return;
     if (vm->n_restarts >= TRIES_MAX) {

@@ -70,10 +70,11 @@ static void keeper_died(gpointer data)
 {
     BerthRun *run = data;
     if (run->qemu_pidfd >= 0 && !berth_pidfd_is_dead(run->qemu_pidfd) && !run->ending) {
-        g_autoptr(GError) error = g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED,
-                                              "The keeper process %d has ended; the guest runs on without it, and how it "
-                                              "ends will not be known in full",
-                                              (int) run->keeper_pid);
+        g_autoptr(GError) error =
+            g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED,
+                        "The keeper process %d has ended; the guest runs on without it, and how it "
+                        "ends will not be known in full",
+                        (int) run->keeper_pid);
         berth_vm_set_error(run->vm, error);
     }
     berth_run_look(run);
@@ -128,8 +129,8 @@ static char *who_is_left(BerthRun *run)
         if (!empty)
             return g_strdup_printf("processes are left in %s", run->unit);
     }
-    if (!berth_runtime_is_free(berth_manager_host(run->vm->manager)->settings->runtime_dir, berth_vm_id(run->vm), &is_free,
-                               &error))
+    if (!berth_runtime_is_free(berth_manager_host(run->vm->manager)->settings->runtime_dir, berth_vm_id(run->vm),
+                               &is_free, &error))
         return g_strdup(error->message);
     if (!is_free)
         return g_strdup("a process holds the lock in the VM's runtime directory");
@@ -158,7 +159,8 @@ static gboolean look(gpointer data)
     g_autofree char *left = who_is_left(run);
     if (left || run->stop_call)
         return G_SOURCE_REMOVE;
-    /* A keeper that ended while its scope was being started may have left one that is active for ever with nobody in it. */
+    /* A keeper that ended while its scope was being started may have left one that is active for ever with nobody in
+     * it. */
     if (run->scope_asked && !run->control_group)
         run->stop_call = berth_systemd_stop(berth_manager_host(run->vm->manager)->systemd, run->unit,
                                             KILL_CALL_TIMEOUT_USEC, ghost_stopped, run);
@@ -187,8 +189,8 @@ static void kill_done(const GError *error, gpointer data)
     BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&run->kill_call);
     if (error && run->control_group) {
         /* systemd does not answer: the kernel does. */
-        berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "systemd can't kill %s (%s); killing its processes directly", run->unit,
-                     error->message);
+        berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "systemd can't kill %s (%s); killing its processes directly",
+                     run->unit, error->message);
         g_autoptr(GError) refused = NULL;
         if (!berth_cgroup_kill(run->control_group, &refused))
             berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "%s", refused->message);

@@ -12,20 +12,20 @@
  * closed monitor, a signal of systemd) is a reason to look. */
 
 struct BerthRun {
-    BerthVm *vm;           /* owns this */
+    BerthVm *vm; /* owns this */
     char *unit;
-    gboolean scope_asked;  /* systemd was asked to start the scope */
-    char *control_group;   /* (nullable): as the kernel has it, once the scope stands */
-    BerthKeeper *keeper;   /* (nullable): only of runs that this daemon began */
-    pid_t keeper_pid, qemu_pid; /* 0 where unknown */
+    gboolean scope_asked;         /* systemd was asked to start the scope */
+    char *control_group;          /* (nullable): as the kernel has it, once the scope stands */
+    BerthKeeper *keeper;          /* (nullable): only of runs that this daemon began */
+    pid_t keeper_pid, qemu_pid;   /* 0 where unknown */
     int keeper_pidfd, qemu_pidfd; /* -1 where unknown */
-    gint64 started;        /* µs since the epoch, 0 until the guest runs */
+    gint64 started;               /* µs since the epoch, 0 until the guest runs */
     gboolean guest_ran;
-    gboolean stop_asked;   /* Shutdown, PowerOff, Remove or a failed start asked for the end */
+    gboolean stop_asked; /* Shutdown, PowerOff, Remove or a failed start asked for the end */
 
-    BerthQmp *qmp;         /* (nullable) */
+    BerthQmp *qmp; /* (nullable) */
     gboolean qmp_ready;
-    guint monitor_timer;   /* source id: the monitor closed a moment ago, 0 */
+    guint monitor_timer;           /* source id: the monitor closed a moment ago, 0 */
     void (*on_ready)(BerthVm *vm); /* (nullable): told once, when the monitor is ready */
 
     BerthDeathWatch *keeper_watch, *qemu_watch;
@@ -33,11 +33,11 @@ struct BerthRun {
 
     /* Ending it. */
     gboolean ending;
-    guint end_attempt;     /* how often it has been killed */
-    guint end_timer;       /* source id, 0 */
+    guint end_attempt; /* how often it has been killed */
+    guint end_timer;   /* source id, 0 */
     BerthSystemdCall *kill_call;
     BerthSystemdCall *stop_call; /* takes away a scope that may have come to stand with nobody in it */
-    guint look_source;     /* source id of a look that is due, 0 */
+    guint look_source;           /* source id of a look that is due, 0 */
 };
 
 BerthRun *berth_run_new(BerthVm *vm);
@@ -60,8 +60,8 @@ void berth_run_look(BerthRun *run);
  * berth_run_end:
  * @gently: first ask QEMU by QMP to quit, and give it PowerOffTimeoutSec
  *
- * Ends the processes: QMP quit, then SIGKILL for QEMU (its keeper then writes down how it ended), then SIGKILL for the whole
- * scope, again and again with growing pauses, until the kernel says that nobody is left. Safe to repeat; a call
+ * Ends the processes: QMP quit, then SIGKILL for QEMU (its keeper then writes down how it ended), then SIGKILL for the
+ * whole scope, again and again with growing pauses, until the kernel says that nobody is left. Safe to repeat; a call
  * that is not gentle cuts the patience of an earlier gentle one short.
  */
 void berth_run_end(BerthRun *run, gboolean gently);

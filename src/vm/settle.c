@@ -36,7 +36,7 @@ static void tell_failure(BerthVm *vm, const char *words)
     berth_vm_set_error(vm, error);
 }
 
-static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words)
+static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words, gint64 ran_usec)
 {
     BerthVmState next = state_after(vm, stop_asked, reason);
     g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
@@ -48,7 +48,7 @@ static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason rea
         berth_vm_set_error(vm, NULL);
     berth_vm_set_state(vm, next, words);
     if (next == BERTH_VM_EXITED)
-        berth_restart_schedule(vm, reason);
+        berth_restart_schedule(vm, reason, ran_usec);
 }
 
 void berth_vm_settle(BerthVm *vm)
@@ -60,6 +60,7 @@ void berth_vm_settle(BerthVm *vm)
     BerthRun *run = g_steal_pointer(&vm->run);
     BerthExitReason reason = judge(run, record);
     gboolean stop_asked = run->stop_asked;
+    gint64 ran_usec = run->started > 0 ? g_get_real_time() - run->started : 0;
     g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
     berth_run_free(run);
 
@@ -75,12 +76,12 @@ void berth_vm_settle(BerthVm *vm)
         if (vm->start)
             berth_start_process_gone(vm, words);
         else
-            settle_running(vm, stop_asked, reason, words);
+            settle_running(vm, stop_asked, reason, words, ran_usec);
         break;
     case BERTH_VM_RUNNING:
     case BERTH_VM_PAUSED:
     case BERTH_VM_STOPPING:
-        settle_running(vm, stop_asked, reason, words);
+        settle_running(vm, stop_asked, reason, words, ran_usec);
         break;
     case BERTH_VM_STOPPED:
     case BERTH_VM_EXITED:
@@ -105,7 +106,8 @@ void berth_vm_await_gone(BerthVm *vm, BerthReply *reply)
     g_ptr_array_add(vm->gone_waiters, reply);
 }
 
-/* A guest that powers itself off; QEMU's own end follows. A panic and the host's own requests are told by the record. */
+/* A guest that powers itself off; QEMU's own end follows. A panic and the host's own requests are told by the record.
+ */
 static void guest_shuts_down(BerthVm *vm, JsonObject *arguments)
 {
     const char *reason = arguments ? json_object_get_string_member_with_default(arguments, "reason", "") : "";

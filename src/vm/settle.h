@@ -7,8 +7,8 @@
 
 /* What follows for a VM from what happened to its processes. */
 
-/* The kernel has said that none is left: takes the keeper's record, judges the end, goes to the state that follows, answers who
- * waited, and applies the restart policy. Frees vm->run. */
+/* The kernel has said that none is left: takes the keeper's record, judges the end, goes to the state that follows,
+ * answers who waited, and applies the restart policy. Frees vm->run. */
 void berth_vm_settle(BerthVm *vm);
 
 /* An event of QEMU's monitor. */

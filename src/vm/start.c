@@ -12,6 +12,7 @@
 #include "../host/tap.h"
 #include "image.h"
 #include "manager.h"
+#include "restart.h"
 #include "run.h"
 #include "want.h"
 
@@ -77,6 +78,8 @@ static void finish_failed(BerthVm *vm)
     berth_vm_set_error(vm, start->failure);
     berth_vm_set_state(vm, BERTH_VM_EXITED, start->failure->message);
     berth_vm_set_exit(vm, BERTH_EXIT_START_FAILED, vm->exit_reason == BERTH_EXIT_START_FAILED ? vm->exit_status : -1);
+    if (!start->reply)
+        berth_restart_schedule(vm, BERTH_EXIT_START_FAILED, 0);
     berth_reply_return(&start->reply, start->failure);
     berth_start_free(start);
 }
@@ -116,10 +119,8 @@ void berth_start_process_gone(BerthVm *vm, const char *words)
 {
     BerthStart *start = vm->start;
     if (!start->failure)
-        start->failure = g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm),
-                                     words);
-    else if (start->failure->code == BERTH_ERROR_START_FAILED && vm->exit_reason == BERTH_EXIT_START_FAILED)
-        g_prefix_error(&start->failure, "%s; ", words);
+        start->failure =
+            g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), words);
     if (start->reply)
         berth_vm_want(vm, FALSE, NULL);
     finish_failed(vm);
@@ -137,7 +138,7 @@ static gboolean deadline_passed(gpointer data)
     g_autofree char *span = g_strdup_printf(
         "%" G_GUINT64_FORMAT, berth_manager_host(vm->manager)->settings->start_timeout_usec / G_USEC_PER_SEC);
     fail_with(vm, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start within %s s (%s)", berth_vm_name(vm), span,
-              !vm->start->scope_stands ? "systemd did not start its scope"
+              !vm->start->scope_stands        ? "systemd did not start its scope"
               : vm->run && vm->run->qmp_ready ? "QEMU does not run the guest"
                                               : "QEMU does not answer");
     return G_SOURCE_REMOVE;
@@ -165,7 +166,8 @@ static void maybe_finish(BerthVm *vm)
 static void status_answered(JsonNode *result, const GError *error, gpointer data)
 {
     BerthVm *vm = data;
-    if (!vm->start || vm->start->failure)
+    /* Where the monitor closed, QEMU is about to end, and its keeper's record says more than we know here. */
+    if (!vm->start || vm->start->failure || !vm->run || g_error_matches(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED))
         return;
     if (error) {
         fail(vm, error);
@@ -173,7 +175,8 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
     }
     JsonObject *status = result && JSON_NODE_HOLDS_OBJECT(result) ? json_node_get_object(result) : NULL;
     if (!status || !json_object_get_boolean_member_with_default(status, "running", FALSE)) {
-        fail_with(vm, BERTH_ERROR_START_FAILED, "QEMU answers, but does not run the guest of VM \"%s\"", berth_vm_name(vm));
+        fail_with(vm, BERTH_ERROR_START_FAILED, "QEMU answers, but does not run the guest of VM \"%s\"",
+                  berth_vm_name(vm));
         return;
     }
     vm->start->guest_runs = TRUE;
@@ -199,7 +202,8 @@ static gboolean write_run_record(BerthVm *vm, GError **error)
         .control_group = vm->run->control_group,
         .started = g_get_real_time(),
     };
-    return berth_runtime_write_run(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &record, error);
+    return berth_runtime_write_run(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &record,
+                                   error);
 }
 
 static void keeper_answered(pid_t qemu_pid, const GError *error, gpointer data)
@@ -257,8 +261,8 @@ static void scope_looked_at(const BerthScopeStatus *status, const GError *error,
         start_scope(vm);
         return;
     }
-    fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not keep the keeper of VM \"%s\" in %s (%s)", berth_vm_name(vm),
-              vm->run->unit, error ? error->message : status->active_state);
+    fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not keep the keeper of VM \"%s\" in %s (%s)",
+              berth_vm_name(vm), vm->run->unit, error ? error->message : status->active_state);
 }
 
 static void scope_started(const GError *error, gpointer data)
@@ -270,8 +274,8 @@ static void scope_started(const GError *error, gpointer data)
         return;
     }
     const BerthHost *host = berth_manager_host(vm->manager);
-    vm->start->call = berth_systemd_status(host->systemd, vm->run->unit, host->settings->start_timeout_usec,
-                                           scope_looked_at, vm);
+    vm->start->call =
+        berth_systemd_status(host->systemd, vm->run->unit, host->settings->start_timeout_usec, scope_looked_at, vm);
 }
 
 static void start_scope(BerthVm *vm)
@@ -289,7 +293,8 @@ static void start_scope(BerthVm *vm)
         .stop_timeout_usec = host->settings->shutdown_timeout_usec + host->settings->poweroff_timeout_usec,
     };
     vm->run->scope_asked = TRUE;
-    vm->start->call = berth_systemd_start_scope(host->systemd, &spec, host->settings->start_timeout_usec, scope_started, vm);
+    vm->start->call =
+        berth_systemd_start_scope(host->systemd, &spec, host->settings->start_timeout_usec, scope_started, vm);
 }
 
 /* Step 2: the keeper, which waits. */
@@ -318,8 +323,8 @@ static GStrv build_args(BerthVm *vm, GError **error)
     const BerthVmConfig *config = vm->record->config;
     const BerthImage *image = *config->image ? berth_manager_find_image(vm->manager, config->image) : NULL;
     if (*config->image && !image) {
-        g_set_error(error, BERTH_ERROR, BERTH_ERROR_START_FAILED, "The image \"%s\" of VM \"%s\" is not there; import it again",
-                    config->image, berth_vm_name(vm));
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_START_FAILED,
+                    "The image \"%s\" of VM \"%s\" is not there; import it again", config->image, berth_vm_name(vm));
         return NULL;
     }
     g_autofree char *path = berth_vm_store_path(host->vms, berth_vm_id(vm));
@@ -400,7 +405,8 @@ static gboolean open_logs(gpointer data, GError **error)
 {
     OpenLogs *work = data;
     for (guint i = 0; i < N_LOGS; i++) {
-        work->logs[i] = berth_vm_store_open_log(work->store, work->id, log_names[i], O_RDWR | O_CREAT | O_APPEND, error);
+        work->logs[i] =
+            berth_vm_store_open_log(work->store, work->id, log_names[i], O_RDWR | O_CREAT | O_APPEND, error);
         if (work->logs[i] < 0)
             return FALSE;
     }

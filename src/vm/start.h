@@ -5,7 +5,8 @@
 
 /**
  * berth_vm_start:
- * @reply: (nullable) (transfer full): answered when QEMU runs the guest and that it should run is durable, or with why not
+ * @reply: (nullable) (transfer full): answered when QEMU runs the guest and that it should run is durable, or with why
+ * not
  * @why: for the journal
  *
  * The caller has checked with berth_vm_check(). Each step has the one deadline StartTimeoutSec, and undoes what came

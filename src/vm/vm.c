@@ -58,8 +58,8 @@ void berth_vm_log(const BerthVm *vm, GLogLevelFlags level, const char *format, .
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    g_log_structured("berthd", level, "BERTH_VM", vm->record->name, "BERTH_VM_ID", vm->record->id, "MESSAGE",
-                     "%s: %s", vm->record->name, text);
+    g_log_structured("berthd", level, "BERTH_VM", vm->record->name, "BERTH_VM_ID", vm->record->id, "MESSAGE", "%s: %s",
+                     vm->record->name, text);
 }
 
 void berth_vm_log_event(const BerthVm *vm, GLogLevelFlags level, const char *message_id, const char *format, ...)

@@ -25,26 +25,26 @@ struct BerthVm {
     char *error_name;     /* D-Bus name of the last failure, "" */
     char *error_text;
 
-    BerthRun *run;        /* (nullable): its processes */
+    BerthRun *run; /* (nullable): its processes */
     BerthExitReason exit_reason;
-    int exit_status;      /* wait status, -1 where unknown */
+    int exit_status; /* wait status, -1 where unknown */
     gboolean responsive;
     guint n_restarts;
-    guint restart_timer;  /* source id of the restart that is due, 0 */
+    guint restart_timer; /* source id of the restart that is due, 0 */
 
     /* Operations. At most one of these is under way at a time. */
-    BerthStart *start;         /* (nullable) */
-    BerthRemoval *removal;     /* (nullable) */
-    const char *busy_with;     /* (nullable): name of a short operation in flight */
-    guint shutdown_timer;      /* source id of Shutdown's deadline, 0 */
-    GPtrArray *gone_waiters;   /* who waits for the end of the processes */
+    BerthStart *start;       /* (nullable) */
+    BerthRemoval *removal;   /* (nullable) */
+    const char *busy_with;   /* (nullable): name of a short operation in flight */
+    guint shutdown_timer;    /* source id of Shutdown's deadline, 0 */
+    GPtrArray *gone_waiters; /* who waits for the end of the processes */
 
     /* The durable desired state on its way to the disk (want.c). */
     gboolean want_stored;
     gboolean want_in_flight;
     GPtrArray *want_waiters;
 
-    guint n_works;             /* workers that use its directory now */
+    guint n_works; /* workers that use its directory now */
 };
 
 /* (transfer full): @record is taken over. */
@@ -95,6 +95,7 @@ void berth_vm_log(const BerthVm *vm, GLogLevelFlags level, const char *format, .
 /* Checks state and operations in flight for @method: WrongState, Removing or Busy. */
 gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error);
 
-/* berth_work_start() for work in the VM's directory: it holds the VM, and a removal does not delete before it has ended. */
+/* berth_work_start() for work in the VM's directory: it holds the VM, and a removal does not delete before it has
+ * ended. */
 void berth_vm_work(BerthVm *vm, BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,
                    void (*done)(BerthVm *vm, gpointer data, const GError *error));

@@ -11,7 +11,8 @@
 #       --state DIR     keep what the bed writes in DIR: starting a bed on the same DIR
 #                       again is the next boot of the same machine. Without it, all that
 #                       was written goes when the bed does.
-#       --bind DIR      show the host's own DIR in the bed, writable (may be repeated)
+#       --bind DIR      show the host's own DIR in the bed, writable (may be repeated);
+#                       not a directory of the system's, nor one right below /
 #   bed.sh run [--user USER] NAME COMMAND [ARGUMENT]...
 #                       run COMMAND there, in a scope of its own, with this environment,
 #                       working directory, input and output; exit with its status.
@@ -108,6 +109,10 @@ make_new_machine() {
 		>"$root/etc/systemd/journald.conf.d/berth-bed.conf"
 
 	mkdir -p "$root/etc/sysusers.d" "$root/etc/tmpfiles.d"
+	# What empties /tmp and /var/tmp at a boot must not meet a directory of the host's there.
+	for rules in tmp.conf systemd-tmp.conf x11.conf; do
+		ln -sf /dev/null "$root/etc/tmpfiles.d/$rules"
+	done
 	for user in alice:60101 bob:60102; do
 		echo "u ${user%:*} ${user#*:} - /home/${user%:*} /bin/sh"
 	done >"$root/etc/sysusers.d/berth-bed.conf"
@@ -234,13 +239,27 @@ directory() {
 	echo "$path"
 }
 
+# A bed writes to what it shares with the host, and its boot takes some places for its own:
+# with /tmp shared, systemd-tmpfiles in the bed empties the host's.
+shared_directory() {
+	path=$(directory "$1")
+	case $path in
+	/tmp/?* | /var/tmp/?*) ;;
+	/bin/* | /boot/* | /dev/* | /etc/* | /lib*/* | /proc/* | /run/* | /sbin/* | /sys/* | \
+		/usr/* | /var/*) die "won't share '$path' with a bed: it belongs to the system" ;;
+	/?*/?*) ;;
+	*) die "won't share '$path' with a bed: only a directory further down" ;;
+	esac
+	echo "$path"
+}
+
 start() {
 	state='' tree='' binds=''
 	while [ $# -gt 1 ]; do
 		case $1 in
 		--root) tree=$(directory "$2") ;;
 		--state) mkdir -p "$2" && state=$(directory "$2") ;;
-		--bind) binds="$binds --bind=$(directory "$2")" ;;
+		--bind) binds="$binds --bind=$(shared_directory "$2")" ;;
 		*) die "unknown option '$1'" ;;
 		esac
 		shift 2

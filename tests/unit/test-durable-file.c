@@ -3,10 +3,10 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "fail-syscall.h"
 #include "src/core/autofd.h"
 #include "src/core/error.h"
 #include "src/host/durable-file.h"
+#include "syscall-faults.h"
 #include "test-dir.h"
 
 #define assert_failed(error, code) g_assert_error(error, BERTH_ERROR, BERTH_ERROR_##code)

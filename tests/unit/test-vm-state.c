@@ -51,8 +51,8 @@ static void test_methods(void)
                       : g_error_matches(error, BERTH_ERROR, BERTH_ERROR_REMOVING) ? 'r'
                                                                                   : 'w';
             if (got != expected[method][state])
-                g_error("%s in %s: %c, expected %c", berth_vm_method_to_string(method),
-                        berth_vm_state_to_string(state), got, expected[method][state]);
+                g_error("%s in %s: %c, expected %c", berth_vm_method_to_string(method), berth_vm_state_to_string(state),
+                        got, expected[method][state]);
             if (!allows) {
                 g_assert_nonnull(strstr(error->message, "web"));
                 g_assert_nonnull(strstr(error->message, berth_vm_state_to_string(state)));
