@@ -77,27 +77,28 @@ static const struct {
     {BERTH_PATH_JOB, BERTH_IFACE_JOB, berth_job_vtable, find_job, list_jobs},
 };
 
-static int keep(BerthBus *bus, int r, sd_bus_slot *slot)
+/* By its address: in keep(…, make(&slot), slot) it is for the compiler to say which argument comes first. */
+static int keep(BerthBus *bus, int r, sd_bus_slot **slot)
 {
     if (r >= 0)
-        g_ptr_array_add(bus->slots, slot);
+        g_ptr_array_add(bus->slots, g_steal_pointer(slot));
     return r;
 }
 
 static int put_objects(BerthBus *bus, sd_bus *connection)
 {
     sd_bus_slot *slot = NULL;
-    int r = keep(bus, sd_bus_add_object_manager(connection, &slot, BERTH_PATH_ROOT), slot);
+    int r = keep(bus, sd_bus_add_object_manager(connection, &slot, BERTH_PATH_ROOT), &slot);
     if (r >= 0)
         r = sd_bus_add_object_vtable(connection, &slot, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, berth_manager_vtable,
                                      bus);
-    r = keep(bus, r, slot);
+    r = keep(bus, r, &slot);
     for (guint i = 0; r >= 0 && i < G_N_ELEMENTS(kinds); i++) {
         r = sd_bus_add_fallback_vtable(connection, &slot, kinds[i].prefix, kinds[i].interface, kinds[i].vtable,
                                        kinds[i].find, bus);
-        r = keep(bus, r, slot);
+        r = keep(bus, r, &slot);
         if (r >= 0)
-            r = keep(bus, sd_bus_add_node_enumerator(connection, &slot, kinds[i].prefix, kinds[i].list, bus), slot);
+            r = keep(bus, sd_bus_add_node_enumerator(connection, &slot, kinds[i].prefix, kinds[i].list, bus), &slot);
     }
     return r;
 }
@@ -122,7 +123,7 @@ static void went_up(sd_bus *connection, gpointer data)
     bus->connection = connection;
     int r = put_objects(bus, connection);
     if (r >= 0)
-        r = keep(bus, sd_bus_request_name_async(connection, &slot, BERTH_BUS_NAME, 0, name_answered, bus), slot);
+        r = keep(bus, sd_bus_request_name_async(connection, &slot, BERTH_BUS_NAME, 0, name_answered, bus), &slot);
     if (r < 0)
         bus->name_refused(g_strerror(-r), bus->data);
 }

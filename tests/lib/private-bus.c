@@ -115,8 +115,10 @@ static PrivateBus *bus_new(const char *dir, const char *policy)
     g_autoptr(GError) error = NULL;
     g_file_set_contents(bus->config, text, -1, &error);
     g_assert_no_error(error);
-    g_setenv("DBUS_SYSTEM_BUS_ADDRESS", bus->address, TRUE);
-    g_setenv("DBUS_SESSION_BUS_ADDRESS", bus->address, TRUE);
+    if (bus->own_dir) {
+        g_setenv("DBUS_SYSTEM_BUS_ADDRESS", bus->address, TRUE);
+        g_setenv("DBUS_SESSION_BUS_ADDRESS", bus->address, TRUE);
+    }
     private_bus_start(bus);
     return bus;
 }

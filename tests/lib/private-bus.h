@@ -12,8 +12,8 @@ typedef struct PrivateBus PrivateBus;
  * private_bus_new:
  * @dir: (nullable): an existing directory, for its configuration and its socket, that other users may enter; else a new one
  *
- * Starts the bus and makes it both the system bus and the session bus of this process and its children. Call it before
- * the process has threads: it changes the environment.
+ * Starts the bus. Without @dir it also becomes the system bus and the session bus of this process and its children: it
+ * changes the environment, so call it before the process has threads.
  */
 PrivateBus *private_bus_new(const char *dir);
 /* The same with a system bus's policy, where nobody may own or call anything but what the file @policy allows. */
