@@ -246,6 +246,13 @@ static void exit_with_words(const Rule *rule)
     end((int) status);
 }
 
+/* Whoever handles it (a sanitizer) shall not. */
+static void crash(int number)
+{
+    signal(number, SIG_DFL);
+    kill(getpid(), number);
+}
+
 /* FALSE: this is no action, or one that only a command's answer has. */
 static bool act(const Rule *rule)
 {
@@ -253,7 +260,7 @@ static bool act(const Rule *rule)
     if (strcmp(action, "exit") == 0)
         exit_with_words(rule);
     else if (strcmp(action, "crash") == 0)
-        kill(getpid(), *rule->rest != '\0' ? atoi(rule->rest) : SIGABRT);
+        crash(*rule->rest != '\0' ? atoi(rule->rest) : SIGABRT);
     else if (strcmp(action, "hang") == 0)
         hang();
     else if (strcmp(action, "fork-child") == 0)

@@ -398,6 +398,7 @@ static void test_close(Fixture *f, gconstpointer unused)
     touch(f, "cut");
     assert_heard(f->qmp, NULL);
     ask(f->keeper, "quit");
+    assert_event(f->keeper, "SHUTDOWN");
     assert_heard(f->keeper, "{\"return\": {}}");
 }
 
