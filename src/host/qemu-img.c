@@ -28,6 +28,10 @@
 /* A qcow2 of 64 TiB begins with some 2 MiB of tables. */
 #define CREATED_MAX (64ull * 1024 * 1024)
 
+/* qemu-img reads with up to 64 threads. At glibc's usual 8 MiB of stack and 64 MiB of heap for each, their address space
+ * alone would break the limit, now and then. */
+#define STACK_SIZE (1024u * 1024u)
+
 /* --- The child --- */
 
 typedef struct {
@@ -50,6 +54,7 @@ static void enter_limits(gpointer data)
     set_limit(RLIMIT_AS, BERTH_QEMU_IMG_MEMORY);
     set_limit(RLIMIT_CPU, BERTH_QEMU_IMG_SECONDS);
     set_limit(RLIMIT_CORE, 0);
+    set_limit(RLIMIT_STACK, STACK_SIZE);
     set_limit(RLIMIT_FSIZE, limits->file_size);
     if (limits->unprivileged && geteuid() == 0 &&
         (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, UID_NOBODY, UID_NOBODY, UID_NOBODY) < 0 ||
@@ -90,7 +95,7 @@ static void child_init(Child *child)
 
 static gboolean child_start(Child *child, const char *const *argv, const Limits *limits, int image_fd, GError **error)
 {
-    static const char *const environment[] = {"LC_ALL=C", "PATH=/usr/bin:/bin", NULL};
+    static const char *const environment[] = {"LC_ALL=C", "PATH=/usr/bin:/bin", "MALLOC_ARENA_MAX=1", NULL};
     const int target = IMAGE_FD;
     if (!g_spawn_async_with_pipes_and_fds("/", argv, environment, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CLOEXEC_PIPES,
                                           enter_limits, (gpointer) limits, -1, -1, -1, &image_fd, &target,
@@ -146,12 +151,13 @@ static gboolean child_attend(Child *child, GError **error)
     return TRUE;
 }
 
-/* qemu-img's first line, for a person: "qemu-img: Could not open '…': What it is" → "What it is". (transfer full) */
+/* qemu-img's first line, for a person: without its name, and without our own description of a node. (transfer full) */
 static char *make_presentable(const char *said)
 {
     g_autofree char *line = g_strndup(said, strcspn(said, "\n"));
-    const char *begin = strstr(line, "': ");
-    begin = begin != NULL ? begin + strlen("': ") : line;
+    const char *begin = g_str_has_prefix(line, "qemu-img: ") ? line + strlen("qemu-img: ") : line;
+    if (g_str_has_prefix(begin, "Could not open 'driver=") && strstr(begin, "': ") != NULL)
+        begin = strstr(begin, "': ") + strlen("': ");
     g_autofree char *bounded = g_strndup(begin, WORDS_MAX);
     char *words = g_utf8_make_valid(bounded, -1);
     for (char *at = words; *at != '\0'; at++)
@@ -209,12 +215,8 @@ static gboolean read_header(int fd, BerthQcow2Header *header, GError **error)
     return berth_qcow2_header_parse(bytes, (gsize) length, header, error);
 }
 
-static gboolean check_readable(int fd, struct stat *st, GError **error)
+static gboolean check_readable(const struct stat *st, GError **error)
 {
-    if (fstat(fd, st) < 0) {
-        berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "look at the image");
-        return FALSE;
-    }
     if (geteuid() != 0 || (st->st_mode & S_IROTH) != 0)
         return TRUE;
     g_set_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED,
@@ -251,14 +253,15 @@ static gboolean ask_child(const char *qemu_img, int fd, guint64 *size, GError **
     return run(argv, &limits, fd, &output, error) && parse_size(output, size, error);
 }
 
-static gboolean info_of_qcow2(const char *qemu_img, int fd, BerthQemuImgInfo *info, GError **error)
+static gboolean info_of_qcow2(const char *qemu_img, int fd, const struct stat *st, BerthQemuImgInfo *info,
+                              GError **error)
 {
     BerthQcow2Header header;
     if (!read_header(fd, &header, error))
         return FALSE;
     guint64 size = header.virtual_size;
     const gboolean alone = !header.has_backing_file && !header.has_data_file && !header.is_encrypted;
-    if (alone && !ask_child(qemu_img, fd, &size, error))
+    if (alone && (!check_readable(st, error) || !ask_child(qemu_img, fd, &size, error)))
         return FALSE;
     *info = (BerthQemuImgInfo){size, header.has_backing_file, header.has_data_file, header.is_encrypted};
     return TRUE;
@@ -267,10 +270,12 @@ static gboolean info_of_qcow2(const char *qemu_img, int fd, BerthQemuImgInfo *in
 gboolean berth_qemu_img_info(const char *qemu_img, int fd, const char *format, BerthQemuImgInfo *info, GError **error)
 {
     struct stat st;
-    if (!check_readable(fd, &st, error))
+    if (fstat(fd, &st) < 0) {
+        berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "look at the image");
         return FALSE;
+    }
     if (g_str_equal(format, "qcow2"))
-        return info_of_qcow2(qemu_img, fd, info, error);
+        return info_of_qcow2(qemu_img, fd, &st, info, error);
     if (!g_str_equal(format, "raw")) {
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "The format \"%s\" is neither qcow2 nor raw", format);
         return FALSE;
