@@ -47,17 +47,22 @@ void guest_rewatch(Guest *guest)
     guest->vm = client_watch(scene_bus, guest->path, BERTH_IFACE_VM);
 }
 
-void guest_free(Guest *guest)
+void guest_forget(Guest *guest)
 {
-    client_vm(scene_bus, guest->path, "Remove");
-    client_await_gone(guest->vm);
-    guest_assert_no_trace(guest->id);
     g_clear_pointer(&guest->console, console_free);
     client_object_free(guest->vm);
     g_free(guest->path);
     g_free(guest->id);
     g_free(guest->unit);
     g_free(guest);
+}
+
+void guest_free(Guest *guest)
+{
+    client_vm(scene_bus, guest->path, "Remove");
+    client_await_gone(guest->vm);
+    guest_assert_no_trace(guest->id);
+    guest_forget(guest);
 }
 
 double guest_uptime(Guest *guest)

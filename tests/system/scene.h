@@ -20,8 +20,7 @@ void scene_begin(int *argc, char ***argv);
 void scene_configure(const char *text);
 /* systemctl restart, and until the name is owned. */
 void scene_restart_daemon(void);
-/* SIGKILL, and until systemd knows that it is dead. It comes back by itself, or by an activation, only after
- * scene_allow_restart(). */
+/* SIGKILL; systemd does not bring it back, but a call to it would. */
 void scene_kill_daemon(void);
 void scene_stop_daemon(void);
 void scene_start_daemon(void);
@@ -61,6 +60,8 @@ Guest *guest_new_booted(const char *name, GVariant *config);
 void guest_rewatch(Guest *guest);
 /* Removes it, and waits until it is gone. */
 void guest_free(Guest *guest);
+/* Frees what the test knows of it, and no more. */
+void guest_forget(Guest *guest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guest, guest_free)
 
 /* Seconds since its kernel began. */
