@@ -72,9 +72,10 @@ char *scene_unit_property(const char *unit, const char *property)
 char *scene_process_status(pid_t pid, const char *key)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/status", (int) pid);
-    g_autofree char *text = NULL;
-    if (!g_file_get_contents(path, &text, NULL, NULL))
+    g_autofree char *contents = NULL;
+    if (!g_file_get_contents(path, &contents, NULL, NULL))
         return g_strdup("");
+    g_autofree char *text = g_strconcat("\n", contents, NULL);
     g_autofree char *prefix = g_strdup_printf("\n%s:", key);
     const char *line = strstr(text, prefix);
     g_assert_nonnull(line);
