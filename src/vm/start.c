@@ -170,7 +170,7 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
     if (!vm->start || vm->start->failure || !vm->run || g_error_matches(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED))
         return;
     if (error) {
-        fail(vm, error);
+        fail_with(vm, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), error->message);
         return;
     }
     JsonObject *status = result && JSON_NODE_HOLDS_OBJECT(result) ? json_node_get_object(result) : NULL;
