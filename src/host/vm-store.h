@@ -80,7 +80,8 @@ gboolean berth_vm_store_sweep(BerthVmStore *store, GError **error);
  * Returns: (transfer full): absolute path of the staged directory, where the caller makes the disks
  */
 char *berth_vm_store_stage(BerthVmStore *store, const BerthVmRecord *record, uid_t owner, GError **error);
-/* Gives what was made in a staged directory to that directory's owner, fsyncs everything staged, renames it to vms/<id>, fsyncs vms/: from here the VM exists. */
+/* Gives what was made in a staged directory to that directory's owner, fsyncs everything staged, renames it to
+ * vms/<id>, fsyncs vms/: from here the VM exists. */
 gboolean berth_vm_store_publish(BerthVmStore *store, const char *id, GError **error);
 /* Throws a staged one away. */
 gboolean berth_vm_store_discard(BerthVmStore *store, const char *id, GError **error);

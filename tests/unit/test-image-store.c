@@ -140,6 +140,9 @@ static void test_position(TestDir *dir, gconstpointer unused)
     g_assert_cmpint(lseek(import.in.disk_fd, 0, SEEK_END), ==, MIB);
     import_ok(store, &import);
     g_assert_cmpstr(import.in.meta->sha256, ==, sum);
+    struct stat st;
+    g_assert_cmpint(fstatat(dir->fd, "images/x/disk", &st, 0), ==, 0);
+    g_assert_cmpint(st.st_size, ==, MIB); /* the hole at the end, too */
 }
 
 static void run_qemu_img(TestDir *dir, const char *command)

@@ -225,6 +225,17 @@ static void blocked_by_fsync(TestDir *dir)
     delete_blocked(dir, last, "tree can't be deleted: Input/output error");
 }
 
+/* The tree is gone, and may come back with the next power cut: that is no success. */
+static void blocked_by_parent_fsync(TestDir *dir)
+{
+    g_autoptr(GError) error = NULL;
+    if (!fail_syscall(SYS_fsync, dir->fd, EIO))
+        _exit(TEST_SKIP);
+    g_assert_false(berth_tree_delete(dir->fd, "tree", last, NULL, &error));
+    g_assert_nonnull(strstr(error->message, g_strerror(EIO)));
+    g_assert_false(test_dir_has(dir, "tree"));
+}
+
 static const struct {
     const char *path;
     TestFunc func;
@@ -235,6 +246,7 @@ static const struct {
     {"/tree-delete/blocked/top", blocked_top, "needs root for a mount namespace"},
     {"/tree-delete/blocked/read-only", blocked_by_read_only, "needs root for a mount namespace"},
     {"/tree-delete/blocked/fsync", blocked_by_fsync, "no seccomp filters"},
+    {"/tree-delete/blocked/parent-fsync", blocked_by_parent_fsync, "no seccomp filters"},
 };
 
 static void test_blocked(TestDir *dir, gconstpointer index)
