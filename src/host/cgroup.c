@@ -254,3 +254,15 @@ gboolean berth_cgroup_kill(const char *path, GError **error)
     }
     return TRUE;
 }
+
+gboolean berth_cgroup_expect_move(void)
+{
+    g_autofree char *path = berth_cgroup_of(getpid(), NULL);
+    g_autofree char *directory = path ? berth_cgroup_directory(path, NULL) : NULL;
+    if (!directory)
+        return FALSE;
+
+    g_autofree char *name = g_build_filename(directory, "cgroup.procs", NULL);
+    BERTH_AUTOFD fd = open(name, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && write(fd, "0", 1) == 1; /* whoever writes it */
+}

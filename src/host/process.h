@@ -30,6 +30,18 @@ gboolean berth_cgroup_kill(const char *path, GError **error);
 /* "process 4711 (qemu-system-x86) in state D" for the first process left in it; %NULL where none. (transfer full) */
 char *berth_cgroup_describe(const char *path);
 
+/**
+ * berth_cgroup_expect_move:
+ *
+ * To be called when a process is about to be moved between cgroups. The kernel makes the first such move wait for a grace
+ * period of RCU, 10 ms and more, and those that follow at once not at all (percpu_down_write() of
+ * cgroup_threadgroup_rwsem; tried on Linux 6.18). So this process is moved to where it is already, which changes nothing
+ * but begins that wait early. It blocks as long: for a worker, while others prepare what is to be moved.
+ *
+ * Returns: %FALSE where it can't be done; the real move then takes its time
+ */
+gboolean berth_cgroup_expect_move(void);
+
 typedef struct BerthCgroupWatch BerthCgroupWatch;
 /* @changed is called whenever the kernel says that `populated` or `frozen` may have changed, or the cgroup went. */
 BerthCgroupWatch *berth_cgroup_watch_new(const char *path, void (*changed)(gpointer data), gpointer data, GError **error);

@@ -461,6 +461,28 @@ static void want_stored(const GError *error, gpointer data)
     maybe_finish(vm);
 }
 
+/* systemd is going to move the keeper into its scope. One wait serves all starts of this moment. */
+
+static gboolean move_is_expected = FALSE;
+
+static gboolean expect_move(gpointer data, GError **error)
+{
+    berth_cgroup_expect_move(); /* without it the start is slower, and as good */
+    return TRUE;
+}
+
+static void expected_move(gpointer data, const GError *error, gpointer user_data)
+{
+    move_is_expected = FALSE;
+}
+
+static void hurry_move(void)
+{
+    if (!move_is_expected)
+        berth_work_start(BERTH_WORK_SHORT, expect_move, NULL, NULL, expected_move, NULL);
+    move_is_expected = TRUE;
+}
+
 void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
 {
     static guint64 serial = 0;
@@ -476,6 +498,7 @@ void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
     start->timer = g_timeout_add((guint) (host->settings->start_timeout_usec / 1000), deadline_passed, vm);
     berth_vm_set_state(vm, BERTH_VM_STARTING, why);
 
+    hurry_move();
     OpenLogs *work = g_new0(OpenLogs, 1);
     work->store = host->vms;
     work->id = g_strdup(berth_vm_id(vm));

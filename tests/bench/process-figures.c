@@ -62,12 +62,6 @@ guint64 process_wakeups(pid_t pid)
     return sum;
 }
 
-guint process_n_threads(pid_t pid)
-{
-    g_autofree char *text = read_file(NULL, "/proc/%d/status", (int) pid);
-    return (guint) sum_of(text, "Threads");
-}
-
 pid_t process_parent(pid_t pid)
 {
     g_autofree char *text = read_file(NULL, "/proc/%d/status", (int) pid);

@@ -10,7 +10,6 @@
 guint64 process_private_bytes(pid_t pid);
 /* How often its threads went to sleep and so were woken again. Threads that ended in between are missing. */
 guint64 process_wakeups(pid_t pid);
-guint process_n_threads(pid_t pid);
 pid_t process_parent(pid_t pid);
 /* (transfer full) */
 GStrv process_argv(pid_t pid);

@@ -213,6 +213,20 @@ static void test_cgroup(void)
     group_remove(&group, SCOPE);
 }
 
+static void test_cgroup_expect_move(void)
+{
+    g_autofree char *top = hierarchy();
+    g_autofree char *before = berth_cgroup_of(getpid(), NULL);
+    g_autofree char *procs = g_strconcat(top ? top : "", before ? before : "", "/cgroup.procs", NULL);
+    if (access(procs, W_OK) < 0) {
+        g_test_skip("this process may not be moved to its own cgroup");
+        return;
+    }
+    g_assert_true(berth_cgroup_expect_move());
+    g_autofree char *after = berth_cgroup_of(getpid(), NULL);
+    g_assert_cmpstr(after, ==, before);
+}
+
 static void test_cgroup_bounds(void)
 {
     g_autoptr(GError) error = NULL;
@@ -346,6 +360,7 @@ int main(int argc, char **argv)
     g_test_add_func("/process/death-watch", test_death_watch);
     g_test_add_func("/process/death-watch-freed", test_death_watch_freed);
     g_test_add_func("/process/cgroup", test_cgroup);
+    g_test_add_func("/process/cgroup-expect-move", test_cgroup_expect_move);
     g_test_add_func("/process/cgroup-bounds", test_cgroup_bounds);
     g_test_add_func("/process/cgroup-not-ours", test_cgroup_not_ours);
     g_test_add_func("/process/cgroup-watch", test_cgroup_watch);
