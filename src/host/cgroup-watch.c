@@ -18,7 +18,8 @@ static struct {
     int fd;
     guint source;
     guint n_watches;
-    GHashTable *by_key; /* see make_key() → GPtrArray of watches */
+    GHashTable *by_key;  /* see make_key() → GPtrArray of watches */
+    GHashTable *parents; /* watch descriptors of parent directories, a set */
 } shared = {.fd = -1};
 
 struct BerthCgroupWatch {
@@ -90,7 +91,7 @@ static gboolean on_inotify(int fd, GIOCondition condition, gpointer user_data)
 
 static gboolean shared_ref(GError **error)
 {
-    if (shared.n_watches == 0) {
+    if (shared.fd < 0) {
         shared.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         if (shared.fd < 0) {
             berth_error_set_errno(error, BERTH_ERROR_UNSUPPORTED, errno, "watch cgroups");
@@ -98,20 +99,25 @@ static gboolean shared_ref(GError **error)
         }
         shared.source = g_unix_fd_add(shared.fd, G_IO_IN, on_inotify, NULL);
         shared.by_key = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
+        shared.parents = g_hash_table_new(NULL, NULL);
     }
     shared.n_watches++;
     return TRUE;
 }
 
-/* The last one closes the instance, and the parents' watches with it. */
+/* The last one takes the parents' watches along, so that nothing wakes us for others' cgroups. The instance stays: to close
+ * it would wait for the kernel's readers of it, on the main loop, for up to 20 ms. */
 static void shared_unref(void)
 {
+    GHashTableIter iter;
+    gpointer wd;
+
     if (--shared.n_watches > 0)
         return;
-    g_source_remove(shared.source);
-    close(shared.fd);
-    shared.fd = -1;
-    g_clear_pointer(&shared.by_key, g_hash_table_unref);
+    g_hash_table_iter_init(&iter, shared.parents);
+    while (g_hash_table_iter_next(&iter, &wd, NULL))
+        (void) inotify_rm_watch(shared.fd, GPOINTER_TO_INT(wd)); /* EINVAL: the directory itself is gone */
+    g_hash_table_remove_all(shared.parents);
 }
 
 static void shared_add(const char *key, BerthCgroupWatch *watch)
@@ -155,6 +161,8 @@ BerthCgroupWatch *berth_cgroup_watch_new(const char *path, void (*changed)(gpoin
     g_autofree char *file = g_build_filename(directory, "cgroup.events", NULL);
     /* The parent first: what is there when the file is found can't go unseen then. */
     int parent_wd = add_watch(parent, IN_DELETE | IN_ONLYDIR, error);
+    if (parent_wd >= 0)
+        g_hash_table_add(shared.parents, GINT_TO_POINTER(parent_wd));
     int file_wd = parent_wd < 0 ? -1 : add_watch(file, IN_MODIFY, error);
     if (file_wd < 0) {
         shared_unref();

@@ -353,6 +353,37 @@ static void test_cgroup_watch_freed(void)
     group_remove(&group, SCOPE);
 }
 
+/* The kernel's instance outlives the last watch; one that comes later is told of everything again. */
+static void test_cgroup_watch_again(void)
+{
+    Group group;
+    if (!group_make(&group, SCOPE))
+        return;
+
+    g_autofree char *path = g_strconcat(group.path, "/" SCOPE, NULL);
+    g_autofree char *directory = g_build_filename(group.directory, SCOPE, NULL);
+    guint first = 0, second = 0;
+    BerthCgroupWatch *watch = berth_cgroup_watch_new(path, count_up, &first, NULL);
+    berth_cgroup_watch_free(&watch);
+    watch = berth_cgroup_watch_new(path, count_up, &second, NULL);
+
+    pid_t pid = fork_sleeper();
+    move(&group, SCOPE, pid);
+    wait_for(&second, 1);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    while (!is_empty(path))
+        wait_for(&second, second + 1);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    guint before = second;
+    g_assert_cmpint(g_rmdir(directory), ==, 0);
+    wait_for(&second, before + 1);
+    g_assert_cmpuint(first, ==, 0);
+    berth_cgroup_watch_free(&watch);
+    group_remove(&group, SCOPE);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -365,5 +396,6 @@ int main(int argc, char **argv)
     g_test_add_func("/process/cgroup-not-ours", test_cgroup_not_ours);
     g_test_add_func("/process/cgroup-watch", test_cgroup_watch);
     g_test_add_func("/process/cgroup-watch-freed", test_cgroup_watch_freed);
+    g_test_add_func("/process/cgroup-watch-again", test_cgroup_watch_again);
     return g_test_run();
 }
