@@ -198,9 +198,11 @@ gboolean berth_manager_reserve(BerthManager *manager, const char *name, const Be
         return FALSE;
     }
     if (g_hash_table_size(manager->by_name) >= manager->host->settings->max_vms) {
-        g_set_error(error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED,
-                    "There are %u VMs, as many as MaxVMs= in berth.conf allows; remove one, or raise it",
-                    g_hash_table_size(manager->by_name));
+        g_set_error(
+            error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED,
+            "There are %u VMs, as many as MaxVMs= and CIDFirst= to CIDLast= in berth.conf allow; remove one, or "
+            "change that",
+            g_hash_table_size(manager->by_name));
         return FALSE;
     }
     if (!berth_manager_check_config(manager, NULL, config, error) ||
