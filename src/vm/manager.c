@@ -304,3 +304,14 @@ void berth_manager_job_ended(BerthManager *manager, BerthJob *job)
     manager->observer->job_completed(job, manager->observer_data);
     g_hash_table_remove(manager->jobs, GUINT_TO_POINTER(job->number));
 }
+
+void berth_manager_cancel_jobs(BerthManager *manager)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, manager->jobs);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const BerthJob *job = value;
+        g_cancellable_cancel(job->cancellable);
+    }
+}
