@@ -30,6 +30,24 @@ static int open_hole(Fixture *fixture, off_t size)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+static void run_qemu_img(const char *const *argv)
+{
+    g_autoptr(GError) error = NULL;
+    int status = -1;
+    g_spawn_sync(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, NULL,
+                 &status, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(status, ==, 0);
+}
+
+/* qemu-img is asked about it; of a raw disk there is nothing to ask. */
+static int open_qcow2(Fixture *fixture)
+{
+    g_autofree char *path = g_build_filename(fixture->dir, "qcow2", NULL);
+    run_qemu_img((const char *const[]){"qemu-img", "create", "-q", "-f", "qcow2", path, "4M", NULL});
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 /* boot_flag and "HdrS" are what makes a bzImage. */
 static int open_kernel(Fixture *fixture)
 {
@@ -234,7 +252,7 @@ static void test_cancel_qemu_img(Tooled *tooled, gconstpointer unused)
     Fixture *fixture = &tooled->fixture;
     g_autoptr(Story) story = story_begin(fixture);
     fake_tools_hold(tooled->tools);
-    g_autofree char *job = try_import(fixture, &(Request){"disk", "{}", {open_hole(fixture, MIB)}, 1}, NULL);
+    g_autofree char *job = try_import(fixture, &(Request){"disk", "{}", {open_qcow2(fixture)}, 1}, NULL);
     AWAIT(tooled->tools->n_held == 1);
     cancel(fixture, job);
     fake_tools_release(tooled->tools);
@@ -295,16 +313,6 @@ static void test_bad_options(Tooled *tooled, gconstpointer unused)
                                 1});
 }
 
-static void run_qemu_img(const char *const *argv)
-{
-    g_autoptr(GError) error = NULL;
-    int status = -1;
-    g_spawn_sync(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, NULL,
-                 &status, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(status, ==, 0);
-}
-
 static void test_backing_file(Tooled *tooled, gconstpointer unused)
 {
     Fixture *fixture = &tooled->fixture;
@@ -323,7 +331,7 @@ static void test_name_taken(Tooled *tooled, gconstpointer unused)
     Fixture *fixture = &tooled->fixture;
     g_autoptr(Story) story = story_begin(fixture);
     fake_tools_hold(tooled->tools);
-    g_autofree char *job = try_import(fixture, &(Request){"disk", "{}", {open_hole(fixture, MIB)}, 1}, NULL);
+    g_autofree char *job = try_import(fixture, &(Request){"disk", "{}", {open_qcow2(fixture)}, 1}, NULL);
     AWAIT(tooled->tools->n_held == 1);
     g_autoptr(GError) error = NULL;
     g_assert_null(try_import(fixture, &(Request){"disk", "{}", {open_hole(fixture, MIB)}, 1}, &error));
