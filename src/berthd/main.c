@@ -129,6 +129,8 @@ static gboolean serve(const BerthSettings *settings, GError **error)
     if (!berth_bus_link_connect(link, error) || !berth_recover(manager, recovered, &daemon, error))
         return FALSE;
     g_main_loop_run(loop);
+    /* What is half written is finished; a copy of an hour is not waited for. */
+    berth_manager_cancel_jobs(manager);
     berth_work_drain();
     return !daemon.failed;
 }

@@ -47,14 +47,19 @@ void berth_copy_tell(BerthCopyJob *job, gboolean always)
     job->progress(job->done, job->total, job->data);
 }
 
-static gboolean go_on(BerthCopyJob *job, guint64 bytes, GError **error)
+gboolean berth_copy_check_cancelled(const BerthCopyJob *job, GError **error)
 {
-    job->done += bytes;
-    berth_copy_tell(job, FALSE);
     if (!g_cancellable_is_cancelled(job->cancellable))
         return TRUE;
     g_set_error_literal(error, BERTH_ERROR, BERTH_ERROR_CANCELLED, "The import was cancelled");
     return FALSE;
+}
+
+static gboolean go_on(BerthCopyJob *job, guint64 bytes, GError **error)
+{
+    job->done += bytes;
+    berth_copy_tell(job, FALSE);
+    return berth_copy_check_cancelled(job, error);
 }
 
 static gboolean storage_failed(GError **error, const char *what)

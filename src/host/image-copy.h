@@ -36,5 +36,8 @@ gboolean berth_copy_check_input(int fd, const char *what, guint64 max, guint64 *
  */
 int berth_copy(BerthCopyJob *job, int fd, guint64 size, int to_dir, const char *name, char **sha256, GError **error);
 
+/* FALSE with Cancelled, once the job is. */
+gboolean berth_copy_check_cancelled(const BerthCopyJob *job, GError **error);
+
 /* Tells the progress where 100 ms have passed since the last time, or @always. */
 void berth_copy_tell(BerthCopyJob *job, gboolean always);

@@ -173,7 +173,8 @@ static gboolean stage_and_publish(BerthImageStore *store, const char *staged, Be
 {
     BERTH_AUTOFD fd = open_staging(store, staged, error);
     g_autoptr(BerthImageMeta) meta = fd < 0 ? NULL : berth_image_stage(fd, import, job, error);
-    if (!meta || !publish(store, staged, import->meta->name, error))
+    /* The last moment: what is not cancelled by now will be there. */
+    if (!meta || !berth_copy_check_cancelled(job, error) || !publish(store, staged, import->meta->name, error))
         return FALSE;
     berth_image_fill(import->meta, meta);
     return TRUE;

@@ -48,6 +48,7 @@ struct BerthSystemdCall {
     gboolean expects_job; /* the reply in flight will name a job */
     char *job;            /* awaited; key in systemd->jobs */
     SystemdOnJob on_job;
+    SystemdOnJob on_unit_removed; /* (nullable): what waits for its unit's name to be free */
     gpointer state; /* the verb's own */
     GDestroyNotify free_state;
     /* Calls the caller's callback, with what the verb has found out where @error is NULL. */

@@ -10,6 +10,8 @@
 /* The verbs: what is asked of systemd for one scope, or for all of Berth's. */
 
 #define DAEMON_UNIT "berthd.service"
+/* How long systemd may take to see that a scope is empty. */
+#define NAME_PATIENCE_USEC (2 * G_USEC_PER_SEC)
 #define USEC_PER_PERCENT 10000u /* CPUQuotaPerSecUSec of 1 % of one processor */
 
 static void answer_plain(BerthSystemdCall *call, const GError *error)
@@ -55,11 +57,14 @@ typedef struct {
     gboolean sent_pidfd;    /* in the request under way */
     gboolean pidfd_refused; /* by an earlier one */
     gboolean was_reset;
+    gint64 name_deadline; /* monotonic µs: until then its name may become free; 0 where nothing was in its way */
+    guint name_timer;
 } Start;
 
 static void start_free(gpointer data)
 {
     Start *start = data;
+    g_clear_handle_id(&start->name_timer, g_source_remove);
     berth_autofd_close(&start->pidfd);
     g_free(start->description);
     g_free(start->slice);
@@ -147,6 +152,38 @@ static gboolean may_be_about_pidfds(const sd_bus_error *error)
                                   SD_BUS_ERROR_INVALID_ARGS);
 }
 
+static gboolean on_name_stays_taken(gpointer data)
+{
+    BerthSystemdCall *call = data;
+    Start *start = call->state;
+    start->name_timer = 0;
+    if (!call->systemd)
+        return G_SOURCE_REMOVE; /* answered already */
+    call->code = BERTH_ERROR_BUSY;
+    systemd_call_fail(call, "there is a scope of that name already");
+    return G_SOURCE_REMOVE;
+}
+
+static void on_name_free(BerthSystemdCall *call)
+{
+    Start *start = call->state;
+    g_clear_handle_id(&start->name_timer, g_source_remove);
+    send_start(call);
+}
+
+/* systemd may see a moment later than we do that the last process of the VM's run before is gone. A daemon-reload
+ * sends a false UnitRemoved: then this start finds the name taken as before, and waits for what is left of the time. */
+static void await_name(BerthSystemdCall *call)
+{
+    Start *start = call->state;
+    gint64 now = g_get_monotonic_time();
+    if (start->name_deadline == 0)
+        start->name_deadline = now + NAME_PATIENCE_USEC;
+    call->on_unit_removed = on_name_free;
+    gint64 left = MAX(start->name_deadline - now, 0);
+    start->name_timer = g_timeout_add((guint) (left / 1000), on_name_stays_taken, call);
+}
+
 static void on_start_reply(BerthSystemdCall *call, sd_bus_message *reply, const sd_bus_error *error)
 {
     Start *start = call->state;
@@ -165,8 +202,7 @@ static void on_start_reply(BerthSystemdCall *call, sd_bus_message *reply, const 
         start->was_reset = TRUE;
         send_reset_failed(call, on_reset_before_start);
     } else {
-        call->code = BERTH_ERROR_BUSY;
-        systemd_call_fail(call, "there is a scope of that name already");
+        await_name(call);
     }
 }
 

@@ -64,12 +64,28 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *ret
     return 0;
 }
 
+/* Those that wait for the name go on. What they do is sent, and answered later: nothing is freed here. */
+static void unit_removed(BerthSystemd *systemd, const char *unit)
+{
+    GHashTableIter iter;
+    gpointer key;
+    g_hash_table_iter_init(&iter, systemd->calls);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        BerthSystemdCall *call = key;
+        SystemdOnJob go_on = g_strcmp0(call->unit, unit) == 0 ? g_steal_pointer(&call->on_unit_removed) : NULL;
+        if (go_on)
+            go_on(call);
+    }
+}
+
 static int on_unit_removed(sd_bus_message *message, void *data, sd_bus_error *ret_error)
 {
     BerthSystemd *systemd = data;
     const char *unit;
-    if (is_from_systemd(systemd, message) && sd_bus_message_read(message, "so", &unit, NULL) >= 0)
-        give_hint(systemd, unit);
+    if (!is_from_systemd(systemd, message) || sd_bus_message_read(message, "so", &unit, NULL) < 0)
+        return 0;
+    unit_removed(systemd, unit);
+    give_hint(systemd, unit);
     return 0;
 }
 

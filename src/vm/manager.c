@@ -198,9 +198,11 @@ gboolean berth_manager_reserve(BerthManager *manager, const char *name, const Be
         return FALSE;
     }
     if (g_hash_table_size(manager->by_name) >= manager->host->settings->max_vms) {
-        g_set_error(error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED,
-                    "There are %u VMs, as many as MaxVMs= in berth.conf allows; remove one, or raise it",
-                    g_hash_table_size(manager->by_name));
+        g_set_error(
+            error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED,
+            "There are %u VMs, as many as MaxVMs= and CIDFirst= to CIDLast= in berth.conf allow; remove one, or "
+            "change that",
+            g_hash_table_size(manager->by_name));
         return FALSE;
     }
     if (!berth_manager_check_config(manager, NULL, config, error) ||
@@ -301,4 +303,15 @@ void berth_manager_job_ended(BerthManager *manager, BerthJob *job)
 {
     manager->observer->job_completed(job, manager->observer_data);
     g_hash_table_remove(manager->jobs, GUINT_TO_POINTER(job->number));
+}
+
+void berth_manager_cancel_jobs(BerthManager *manager)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, manager->jobs);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const BerthJob *job = value;
+        g_cancellable_cancel(job->cancellable);
+    }
 }

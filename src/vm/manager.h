@@ -96,3 +96,5 @@ void berth_manager_drop_image(BerthManager *manager, BerthImage *image);
 BerthJob *berth_manager_add_job(BerthManager *manager, const char *operation);
 void berth_manager_job_changed(BerthManager *manager, BerthJob *job);
 void berth_manager_job_ended(BerthManager *manager, BerthJob *job);
+/* Every job under way ends soon, with Cancelled. */
+void berth_manager_cancel_jobs(BerthManager *manager);

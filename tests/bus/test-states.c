@@ -29,7 +29,7 @@ static const char *const methods[] = {
 typedef struct {
     const char *state;
     void (*bring)(Tooled *tooled, const char *name, char **path);
-    void (*release)(Tooled *tooled);
+    void (*release)(Tooled *tooled, const char *name);
     const char *after[G_N_ELEMENTS(methods)];
 } Row;
 
@@ -38,6 +38,14 @@ typedef struct {
 static void bring_stopped(Tooled *tooled, const char *name, char **path)
 {
     *path = tooled_vm(tooled, name, NULL);
+}
+
+/* It ran before: there are logs. */
+static void bring_stopped_again(Tooled *tooled, const char *name, char **path)
+{
+    bring_stopped(tooled, name, path);
+    fixture_vm(&tooled->fixture, *path, "Start");
+    fixture_vm(&tooled->fixture, *path, "PowerOff");
 }
 
 static FixtureCall *start; /* a Start under way, which the test of its state looks after */
@@ -59,7 +67,7 @@ static void bring_starting_at_systemd(Tooled *tooled, const char *name, char **p
     AWAIT(fake_service_count(service, "StartTransientUnit") > before);
 }
 
-static void release_systemd(Tooled *tooled)
+static void release_systemd(Tooled *tooled, const char *name)
 {
     fake_service_release(fake_systemd_service(tooled->fixture.systemd), "StartTransientUnit");
 }
@@ -73,15 +81,17 @@ static gboolean has_pid(const Recorder *recorder)
 /* QEMU does not answer yet. */
 static void bring_starting_at_qmp(Tooled *tooled, const char *name, char **path)
 {
-    *path = tooled_vm(tooled, name, "on query-status wait go\n");
+    g_autofree char *script = g_strdup_printf("on query-status wait go-%s\n", name);
+    *path = tooled_vm(tooled, name, script);
     g_autoptr(Recorder) recorder = recorder_new(tooled->fixture.client, BERTH_BUS_NAME, *path);
     begin_start(tooled, *path);
     AWAIT(has_pid(recorder));
 }
 
-static void release_qmp(Tooled *tooled)
+static void release_qmp(Tooled *tooled, const char *name)
 {
-    fake_tools_touch(tooled->tools, "go");
+    g_autofree char *file = g_strconcat("go-", name, NULL);
+    fake_tools_touch(tooled->tools, file);
 }
 
 static void bring_running(Tooled *tooled, const char *name, char **path)
@@ -115,6 +125,7 @@ static void bring_exited(Tooled *tooled, const char *name, char **path)
     fixture_vm(&tooled->fixture, *path, "Start");
     fake_tools_touch(tooled->tools, file);
     fixture_await_state(&tooled->fixture, *path, "exited");
+    fake_tools_script(tooled->tools, name, "");
 }
 
 static void remove_with_grace(Tooled *tooled, const char *path)
@@ -130,6 +141,18 @@ static void bring_in_grace(Tooled *tooled, const char *name, char **path)
     remove_with_grace(tooled, *path);
 }
 
+/* Back, so that it can be removed for good. */
+static void release_grace(Tooled *tooled, const char *name)
+{
+    g_autoptr(GVariant) answer =
+        fixture_call(&tooled->fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", name));
+    const char *path;
+    g_variant_get(answer, "(&o)", &path);
+    g_autofree char *state = fixture_get_string(&tooled->fixture, path, "State");
+    if (g_str_equal(state, "removing"))
+        fixture_vm(&tooled->fixture, path, "CancelRemoval");
+}
+
 /* systemd does not let its unit go: the removal is tried again and again. */
 static void bring_waiting(Tooled *tooled, const char *name, char **path)
 {
@@ -140,7 +163,7 @@ static void bring_waiting(Tooled *tooled, const char *name, char **path)
     fixture_await_property(&tooled->fixture, *path, "RemovalPhase", g_variant_new_string("waiting"));
 }
 
-static void release_stop(Tooled *tooled)
+static void release_stop(Tooled *tooled, const char *name)
 {
     fake_service_fail(fake_systemd_service(tooled->fixture.systemd), "StopUnit", "", 0);
 }
@@ -165,7 +188,7 @@ static void bring_broken(Tooled *tooled, const char *name, char **path)
 
 static const Row rows[] = {
     /*          Start      Shutdown   PowerOff   Reset Pause     Resume     Configure Remove Cancel Console Log */
-    {"stopped", bring_stopped, NULL, {"running", "W", SAME, "W", "W", "W", SAME, GONE, "W", "W", SAME}},
+    {"stopped", bring_stopped_again, NULL, {"running", "W", SAME, "W", "W", "W", SAME, GONE, "W", "W", SAME}},
     {"starting",
      bring_starting_at_systemd,
      release_systemd,
@@ -175,7 +198,7 @@ static const Row rows[] = {
     {"paused", bring_paused, NULL, {"W", "W", "stopped", SAME, "W", "running", SAME, GONE, "W", SAME, SAME}},
     {"stopping", bring_stopping, NULL, {"B", SAME, "stopped", "B", "B", "B", "B", GONE, "W", SAME, SAME}},
     {"exited", bring_exited, NULL, {"running", "W", "stopped", "W", "W", "W", SAME, GONE, "W", "W", SAME}},
-    {"removing", bring_in_grace, NULL, {"R", "R", "R", "R", "R", "R", "R", SAME, "running", "R", "R"}},
+    {"removing", bring_in_grace, release_grace, {"R", "R", "R", "R", "R", "R", "R", SAME, "running", "R", "R"}},
     {"removing", bring_waiting, release_stop, {"R", "R", "R", "R", "R", "R", "R", SAME, "W", "R", "R"}},
     {"broken", bring_broken, NULL, {"W", "W", "W", "W", "W", "W", "W", GONE, "W", "W", "W"}},
 };
@@ -264,7 +287,7 @@ static void test_refused(Tooled *tooled, gconstpointer data)
             g_error("%s was refused in %s and changed:\n%s\ninto:\n%s", methods[i], row->state, before, now);
     }
     if (row->release)
-        row->release(tooled);
+        row->release(tooled, "web");
     end_start();
 }
 
@@ -330,7 +353,7 @@ static void try_allowed(Tooled *tooled, const Row *row, guint method)
         await_state_after(tooled, path, row, row->after[method]);
     check_effect(tooled, path, name, method, fds);
     if (row->release)
-        row->release(tooled);
+        row->release(tooled, name);
     if (start && (method == POWER_OFF || method == REMOVE)) {
         AWAIT(start->done);
         tooled_assert_error(start->error, "Cancelled", "");
@@ -389,7 +412,18 @@ static void test_no_vm(Tooled *tooled, gconstpointer unused)
 /* The test's data is its row, not more of berth.conf. */
 static void set_up(Tooled *tooled, gconstpointer row)
 {
-    tooled_set_up(tooled, NULL);
+    tooled_set_up(tooled, "[VM]\nPowerOffTimeoutSec=500ms\n");
+}
+
+/* A VM that never ran has no logs, and is not broken for that. */
+static void test_no_logs(Tooled *tooled, gconstpointer unused)
+{
+    g_autofree char *path = tooled_vm(tooled, "web", NULL);
+    fixture_call_fails(&tooled->fixture, path, BERTH_IFACE_VM, "OpenLog", parameters_of(OPEN_LOG), "NotFound",
+                       "serial.log");
+    fixture_call_fails(&tooled->fixture, path, BERTH_IFACE_VM, "OpenLog",
+                       g_variant_new("(s@a{sv})", "../vm.json", tooled_asv("{}")),
+                       "org.freedesktop.DBus.Error.InvalidArgs", "../vm.json");
 }
 
 static void add(void)
@@ -403,6 +437,7 @@ static void add(void)
         g_test_add(allowed, Tooled, &rows[i], set_up, test_allowed, tooled_tear_down);
     }
     TOOLED_ADD("/states/busy", NULL, test_busy);
+    TOOLED_ADD("/states/no-logs", NULL, test_no_logs);
     TOOLED_ADD("/states/no-vm", NULL, test_no_vm);
 }
 

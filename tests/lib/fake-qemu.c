@@ -436,9 +436,10 @@ static bool run_command(Monitor *monitor, const Command *command, const Rule *la
     snprintf(name, sizeof name, "%.*s", (int) command->execute.length, command->execute.start);
     for (const Rule *rule = last; (rule = script_next(name, rule)) != NULL;) {
         if (strcmp(rule->action, "wait") == 0) {
-            monitor->waits = rule;
-            if (!script_file_exists(rule->rest))
+            if (!script_file_exists(rule->rest)) {
+                monitor->waits = rule;
                 return false;
+            }
         } else if (strcmp(rule->action, "ignore") == 0) {
             do_nothing(monitor, command);
             return true;
