@@ -117,6 +117,9 @@ void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *
 {
     const BerthSettings *settings = berth_manager_host(vm->manager)->settings;
     guint64 patience = settings->shutdown_timeout_usec + (asked_by_keeper ? settings->poweroff_timeout_usec : 0);
+    /* QEMU tells of the request before it answers it: our own deadline takes the place of the keeper's. */
+    if (!asked_by_keeper)
+        g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
     if (!vm->shutdown_timer)
         vm->shutdown_timer = g_timeout_add((guint) (patience / 1000), shutdown_deadline, vm);
     berth_vm_set_state(vm, BERTH_VM_STOPPING, why);
@@ -124,10 +127,11 @@ void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *
 
 static void guest_asked(BerthVm *vm)
 {
-    if (vm->state == BERTH_VM_RUNNING)
+    if (!vm->run)
+        return;
+    if (!vm->run->ending && (vm->state == BERTH_VM_RUNNING || vm->state == BERTH_VM_STOPPING))
         berth_vm_begin_shutdown(vm, FALSE, "Shutdown");
-    if (vm->run)
-        vm->run->stop_asked = TRUE;
+    vm->run->stop_asked = TRUE;
 }
 
 /* The wish is durable; now the guest is asked. */
