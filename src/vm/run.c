@@ -266,6 +266,12 @@ static void monitor_ready(gpointer data)
         run->on_ready(run->vm);
 }
 
+static void monitor_late_answer(gpointer data)
+{
+    BerthRun *run = data;
+    berth_vm_set_responsive(run->vm, TRUE);
+}
+
 static void monitor_event(const char *name, JsonObject *arguments, gpointer data)
 {
     BerthRun *run = data;
@@ -299,6 +305,7 @@ static void monitor_closed(const GError *error, gpointer data)
 static const BerthQmpHandler monitor_handler = {
     .ready = monitor_ready,
     .event = monitor_event,
+    .late_answer = monitor_late_answer,
     .closed = monitor_closed,
 };
 
