@@ -60,9 +60,9 @@ static void something_happened(gpointer data)
 static void qemu_died(gpointer data)
 {
     BerthRun *run = data;
-    /* The keeper now writes its record and ends. One that hangs, or helpers that linger, are killed. */
-    if (!run->ending)
-        berth_run_end(run, FALSE);
+    /* The keeper now writes its record and ends. One that hangs, or helpers that linger, are killed, and what patience
+     * was left for QEMU is not theirs. */
+    berth_run_end(run, FALSE);
     berth_run_look(run);
 }
 
