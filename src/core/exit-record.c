@@ -164,7 +164,8 @@ static const struct {
     BerthExitReason reason;
 } judgments[] = {
     {END_KILL | END_TERM, CAUSE_ANY, YES, EITHER, BERTH_EXIT_HOST_STOP},
-    {END_CLEAN, CAUSE_PANIC, EITHER, EITHER, BERTH_EXIT_GUEST_PANIC},
+    /* QEMU's panic=exit-failure ends it with a status of its own. */
+    {END_CLEAN | END_STATUS, CAUSE_PANIC, EITHER, EITHER, BERTH_EXIT_GUEST_PANIC},
     {END_CLEAN, CAUSE_ERROR, EITHER, YES, BERTH_EXIT_CRASHED},
     {END_CLEAN, CAUSE_ERROR, EITHER, NO, BERTH_EXIT_START_FAILED},
     {END_CLEAN, CAUSE_ANY, YES, EITHER, BERTH_EXIT_HOST_STOP},
@@ -207,7 +208,7 @@ char *berth_exit_record_describe(const BerthExitRecord *record)
     if (WIFSIGNALED(record->wait_status)) {
         int number = WTERMSIG(record->wait_status);
         what = g_strdup_printf("QEMU was killed by signal %d (%s)", number, g_strsignal(number));
-    } else if (WEXITSTATUS(record->wait_status) != 0) {
+    } else if (WEXITSTATUS(record->wait_status) != 0 && cause_of(record) != CAUSE_PANIC) {
         what = g_strdup_printf("QEMU failed with status %d", WEXITSTATUS(record->wait_status));
     } else {
         return describe_clean(record);

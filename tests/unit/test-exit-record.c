@@ -146,6 +146,8 @@ static const Judgment judgments[] = {
     {EXITED(0), "", FALSE, {F, G, H, H}},
     {EXITED(0), "some-later-word", FALSE, {F, G, H, H}},
     {EXITED(1), "", FALSE, {F, C, F, C}},
+    {EXITED(1), "guest-panic", TRUE, {P, P, P, P}},
+    {EXITED(1), "guest-panic", FALSE, {P, P, P, P}},
     {EXITED(1), "guest-shutdown", FALSE, {F, C, F, C}},
     {EXITED(255), "host-qmp-quit", FALSE, {F, C, F, C}},
     {SIGKILL, "", FALSE, {F, K, H, H}},
