@@ -172,6 +172,10 @@ static void shutdown_wish_stored(const GError *error, gpointer data)
 
 void berth_vm_shutdown(BerthVm *vm, BerthReply *reply)
 {
+    if (vm->restart_timer) {
+        berth_vm_power_off(vm, reply);
+        return;
+    }
     vm->busy_with = "Shutdown";
     berth_restart_forget(vm);
     berth_vm_want(vm, FALSE, berth_reply_new(shutdown_wish_stored, wish_new(vm, reply), (GDestroyNotify) wish_free));

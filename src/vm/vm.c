@@ -131,7 +131,9 @@ void berth_vm_set_responsive(BerthVm *vm, gboolean responsive)
 
 gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
 {
-    if (!berth_vm_state_allows(vm->state, method, vm->record->name, error))
+    /* There is no guest to ask, but a start to come that is to be called off. */
+    const gboolean calls_off = method == BERTH_METHOD_SHUTDOWN && vm->restart_timer != 0;
+    if (!calls_off && !berth_vm_state_allows(vm->state, method, vm->record->name, error))
         return FALSE;
     /* Reading and opening disturb nothing; a removal waits for what is in flight. */
     if (method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_LOG || method == BERTH_METHOD_REMOVE)
