@@ -75,7 +75,11 @@ static void keeper_died(gpointer data)
                         "The keeper process %d has ended; the guest runs on without it, and how it "
                         "ends will not be known in full",
                         (int) run->keeper_pid);
-        berth_vm_set_error(run->vm, error);
+        /* Why a VM can't be loaded is the more urgent word. */
+        if (run->vm->state == BERTH_VM_BROKEN)
+            berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+        else
+            berth_vm_set_error(run->vm, error);
     }
     berth_run_look(run);
 }
