@@ -133,6 +133,13 @@ static gboolean serve(const BerthSettings *settings, GError **error)
     return !daemon.failed;
 }
 
+static GLogWriterOutput write_to_stderr(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+    g_autofree char *line = g_log_writer_format_fields(level, fields, n_fields, FALSE);
+    fprintf(stderr, "%s\n", line);
+    return G_LOG_WRITER_HANDLED;
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
@@ -148,8 +155,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     /* Into the journal with fields, where there is one; to standard error else. */
-    g_log_set_writer_func(
-        g_log_writer_is_journald(fileno(stderr)) ? g_log_writer_journald : g_log_writer_standard_streams, NULL, NULL);
+    g_log_set_writer_func(g_log_writer_is_journald(fileno(stderr)) ? g_log_writer_journald : write_to_stderr, NULL, NULL);
     signal(SIGPIPE, SIG_IGN);
 
     g_autoptr(BerthSettings) settings = load_settings();

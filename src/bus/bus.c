@@ -107,8 +107,11 @@ static int name_answered(sd_bus_message *message, void *userdata, sd_bus_error *
 {
     BerthBus *bus = userdata;
     guint32 answer = 0;
-    if (sd_bus_message_is_method_error(message, NULL))
+    if (sd_bus_message_is_method_error(message, SD_BUS_ERROR_ACCESS_DENIED))
         bus->name_refused(sd_bus_message_get_error(message)->message, bus->data);
+    else if (sd_bus_message_is_method_error(message, NULL))
+        /* The bus went away meanwhile; with the next one the name is asked for again. */
+        g_warning("Can't ask for the bus name: %s", sd_bus_message_get_error(message)->message);
     else if (sd_bus_message_read(message, "u", &answer) < 0 || (answer != 1 && answer != 4))
         bus->name_refused("another berthd has it", bus->data);
     else

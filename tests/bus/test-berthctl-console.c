@@ -216,6 +216,8 @@ int main(int argc, char **argv)
     g_autofree char *dir = g_dir_make_tmp("berthctl-XXXXXX", NULL);
     g_setenv("LC_ALL", "C.UTF-8", TRUE);
     PrivateBus *bus = private_bus_new(dir);
+    g_setenv("DBUS_SESSION_BUS_ADDRESS", private_bus_address(bus), TRUE);
+    g_setenv("DBUS_SYSTEM_BUS_ADDRESS", private_bus_address(bus), TRUE);
     g_test_init(&argc, &argv, NULL);
     connection = private_bus_connect(bus);
     add("/berthctl/console/raw", test_raw, 0);
