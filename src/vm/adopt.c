@@ -33,9 +33,10 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
     berth_removal_guest_paused(vm, !is_running);
 }
 
-static void monitor_ready(BerthVm *vm)
+void berth_adopt_ask_status(BerthVm *vm)
 {
-    berth_qmp_execute(vm->run->qmp, "query-status", NULL, STATUS_TIMEOUT_USEC, status_answered, vm);
+    if (vm->run && vm->run->qmp)
+        berth_qmp_execute(vm->run->qmp, "query-status", NULL, STATUS_TIMEOUT_USEC, status_answered, vm);
 }
 
 /* The scope of a start that was interrupted before its record was written: what is in it, is ended. */
@@ -67,7 +68,7 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     run->started = record->started;
     vm->state_changed = record->started;
     run->stop_asked = !vm->record->wanted;
-    run->on_ready = monitor_ready;
+    run->on_ready = berth_adopt_ask_status;
     if (vm->record->cid == 0)
         vm->record->cid = record->cid;
     if (g_str_has_suffix(record->control_group, run->unit))
@@ -132,7 +133,7 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit
 {
     g_autoptr(BerthStoredVm) taken = stored;
     if (!taken->problem && (taken->kind == BERTH_STORED_WHOLE || taken->kind == BERTH_STORED_MARKED))
-        taken->problem = berth_manager_find_double(manager, taken->record);
+        taken->problem = berth_manager_find_double(manager, NULL, taken->record);
     if (taken->problem && taken->kind == BERTH_STORED_WHOLE)
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
