@@ -211,12 +211,13 @@ gboolean berth_vm_store_scan(BerthVmStore *store, GPtrArray **found, GPtrArray *
     g_autoptr(GPtrArray) vms = g_ptr_array_new_with_free_func((GDestroyNotify) berth_stored_vm_free);
     g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func(g_free);
     /* Asked again at the end: an unmount in between would look like an end of the list. */
-    if (!berth_vm_store_check(store, error) || !scan_directory(store, store->vms_fd, scan_vm, vms, others, error) ||
-        !scan_directory(store, store->removing_fd, scan_doomed, vms, others, error) ||
+    if (!berth_vm_store_check(store, error) || !scan_directory(store, store->vms_fd, scan_vm, vms, others, error))
+        return FALSE;
+    /* Of a VM and its copy the elder comes first; what lies in removing/ comes after both. */
+    g_ptr_array_sort(vms, by_birth);
+    if (!scan_directory(store, store->removing_fd, scan_doomed, vms, others, error) ||
         !berth_vm_store_check(store, error))
         return FALSE;
-    /* Of a VM and its copy the elder comes first. */
-    g_ptr_array_sort(vms, by_birth);
     *found = g_steal_pointer(&vms);
     *notes = g_steal_pointer(&others);
     return TRUE;
