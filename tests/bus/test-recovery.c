@@ -83,7 +83,8 @@ static void test_boot(Fixture *fixture, gconstpointer unused)
     g_autofree char *cgroup = scripted_cgroup(fixture, wanted);
     g_autofree char *runtime = scripted_runtime_dir(fixture, wanted);
     fixture_stop_daemon(fixture, SIGTERM);
-    test_cgroup_destroy(cgroup);
+    test_cgroup_signal(cgroup, SIGKILL);
+    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
     const char *argv[] = {"rm", "-r", runtime, booted, NULL}; /* a boot leaves nothing of /run */
     g_assert_true(g_spawn_sync(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL));
     fixture_start_daemon(fixture);

@@ -19,7 +19,7 @@
 static char *running(Fixture *fixture, const char *script)
 {
     char *path = scripted_vm(fixture, "web", script);
-    fixture_vm(fixture, path, "Start");
+    scripted_start(fixture, path);
     return path;
 }
 
@@ -150,7 +150,8 @@ static void unreadable_marker(Fixture *fixture, void (*make)(const char *marker)
     fixture_vm(fixture, path, "PowerOff");
     fixture_vm(fixture, path, "Start");
     fixture_stop_daemon(fixture, SIGKILL);
-    test_cgroup_destroy(cgroup);
+    test_cgroup_signal(cgroup, SIGKILL);
+    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
     g_unlink(booted); /* the host was booted: what was wanted is started */
     make(marker);
     fixture_start_daemon(fixture);

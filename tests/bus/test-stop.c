@@ -14,7 +14,7 @@
 static char *running(Fixture *fixture, const char *config, const char *script)
 {
     char *path = scripted_vm_with(fixture, "web", config, script);
-    fixture_vm(fixture, path, "Start");
+    scripted_start(fixture, path);
     return path;
 }
 
