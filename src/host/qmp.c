@@ -282,8 +282,12 @@ static void on_answer(BerthQmp *qmp, JsonObject *message)
         return;
     }
     Pending *pending = qmp->phase == PHASE_READY ? take_by_id(qmp, id) : NULL;
-    if (pending == NULL)
-        return; /* too late: its deadline has passed */
+    if (pending == NULL) {
+        /* Too late: its deadline has passed. */
+        if (qmp->phase == PHASE_READY && qmp->handler->late_answer != NULL)
+            qmp->handler->late_answer(qmp->data);
+        return;
+    }
     if (json_object_has_member(message, "error"))
         answer_refused(pending, message);
     else

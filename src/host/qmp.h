@@ -29,6 +29,8 @@ typedef struct {
     void (*ready)(gpointer data);
     /* @arguments: (nullable), the event's "data". */
     void (*event)(const char *name, JsonObject *arguments, gpointer data);
+    /* An answer whose command's deadline had passed: QEMU is back. */
+    void (*late_answer)(gpointer data);
     /* The monitor is dead (says nothing about QEMU's process). Comes once; pending commands have been answered before.
      */
     void (*closed)(const GError *error, gpointer data);

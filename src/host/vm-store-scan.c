@@ -87,6 +87,14 @@ static BerthMarkerState read_vm(int vm_fd, BerthStoredVm *stored)
     return state;
 }
 
+static gint64 birth_of(int fd)
+{
+    struct statx st;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME))
+        return 0;
+    return st.stx_btime.tv_sec * G_USEC_PER_SEC + st.stx_btime.tv_nsec / 1000;
+}
+
 /* What can't be opened: a link is a VM's (broken) directory, anything else that is no directory is no VM. */
 static BerthStoredVm *read_unopened(int vms_fd, const char *id, int errnum, GError **error)
 {
@@ -111,6 +119,7 @@ BerthStoredVm *berth_vm_store_read(const BerthVmStore *store, const char *id, Be
         return read_unopened(store->vms_fd, id, errno, error);
     }
     BerthStoredVm *stored = new_stored(BERTH_STORED_BROKEN, id);
+    stored->born = birth_of(fd);
     BerthMarkerState state = read_vm(fd, stored);
     if (marker)
         *marker = state;
@@ -191,13 +200,22 @@ static gboolean scan_directory(const BerthVmStore *store, int dir_fd, EntryFunc 
     return names != NULL;
 }
 
+static gint by_birth(gconstpointer a, gconstpointer b)
+{
+    const BerthStoredVm *left = *(BerthStoredVm *const *) a, *right = *(BerthStoredVm *const *) b;
+    return (left->born > right->born) - (left->born < right->born);
+}
+
 gboolean berth_vm_store_scan(BerthVmStore *store, GPtrArray **found, GPtrArray **notes, GError **error)
 {
     g_autoptr(GPtrArray) vms = g_ptr_array_new_with_free_func((GDestroyNotify) berth_stored_vm_free);
     g_autoptr(GPtrArray) others = g_ptr_array_new_with_free_func(g_free);
     /* Asked again at the end: an unmount in between would look like an end of the list. */
-    if (!berth_vm_store_check(store, error) || !scan_directory(store, store->vms_fd, scan_vm, vms, others, error) ||
-        !scan_directory(store, store->removing_fd, scan_doomed, vms, others, error) ||
+    if (!berth_vm_store_check(store, error) || !scan_directory(store, store->vms_fd, scan_vm, vms, others, error))
+        return FALSE;
+    /* Of a VM and its copy the elder comes first; what lies in removing/ comes after both. */
+    g_ptr_array_sort(vms, by_birth);
+    if (!scan_directory(store, store->removing_fd, scan_doomed, vms, others, error) ||
         !berth_vm_store_check(store, error))
         return FALSE;
     *found = g_steal_pointer(&vms);

@@ -45,6 +45,7 @@ typedef struct {
     BerthVmRecord *record;     /* (nullable) */
     BerthRemovalIntent intent; /* for marked ones */
     char *problem;             /* (nullable): for a person */
+    gint64 born;               /* when its directory was made, µs since the epoch; 0 where unknown */
 } BerthStoredVm;
 
 void berth_stored_vm_free(BerthStoredVm *stored);

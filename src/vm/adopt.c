@@ -30,11 +30,13 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
     gboolean is_running = json_object_get_boolean_member_with_default(status, "running", TRUE);
     if (!is_running && vm->state == BERTH_VM_RUNNING)
         berth_vm_set_state(vm, BERTH_VM_PAUSED, "found paused");
+    berth_removal_guest_paused(vm, !is_running);
 }
 
-static void monitor_ready(BerthVm *vm)
+void berth_adopt_ask_status(BerthVm *vm)
 {
-    berth_qmp_execute(vm->run->qmp, "query-status", NULL, STATUS_TIMEOUT_USEC, status_answered, vm);
+    if (vm->run && vm->run->qmp)
+        berth_qmp_execute(vm->run->qmp, "query-status", NULL, STATUS_TIMEOUT_USEC, status_answered, vm);
 }
 
 /* The scope of a start that was interrupted before its record was written: what is in it, is ended. */
@@ -66,7 +68,7 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     run->started = record->started;
     vm->state_changed = record->started;
     run->stop_asked = !vm->record->wanted;
-    run->on_ready = monitor_ready;
+    run->on_ready = berth_adopt_ask_status;
     if (vm->record->cid == 0)
         vm->record->cid = record->cid;
     if (g_str_has_suffix(record->control_group, run->unit))
@@ -94,9 +96,10 @@ static BerthVm *make_vm(BerthManager *manager, BerthStoredVm *stored)
         record->name = g_strdup(stored->id);
         record->incarnation = g_strdup(stored->incarnation ? stored->incarnation : "");
     }
-    BerthVm *vm =
-        berth_vm_new(manager, record, stored->kind == BERTH_STORED_WHOLE ? BERTH_VM_STOPPED : BERTH_VM_BROKEN);
-    return vm;
+    /* A marked VM that could be loaded is whole again where its removal is taken back. */
+    const gboolean is_whole =
+        stored->kind == BERTH_STORED_WHOLE || (stored->kind == BERTH_STORED_MARKED && !stored->problem);
+    return berth_vm_new(manager, record, is_whole ? BERTH_VM_STOPPED : BERTH_VM_BROKEN);
 }
 
 /* Which state a VM is shown in that has, or lately had, a process. */
@@ -129,7 +132,9 @@ static void find_processes(BerthVm *vm, gboolean unit_is_active)
 BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_active)
 {
     g_autoptr(BerthStoredVm) taken = stored;
-    if (taken->kind == BERTH_STORED_WHOLE && (taken->problem = berth_manager_find_double(manager, taken->record)))
+    if (!taken->problem && (taken->kind == BERTH_STORED_WHOLE || taken->kind == BERTH_STORED_MARKED))
+        taken->problem = berth_manager_find_double(manager, NULL, taken->record);
+    if (taken->problem && taken->kind == BERTH_STORED_WHOLE)
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
     find_processes(vm, unit_is_active);

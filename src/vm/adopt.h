@@ -16,3 +16,6 @@
  * Returns: (transfer none): the VM
  */
 BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_active);
+
+/* Asks QEMU whether the guest of a VM that is shown as running is paused. */
+void berth_adopt_ask_status(BerthVm *vm);

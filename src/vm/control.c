@@ -117,6 +117,9 @@ void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *
 {
     const BerthSettings *settings = berth_manager_host(vm->manager)->settings;
     guint64 patience = settings->shutdown_timeout_usec + (asked_by_keeper ? settings->poweroff_timeout_usec : 0);
+    /* QEMU tells of the request before it answers it: our own deadline takes the place of the keeper's. */
+    if (!asked_by_keeper)
+        g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
     if (!vm->shutdown_timer)
         vm->shutdown_timer = g_timeout_add((guint) (patience / 1000), shutdown_deadline, vm);
     berth_vm_set_state(vm, BERTH_VM_STOPPING, why);
@@ -124,10 +127,11 @@ void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *
 
 static void guest_asked(BerthVm *vm)
 {
-    if (vm->state == BERTH_VM_RUNNING)
+    if (!vm->run)
+        return;
+    if (!vm->run->ending && (vm->state == BERTH_VM_RUNNING || vm->state == BERTH_VM_STOPPING))
         berth_vm_begin_shutdown(vm, FALSE, "Shutdown");
-    if (vm->run)
-        vm->run->stop_asked = TRUE;
+    vm->run->stop_asked = TRUE;
 }
 
 /* The wish is durable; now the guest is asked. */
@@ -158,6 +162,8 @@ static void shutdown_wish_stored(const GError *error, gpointer data)
     wish->vm->busy_with = NULL;
     if (error)
         berth_reply_return(&wish->reply, error);
+    else if (wish->vm->run && wish->vm->run->ending)
+        g_clear_pointer(&wish->reply, berth_reply_free); /* PowerOff came in between */
     else if (!berth_vm_check(wish->vm, BERTH_METHOD_SHUTDOWN, &refused))
         berth_reply_return(&wish->reply, refused);
     else
@@ -166,6 +172,10 @@ static void shutdown_wish_stored(const GError *error, gpointer data)
 
 void berth_vm_shutdown(BerthVm *vm, BerthReply *reply)
 {
+    if (vm->restart_timer) {
+        berth_vm_power_off(vm, reply);
+        return;
+    }
     vm->busy_with = "Shutdown";
     berth_restart_forget(vm);
     berth_vm_want(vm, FALSE, berth_reply_new(shutdown_wish_stored, wish_new(vm, reply), (GDestroyNotify) wish_free));

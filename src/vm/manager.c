@@ -97,17 +97,49 @@ void berth_manager_add(BerthManager *manager, BerthVm *vm)
     manager->observer->vm_added(vm, manager->observer_data);
 }
 
-char *berth_manager_find_double(BerthManager *manager, const BerthVmRecord *record)
+char *berth_manager_find_double(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record)
 {
     const BerthVm *namesake = g_hash_table_lookup(manager->by_name, record->name);
-    if (namesake)
+    const gboolean is_own_cid = self && self->owns_cid && self->record->cid == record->cid;
+    if (namesake && namesake != self)
         return g_strdup_printf(
             "VM %s has the name \"%s\" too; remove one, or give it another name in its vm.json and reload",
             berth_vm_id(namesake), record->name);
-    if (record->cid != 0 && berth_cid_pool_is_in_use(manager->cids, record->cid))
+    if (record->cid != 0 && !is_own_cid && berth_cid_pool_is_in_use(manager->cids, record->cid))
         return g_strdup_printf(
             "Another VM has the CID %u too; remove one, or give it another CID in its vm.json and reload", record->cid);
     return NULL;
+}
+
+static void take_name(BerthManager *manager, BerthVm *vm, char *name)
+{
+    if (g_hash_table_lookup(manager->by_name, berth_vm_name(vm)) == vm)
+        g_hash_table_remove(manager->by_name, berth_vm_name(vm));
+    g_free(vm->record->name);
+    vm->record->name = name;
+    g_hash_table_insert(manager->by_name, g_strdup(name), vm);
+}
+
+static void take_cid(BerthManager *manager, BerthVm *vm, guint32 cid)
+{
+    if (vm->owns_cid && vm->record->cid == cid)
+        return;
+    if (vm->owns_cid)
+        berth_cid_pool_release(manager->cids, vm->record->cid, g_get_monotonic_time(), TRUE);
+    vm->record->cid = cid;
+    vm->owns_cid = cid != 0 && berth_cid_pool_claim(manager->cids, cid);
+}
+
+void berth_manager_mend(BerthManager *manager, BerthVm *vm, BerthVmRecord *record)
+{
+    take_name(manager, vm, g_steal_pointer(&record->name));
+    take_cid(manager, vm, record->cid);
+    g_free(vm->record->incarnation);
+    vm->record->incarnation = g_steal_pointer(&record->incarnation);
+    vm->record->created = record->created;
+    vm->record->wanted = vm->want_stored = record->wanted;
+    berth_manager_set_config(manager, vm, g_steal_pointer(&record->config));
+    berth_vm_changed(vm, BERTH_ASPECT_NAME | BERTH_ASPECT_WANTED);
 }
 
 void berth_manager_vm_changed(BerthManager *manager, BerthVm *vm, guint aspects)

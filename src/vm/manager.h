@@ -60,9 +60,11 @@ void berth_manager_configure(BerthManager *manager, BerthVm *vm, GVariant *chang
 
 /* For src/vm's own use: */
 
-/* What keeps a record found on disk from being a VM of its own: its name or CID is another's. (nullable) (transfer
- * full) */
-char *berth_manager_find_double(BerthManager *manager, const BerthVmRecord *record);
+/* What keeps a record found on disk from being @self's (nullable), or a VM's of its own: its name or CID is another's.
+ * (nullable) (transfer full) */
+char *berth_manager_find_double(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record);
+/* A broken VM becomes the one of @record, of the same id, whose members it takes. The caller has looked for doubles. */
+void berth_manager_mend(BerthManager *manager, BerthVm *vm, BerthVmRecord *record);
 /* A VM of the store, known from now on: its CID, ports and image are taken note of. (transfer full) @vm; told to the
  * observer. */
 void berth_manager_add(BerthManager *manager, BerthVm *vm);

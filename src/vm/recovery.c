@@ -129,6 +129,28 @@ static gboolean all_shown(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* Who has, or had, a process comes first: of a VM and its copy, which claim one name and one CID, it is the one that may
+ * not be shown as broken. */
+static gboolean has_runtime(const BerthManager *manager, const BerthStoredVm *stored)
+{
+    g_autofree char *path = g_build_filename(berth_manager_host(manager)->settings->runtime_dir, stored->id, NULL);
+    return g_file_test(path, G_FILE_TEST_IS_DIR);
+}
+
+static void adopt_found(Recovery *recovery, GHashTable *units, gboolean with_runtime, gboolean first_since_boot)
+{
+    for (guint i = 0; i < recovery->stored->len; i++) {
+        BerthStoredVm *stored = recovery->stored->pdata[i];
+        if (!stored || has_runtime(recovery->manager, stored) != with_runtime)
+            continue;
+        recovery->stored->pdata[i] = NULL;
+        g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
+        const char *state = units ? g_hash_table_lookup(units, unit) : NULL;
+        BerthVm *vm = berth_adopt(recovery->manager, stored, state && !g_str_equal(state, "inactive"));
+        restore_wanted(recovery, vm, first_since_boot);
+    }
+}
+
 static void units_listed(GHashTable *units, const GError *error, gpointer data)
 {
     Recovery *recovery = data;
@@ -137,13 +159,9 @@ static void units_listed(GHashTable *units, const GError *error, gpointer data)
     if (error)
         g_warning("systemd does not list its scopes (%s); the runtime directories alone tell what runs",
                   error->message);
-    while (recovery->stored->len > 0) {
-        BerthStoredVm *stored = g_ptr_array_steal_index_fast(recovery->stored, 0);
-        g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
-        const char *state = units ? g_hash_table_lookup(units, unit) : NULL;
-        BerthVm *vm = berth_adopt(manager, stored, state && !g_str_equal(state, "inactive"));
-        restore_wanted(recovery, vm, first);
-    }
+    adopt_found(recovery, units, TRUE, first);
+    adopt_found(recovery, units, FALSE, first);
+    g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
     end_orphans(recovery);
     /* After the looks at processes that are due, so that what ended long ago is never shown as running. */
     g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, all_shown, recovery, NULL);

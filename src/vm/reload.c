@@ -54,17 +54,24 @@ static gboolean update(Reload *reload, BerthVm *vm, BerthStoredVm *stored)
     BerthVmConfig *config = stored->record->config;
     if (!mended && same_config(vm->record->config, config))
         return FALSE;
+    g_autofree char *problem = mended ? berth_manager_find_double(reload->manager, vm, stored->record) : NULL;
+    if (problem) {
+        const gboolean is_news = !g_str_equal(vm->error_text, problem);
+        break_vm(vm, problem);
+        return is_news;
+    }
     if (!berth_manager_check_config(reload->manager, vm, config, &error)) {
         berth_vm_set_error(vm, error);
         return FALSE;
     }
-    if (mended) {
-        g_free(vm->record->incarnation);
-        vm->record->incarnation = g_strdup(stored->record->incarnation);
-        berth_vm_set_error(vm, NULL);
-        berth_vm_set_state(vm, vm->run ? BERTH_VM_RUNNING : BERTH_VM_STOPPED, "its definition was mended");
+    if (!mended) {
+        berth_manager_set_config(reload->manager, vm, g_steal_pointer(&stored->record->config));
+        return TRUE;
     }
-    berth_manager_set_config(reload->manager, vm, g_steal_pointer(&stored->record->config));
+    berth_manager_mend(reload->manager, vm, stored->record);
+    berth_vm_set_error(vm, NULL);
+    berth_vm_set_state(vm, vm->run ? BERTH_VM_RUNNING : BERTH_VM_STOPPED, "its definition was mended");
+    berth_adopt_ask_status(vm); /* it may be paused */
     return TRUE;
 }
 

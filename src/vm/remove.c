@@ -323,10 +323,13 @@ static gboolean may_be_removed(BerthVm *vm, GError **error)
 }
 
 /* Remove again: no harm, and an end to waiting. */
-static void remove_again(BerthVm *vm, BerthReply *reply)
+static void remove_again(BerthVm *vm, guint grace_seconds, uid_t uid, BerthReply *reply)
 {
     BerthRemoval *removal = vm->removal;
-    if (removal->marking) {
+    /* Whether there still is a removal to promise is being written: the answer waits for that. */
+    if (removal->marking || removal->unmarking) {
+        removal->again_grace = grace_seconds;
+        removal->again_uid = uid;
         g_ptr_array_add(removal->waiters, reply);
         return;
     }
@@ -339,7 +342,7 @@ void berth_vm_remove(BerthVm *vm, guint grace_seconds, uid_t uid, BerthReply *re
 {
     g_autoptr(GError) error = NULL;
     if (vm->removal) {
-        remove_again(vm, reply);
+        remove_again(vm, grace_seconds, uid, reply);
         return;
     }
     if (!may_be_removed(vm, &error)) {
@@ -368,6 +371,15 @@ void berth_vm_resume_removal(BerthVm *vm, const BerthRemovalIntent *intent)
 
 /* Taking it back */
 
+void berth_removal_guest_paused(BerthVm *vm, gboolean paused)
+{
+    BerthRemoval *removal = vm->removal;
+    if (vm->state != BERTH_VM_REMOVING || !removal)
+        return;
+    if (removal->before == BERTH_VM_RUNNING || removal->before == BERTH_VM_PAUSED)
+        removal->before = paused ? BERTH_VM_PAUSED : BERTH_VM_RUNNING;
+}
+
 static BerthVmState state_to_go_back_to(const BerthVm *vm, BerthVmState before)
 {
     if (before == BERTH_VM_BROKEN || before == BERTH_VM_EXITED || before == BERTH_VM_STOPPED)
@@ -380,9 +392,15 @@ static BerthVmState state_to_go_back_to(const BerthVm *vm, BerthVmState before)
 static void back_to_life(BerthVm *vm)
 {
     BerthVmState state = state_to_go_back_to(vm, vm->removal->before);
+    g_autoptr(GPtrArray) again = g_steal_pointer(&vm->removal->waiters);
+    guint grace_seconds = vm->removal->again_grace;
+    uid_t uid = vm->removal->again_uid;
     g_clear_pointer(&vm->removal, berth_removal_free);
     berth_vm_set_state(vm, state, "CancelRemoval");
     berth_vm_changed(vm, BERTH_ASPECT_REMOVAL | BERTH_ASPECT_WANTED);
+    /* Who asked for its removal while the earlier one was taken back means it: that is a new one. */
+    while (again->len > 0)
+        berth_vm_remove(vm, grace_seconds, uid, g_ptr_array_steal_index(again, 0));
 }
 
 typedef struct {
@@ -410,6 +428,7 @@ static void unmarked(BerthVm *vm, gpointer data, const GError *error)
     if (error) {
         berth_vm_set_error(vm, error);
         /* Its grace time may have passed meanwhile. */
+        berth_replies_return(vm->removal->waiters, NULL);
         if (!vm->removal->timer)
             enter(vm, BERTH_PHASE_STOPPING);
     } else {

@@ -20,7 +20,9 @@ struct BerthRemoval {
     guint timer; /* grace, or the next attempt */
     BerthRemovalIntent intent;
     BerthVmState before; /* the state that CancelRemoval goes back to, where its processes still are as they were */
-    GPtrArray *waiters;  /* (element-type BerthReply): callers of Remove while the marker is written */
+    GPtrArray *waiters;  /* (element-type BerthReply): callers of Remove while the marker is written or taken back */
+    guint again_grace;   /* what the last of those wants that came while it was taken back */
+    uid_t again_uid;
     struct BerthSystemdCall *call;
 };
 
@@ -41,6 +43,9 @@ void berth_vm_resume_removal(BerthVm *vm, const BerthRemovalIntent *intent);
 
 /* Something a removal may be waiting for has happened; nothing where there is none. */
 void berth_removal_poke(BerthVm *vm);
+
+/* The guest was paused or goes on: what CancelRemoval goes back to. Nothing where nothing is being removed. */
+void berth_removal_guest_paused(BerthVm *vm, gboolean paused);
 
 /* Its processes take longer than they should: what is visible of the removal is brought up to date. */
 void berth_vm_end_delayed(BerthVm *vm);

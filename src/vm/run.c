@@ -60,9 +60,9 @@ static void something_happened(gpointer data)
 static void qemu_died(gpointer data)
 {
     BerthRun *run = data;
-    /* The keeper now writes its record and ends. One that hangs, or helpers that linger, are killed. */
-    if (!run->ending)
-        berth_run_end(run, FALSE);
+    /* The keeper now writes its record and ends. One that hangs, or helpers that linger, are killed, and what patience
+     * was left for QEMU is not theirs. */
+    berth_run_end(run, FALSE);
     berth_run_look(run);
 }
 
@@ -75,7 +75,11 @@ static void keeper_died(gpointer data)
                         "The keeper process %d has ended; the guest runs on without it, and how it "
                         "ends will not be known in full",
                         (int) run->keeper_pid);
-        berth_vm_set_error(run->vm, error);
+        /* Why a VM can't be loaded is the more urgent word. */
+        if (run->vm->state == BERTH_VM_BROKEN)
+            berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+        else
+            berth_vm_set_error(run->vm, error);
     }
     berth_run_look(run);
 }
@@ -266,6 +270,12 @@ static void monitor_ready(gpointer data)
         run->on_ready(run->vm);
 }
 
+static void monitor_late_answer(gpointer data)
+{
+    BerthRun *run = data;
+    berth_vm_set_responsive(run->vm, TRUE);
+}
+
 static void monitor_event(const char *name, JsonObject *arguments, gpointer data)
 {
     BerthRun *run = data;
@@ -299,6 +309,7 @@ static void monitor_closed(const GError *error, gpointer data)
 static const BerthQmpHandler monitor_handler = {
     .ready = monitor_ready,
     .event = monitor_event,
+    .late_answer = monitor_late_answer,
     .closed = monitor_closed,
 };
 

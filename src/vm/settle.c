@@ -133,4 +133,6 @@ void berth_vm_guest_event(BerthVm *vm, const char *name, JsonObject *arguments)
         berth_vm_set_state(vm, BERTH_VM_PAUSED, "QEMU paused the guest");
     else if (g_str_equal(name, "RESUME") && vm->state == BERTH_VM_PAUSED)
         berth_vm_set_state(vm, BERTH_VM_RUNNING, "QEMU resumed the guest");
+    else if (g_str_equal(name, "STOP") || g_str_equal(name, "RESUME"))
+        berth_removal_guest_paused(vm, g_str_equal(name, "STOP"));
 }

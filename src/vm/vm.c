@@ -131,12 +131,16 @@ void berth_vm_set_responsive(BerthVm *vm, gboolean responsive)
 
 gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
 {
-    if (!berth_vm_state_allows(vm->state, method, vm->record->name, error))
+    /* There is no guest to ask, but a start to come that is to be called off. */
+    const gboolean calls_off = method == BERTH_METHOD_SHUTDOWN && vm->restart_timer != 0;
+    if (!calls_off && !berth_vm_state_allows(vm->state, method, vm->record->name, error))
         return FALSE;
     /* Reading and opening disturb nothing; a removal waits for what is in flight. */
     if (method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_LOG || method == BERTH_METHOD_REMOVE)
         return TRUE;
-    const char *busy_with = vm->removal && vm->state != BERTH_VM_REMOVING ? "Remove" : vm->busy_with;
+    /* PowerOff is the way out where QEMU lets a command hang: it ends that too. */
+    const char *in_flight = method == BERTH_METHOD_POWER_OFF ? NULL : vm->busy_with;
+    const char *busy_with = vm->removal && vm->state != BERTH_VM_REMOVING ? "Remove" : in_flight;
     if (busy_with) {
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_BUSY, "%s of VM \"%s\" is under way; try again when it has ended",
                     busy_with, vm->record->name);

@@ -140,6 +140,19 @@ FixtureCall *scripted_begin(Fixture *fixture, const char *path, const char *meth
     return fixture_begin(fixture, path, BERTH_IFACE_VM, method, no_options());
 }
 
+void scripted_start(Fixture *fixture, const char *path)
+{
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    fixture_vm(fixture, path, "Start");
+    for (gboolean told = FALSE; !told;) {
+        guint seen = recorder_changes(recorder, "State");
+        g_autofree char *states = recorder_words(recorder, "State");
+        told = g_str_has_suffix(states, "running");
+        if (!told)
+            AWAIT(recorder_changes(recorder, "State") > seen);
+    }
+}
+
 void scripted_succeeds(FixtureCall *call)
 {
     g_autoptr(FixtureCall) taken = call;

@@ -159,6 +159,7 @@ void fake_unit_unload(FakeUnit *unit)
     (void) test_cgroup_remove(unit->cgroup);
     g_hash_table_remove(fake->units, name);
     fake_systemd_emit(fake, "UnitRemoved", g_variant_new("(so)", name, path));
+    g_main_context_wakeup(NULL); /* for a test that awaits it */
 }
 
 static void unit_ended(FakeUnit *unit, const char *state)

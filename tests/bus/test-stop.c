@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "scripted.h"
+#include "src/core/names.h"
+
+/* How a VM's processes end: asked to, made to, by themselves; and what follows. */
+
+static char *running(Fixture *fixture, const char *config, const char *script)
+{
+    char *path = scripted_vm_with(fixture, "web", config, script);
+    scripted_start(fixture, path);
+    return path;
+}
+
+static pid_t qemu_of(Fixture *fixture, const char *path)
+{
+    pid_t pid = (pid_t) fixture_get_uint(fixture, path, "PID");
+    g_assert_cmpint(pid, >, 0);
+    return pid;
+}
+
+/* Of the PIDs in the scope, the parent of QEMU. */
+static pid_t keeper_of(Fixture *fixture, const char *path)
+{
+    g_autofree char *file = g_strdup_printf("/proc/%d/stat", qemu_of(fixture, path));
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    int parent = 0;
+    g_assert_cmpint(sscanf(strrchr(text, ')') + 1, " %*c %d", &parent), ==, 1);
+    return parent;
+}
+
+static int pidfd_of(pid_t pid)
+{
+    int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+    g_assert_cmpint(pidfd, >=, 0);
+    return pidfd;
+}
+
+static gboolean is_dead(int pidfd)
+{
+    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) == 1;
+}
+
+/* Stands for good: no process, and who asked for it is believed after a restart of the daemon too. */
+static void assert_stopped(Fixture *fixture, const char *path, const char *reason)
+{
+    scripted_assert_string(fixture, path, "State", "stopped");
+    scripted_assert_string(fixture, path, "ExitReason", reason);
+    scripted_assert_wanted(fixture, path, FALSE);
+    scripted_assert_nobody(fixture, path);
+}
+
+static gint32 exit_status(Fixture *fixture, const char *path)
+{
+    g_autoptr(GVariant) value = fixture_get(fixture, path, BERTH_IFACE_VM, "ExitStatus");
+    return g_variant_get_int32(value);
+}
+
+/* Shutdown */
+
+static void test_shutdown(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on system_powerdown wait go");
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    FixtureCall *call = scripted_begin(fixture, path, "Shutdown");
+    scripted_await(fixture, "web", "qmp system_powerdown", 1);
+    g_assert_false(call->done); /* the guest has not been asked yet */
+    scripted_assert_wanted(fixture, path, FALSE);
+    scripted_touch(fixture, "go");
+    scripted_succeeds(call);
+    fixture_await_state(fixture, path, "stopped");
+    AWAIT(recorder_changes(recorder, "State") > 0); /* both may come in one signal */
+    g_autofree char *states = recorder_words(recorder, "State");
+    g_assert_true(g_str_has_prefix(states, "stop"));
+    assert_stopped(fixture, path, "host-stop");
+    g_assert_cmpint(exit_status(fixture, path), ==, 0);
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp quit"), ==, 0);
+}
+
+/* PowerOffTimeoutSec is long here: it has no say in how long a guest may take. */
+static void test_shutdown_ignored(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on system_powerdown ignore");
+    pid_t pid = qemu_of(fixture, path);
+    fixture_vm(fixture, path, "Shutdown");
+    fixture_await_state(fixture, path, "stopping");
+    fixture_await_state(fixture, path, "running");
+    scripted_assert_last_error(fixture, path, "did not power down");
+    g_assert_cmpint(qemu_of(fixture, path), ==, pid);
+    g_assert_cmpint(kill(pid, 0), ==, 0);
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop");
+    scripted_assert_last_error(fixture, path, "");
+}
+
+static void test_shutdown_again(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "once system_powerdown ignore");
+    fixture_vm(fixture, path, "Shutdown");
+    scripted_assert_string(fixture, path, "State", "stopping");
+    fixture_vm(fixture, path, "Shutdown");
+    fixture_await_state(fixture, path, "stopped");
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 2);
+    assert_stopped(fixture, path, "host-stop");
+}
+
+static void test_shutdown_refused(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on system_powerdown refuse no button");
+    fixture_vm_fails(fixture, path, "Shutdown", "WrongState", "no button");
+    scripted_assert_string(fixture, path, "State", "running");
+    fixture_vm(fixture, path, "PowerOff");
+}
+
+/* PowerOff */
+
+static void test_quit(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", NULL);
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop");
+    g_assert_cmpint(exit_status(fixture, path), ==, 0);
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp quit"), ==, 1);
+    fixture_vm(fixture, path, "PowerOff"); /* no harm */
+}
+
+static void test_quit_ignored(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on quit ignore");
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop");
+    g_assert_cmpint(exit_status(fixture, path), ==, SIGKILL);
+}
+
+static void test_power_off_stopped_process(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", NULL);
+    kill(qemu_of(fixture, path), SIGSTOP);
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop");
+}
+
+static void test_power_off_during_shutdown(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on system_powerdown ignore");
+    fixture_vm(fixture, path, "Shutdown");
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop");
+}
+
+static pid_t child_of_qemu(Fixture *fixture)
+{
+    scripted_await(fixture, "web", "child", 1);
+    g_autofree char *log = scripted_log(fixture, "web");
+    return (pid_t) g_ascii_strtoll(strstr(log, "child ") + strlen("child "), NULL, 10);
+}
+
+/* A helper that ignores SIGTERM is dead before the answer, and no patience meant for QEMU is spent on it. */
+static void power_off_with_child(Fixture *fixture, gboolean kill_keeper)
+{
+    g_autofree char *path = running(fixture, "{}", "on ready fork-child");
+    int child = pidfd_of(child_of_qemu(fixture));
+    if (kill_keeper) {
+        kill(keeper_of(fixture, path), SIGKILL);
+        scripted_await_last_error(fixture, path, "keeper");
+    }
+    scripted_succeeds(scripted_begin(fixture, path, "PowerOff"));
+    g_assert_true(is_dead(child));
+    assert_stopped(fixture, path, "host-stop");
+    close(child);
+}
+
+static void test_child(Fixture *fixture, gconstpointer unused)
+{
+    power_off_with_child(fixture, FALSE);
+}
+
+static void test_child_without_keeper(Fixture *fixture, gconstpointer unused)
+{
+    power_off_with_child(fixture, TRUE);
+}
+
+/* systemd does not answer: the daemon kills by the cgroup itself. */
+static void test_systemd_silent(Fixture *fixture, gconstpointer unused)
+{
+    FakeService *service = fake_systemd_service(fixture->systemd);
+    fake_service_hold(service, "KillUnit");
+    power_off_with_child(fixture, TRUE);
+    g_assert_cmpuint(fake_service_count(service, "KillUnit"), >, 0);
+    fake_service_release(service, "KillUnit");
+}
+
+static void test_systemd_gone(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on ready fork-child\non quit ignore");
+    FakeService *service = fake_systemd_service(fixture->systemd);
+    fake_service_vanish(service);
+    scripted_succeeds(scripted_begin(fixture, path, "PowerOff"));
+    assert_stopped(fixture, path, "host-stop");
+    fake_service_come_back(service);
+}
+
+static void test_keeper_killed(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", NULL);
+    pid_t pid = qemu_of(fixture, path);
+    kill(keeper_of(fixture, path), SIGKILL);
+    scripted_await_last_error(fixture, path, "keeper");
+    scripted_assert_string(fixture, path, "State", "running");
+    g_assert_cmpint(kill(pid, 0), ==, 0);
+    fixture_vm(fixture, path, "Pause");
+    fixture_vm(fixture, path, "Resume");
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop");
+    g_assert_cmpint(exit_status(fixture, path), ==, -1); /* nobody is left who knows it */
+    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);  /* systemd sees the end of the scope a moment later */
+    fixture_vm(fixture, path, "Start");
+    kill(keeper_of(fixture, path), SIGKILL);
+    scripted_await_last_error(fixture, path, "keeper");
+    kill(qemu_of(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "exited");
+    scripted_assert_string(fixture, path, "ExitReason", "lost");
+}
+
+/* How it ended. */
+typedef struct {
+    const char *script; /* on the file "go", or NULL */
+    int signal;         /* to QEMU, 0 for none */
+    gboolean stop_unit; /* systemctl stop */
+    const char *state, *reason;
+    gint32 status;
+    gboolean wanted;
+    const char *words; /* in LastError */
+} End;
+
+static const End ends[] = {
+    {"on file go shutdown", 0, FALSE, "stopped", "guest-shutdown", 0, FALSE, ""},
+    {"on file go panic", 0, FALSE, "exited", "guest-panic", 1 << 8, TRUE, "panicked"},
+    {"on file go crash 11", 0, FALSE, "exited", "crashed", SIGSEGV, TRUE, "signal 11"},
+    {"on file go exit 7 out of luck", 0, FALSE, "exited", "crashed", 7 << 8, TRUE, "out of luck"},
+    {NULL, SIGKILL, FALSE, "exited", "killed", SIGKILL, TRUE, "signal 9"},
+    {NULL, 0, TRUE, "stopped", "host-stop", 0, TRUE, ""},
+};
+
+static void stop_unit(Fixture *fixture, const char *unit)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
+        fixture->client, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+        "StopUnit", g_variant_new("(ss)", unit, "replace"), NULL, G_DBUS_CALL_FLAGS_NONE, FIXTURE_CALL_MSEC, NULL,
+        &error);
+    g_assert_no_error(error);
+}
+
+static void wake_up(gpointer unused)
+{
+    g_main_context_wakeup(NULL);
+}
+
+static void bring_about(Fixture *fixture, const char *unit, pid_t pid, const End *end)
+{
+    g_autofree char *cgroup = fake_systemd_cgroup(fixture->systemd, unit);
+    GSource *watch = test_cgroup_watch(cgroup, NULL, wake_up, NULL);
+    if (end->script)
+        scripted_touch(fixture, "go");
+    if (end->signal)
+        kill(pid, end->signal);
+    if (end->stop_unit)
+        stop_unit(fixture, unit);
+    AWAIT(test_cgroup_is_empty(cgroup));
+    g_source_destroy(watch);
+    g_source_unref(watch);
+}
+
+static void end_it(Fixture *fixture, const End *end, gboolean daemon_is_down)
+{
+    /* The core flag of a wait status is the machine's affair. */
+    g_autofree char *path = running(fixture, "{}", end->script);
+    g_autofree char *unit = fixture_unit(fixture, path);
+    pid_t pid = qemu_of(fixture, path);
+    if (daemon_is_down)
+        fixture_stop_daemon(fixture, SIGKILL);
+    bring_about(fixture, unit, pid, end);
+    if (daemon_is_down) {
+        fixture_start_daemon(fixture);
+        scripted_assert_string(fixture, path, "State", end->state); /* never shown as running */
+    }
+    fixture_await_state(fixture, path, end->state);
+    scripted_assert_string(fixture, path, "ExitReason", end->reason);
+    g_assert_cmpint(exit_status(fixture, path) & ~0x80, ==, end->status);
+    fixture_await_property(fixture, path, "WantRunning", g_variant_new_boolean(end->wanted));
+    scripted_assert_last_error(fixture, path, end->words);
+    scripted_assert_nobody(fixture, path);
+}
+
+#define END(name, number)                                                                                              \
+    static void test_end_##name(Fixture *fixture, gconstpointer unused)                                                \
+    {                                                                                                                  \
+        end_it(fixture, &ends[number], FALSE);                                                                         \
+    }                                                                                                                  \
+    static void test_end_unseen_##name(Fixture *fixture, gconstpointer unused)                                         \
+    {                                                                                                                  \
+        end_it(fixture, &ends[number], TRUE);                                                                          \
+    }
+END(guest_shutdown, 0)
+END(guest_panic, 1)
+END(crashed, 2)
+END(failed, 3)
+END(killed, 4)
+END(host_stop, 5)
+
+/* Pause, Resume, Reset */
+
+static void test_pause(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    fixture_vm(fixture, path, "Pause");
+    scripted_assert_string(fixture, path, "State", "paused");
+    fixture_vm_fails(fixture, path, "Pause", "WrongState", "paused");
+    fixture_vm(fixture, path, "Reset");
+    scripted_assert_string(fixture, path, "State", "paused");
+    fixture_vm(fixture, path, "Resume");
+    scripted_assert_string(fixture, path, "State", "running");
+    fixture_vm_fails(fixture, path, "Resume", "WrongState", "web");
+    AWAIT(recorder_changes(recorder, "State") == 2);
+    g_autofree char *states = recorder_words(recorder, "State");
+    g_assert_cmpstr(states, ==, "paused running");
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_reset"), ==, 1);
+    fixture_vm(fixture, path, "Pause");
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop");
+}
+
+static void test_refused(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on stop refuse not now");
+    fixture_vm_fails(fixture, path, "Pause", "WrongState", "not now");
+    scripted_assert_string(fixture, path, "State", "running");
+}
+
+/* The monitor hangs: the call has an end, and everybody sees it; its late answer shows that it is back. */
+static void test_hung(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on system_reset wait go\non system_reset ignore");
+    FixtureCall *reset = scripted_begin(fixture, path, "Reset");
+    scripted_await(fixture, "web", "qmp system_reset", 1);
+    fixture_vm_fails(fixture, path, "Pause", "Busy", "Reset");
+    scripted_fails(reset, "Cancelled", "did not answer");
+    fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(FALSE));
+    scripted_touch(fixture, "go");
+    fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
+    scripted_assert_string(fixture, path, "State", "running");
+}
+
+/* PowerOff does not wait for a command that hangs. */
+static void test_power_off_hung(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on system_reset wait never");
+    FixtureCall *reset = scripted_begin(fixture, path, "Reset");
+    scripted_await(fixture, "web", "qmp system_reset", 1);
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop");
+    scripted_fails(reset, "Cancelled", "");
+}
+
+/* The monitor closes for a moment: the daemon comes back to it. */
+static void test_monitor_lost(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "once system_reset garbage");
+    FixtureCall *reset = scripted_begin(fixture, path, "Reset");
+    scripted_fails(reset, "Cancelled", "QMP");
+    scripted_await(fixture, "web", "qmp qmp_capabilities", 2);
+    fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
+    scripted_assert_string(fixture, path, "State", "running");
+    fixture_vm(fixture, path, "Pause");
+}
+
+/* Restarts */
+
+static void await_restart(Fixture *fixture, const char *path, guint n)
+{
+    fixture_await_property(fixture, path, "NRestarts", g_variant_new_uint32(n));
+    fixture_await_state(fixture, path, "running");
+}
+
+static void test_on_failure(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", NULL);
+    pid_t pid = qemu_of(fixture, path);
+    kill(pid, SIGKILL);
+    fixture_await_state(fixture, path, "exited");
+    gint64 began = g_get_monotonic_time();
+    scripted_assert_wanted(fixture, path, TRUE);
+    await_restart(fixture, path, 1);
+    /* A timer of whole seconds may be early by as much as GLib brings such together. */
+    gint64 took = g_get_monotonic_time() - began;
+    g_assert_cmpint(took, >, 500000);
+    g_assert_cmpint(qemu_of(fixture, path), !=, pid);
+    /* The second pause is longer. */
+    kill(qemu_of(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "exited");
+    began = g_get_monotonic_time();
+    await_restart(fixture, path, 2);
+    g_assert_cmpint(g_get_monotonic_time() - began, >, 1500000);
+    fixture_vm(fixture, path, "PowerOff");
+    g_assert_cmpuint(fixture_get_uint(fixture, path, "NRestarts"), ==, 0);
+}
+
+/* A restart that fails is tried again after the next pause. */
+static void test_restart_fails(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", NULL);
+    scripted_write(fixture, "web", "on start exit 1 not yet");
+    kill(qemu_of(fixture, path), SIGKILL);
+    scripted_await_last_error(fixture, path, "not yet");
+    fixture_await_state(fixture, path, "exited");
+    scripted_assert_wanted(fixture, path, TRUE);
+    scripted_write(fixture, "web", NULL);
+    await_restart(fixture, path, 2);
+    scripted_assert_last_error(fixture, path, "");
+}
+
+static void test_guest_shutdown_is_no_failure(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", "on file go shutdown");
+    scripted_touch(fixture, "go");
+    fixture_await_state(fixture, path, "stopped");
+    fixture_await_property(fixture, path, "WantRunning", g_variant_new_boolean(FALSE));
+    await_silence(2500);
+    assert_stopped(fixture, path, "guest-shutdown");
+    g_assert_cmpuint(fixture_get_uint(fixture, path, "NRestarts"), ==, 0);
+}
+
+static void test_always(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{'restart': <'always'>}", "on file go shutdown");
+    scripted_write(fixture, "web", NULL);
+    scripted_touch(fixture, "go");
+    fixture_await_state(fixture, path, "exited");
+    await_restart(fixture, path, 1);
+    scripted_assert_wanted(fixture, path, TRUE);
+    fixture_vm(fixture, path, "Shutdown"); /* wins over the policy */
+    fixture_await_state(fixture, path, "stopped");
+    await_silence(2500);
+    assert_stopped(fixture, path, "host-stop");
+}
+
+static void test_no_restart(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{'restart': <'no'>}", NULL);
+    kill(qemu_of(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "exited");
+    await_silence(2500);
+    scripted_assert_string(fixture, path, "State", "exited");
+    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
+}
+
+/* A restart is due; @method ends that. */
+static void end_restart(Fixture *fixture, const char *method)
+{
+    g_autofree char *path = running(fixture, "{'restart': <'always'>}", NULL);
+    kill(qemu_of(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "exited");
+    fixture_vm(fixture, path, method);
+    scripted_assert_string(fixture, path, "State", "stopped");
+    scripted_assert_wanted(fixture, path, FALSE);
+    await_silence(2500);
+    scripted_assert_string(fixture, path, "State", "stopped");
+    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
+}
+
+static void test_restart_and_power_off(Fixture *fixture, gconstpointer unused)
+{
+    end_restart(fixture, "PowerOff");
+}
+
+static void test_restart_and_shutdown(Fixture *fixture, gconstpointer unused)
+{
+    end_restart(fixture, "Shutdown");
+}
+
+static void test_restart_and_remove(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{'restart': <'always'>}", NULL);
+    kill(qemu_of(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "exited");
+    scripted_remove(fixture, path, "{'grace-seconds': <uint32 600>}");
+    await_silence(2500);
+    scripted_assert_string(fixture, path, "State", "removing");
+    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
+    fixture_vm(fixture, path, "CancelRemoval"); /* nor does it come back to life by itself then */
+    await_silence(2500);
+    scripted_assert_string(fixture, path, "State", "exited");
+}
+
+#define ADD(path, func) SCRIPTED_ADD("/stop/" path, "", func)
+#define ADD_PATIENT(path, func) SCRIPTED_ADD("/stop/" path, "PowerOffTimeoutSec=60", func)
+#define ADD_END(name)                                                                                                  \
+    ADD("end/" #name, test_end_##name);                                                                                \
+    ADD("end-unseen/" #name, test_end_unseen_##name)
+
+static void add_ends(void)
+{
+    ADD_END(guest_shutdown);
+    ADD_END(guest_panic);
+    ADD_END(crashed);
+    ADD_END(failed);
+    ADD_END(killed);
+    ADD_END(host_stop);
+}
+
+static void add_restarts(void)
+{
+    ADD("restart/on-failure", test_on_failure);
+    ADD("restart/fails", test_restart_fails);
+    ADD("restart/guest-shutdown", test_guest_shutdown_is_no_failure);
+    ADD("restart/always", test_always);
+    ADD("restart/no", test_no_restart);
+    ADD("restart/power-off", test_restart_and_power_off);
+    ADD("restart/shutdown", test_restart_and_shutdown);
+    ADD("restart/remove", test_restart_and_remove);
+}
+
+static void add(void)
+{
+    ADD("shutdown/asked", test_shutdown);
+    SCRIPTED_ADD("/stop/shutdown/ignored", "ShutdownTimeoutSec=500ms\nPowerOffTimeoutSec=60", test_shutdown_ignored);
+    ADD("shutdown/again", test_shutdown_again);
+    ADD("shutdown/refused", test_shutdown_refused);
+    ADD("power-off/quit", test_quit);
+    ADD("power-off/quit-ignored", test_quit_ignored);
+    ADD("power-off/stopped-process", test_power_off_stopped_process);
+    ADD("power-off/during-shutdown", test_power_off_during_shutdown);
+    ADD("power-off/hung", test_power_off_hung);
+    ADD_PATIENT("power-off/child", test_child);
+    ADD_PATIENT("power-off/child-without-keeper", test_child_without_keeper);
+    ADD("power-off/systemd-silent", test_systemd_silent);
+    ADD("power-off/systemd-gone", test_systemd_gone);
+    ADD("keeper-killed", test_keeper_killed);
+    add_ends();
+    ADD("pause/done", test_pause);
+    ADD("pause/refused", test_refused);
+    ADD("hung", test_hung);
+    ADD("monitor-lost", test_monitor_lost);
+    add_restarts();
+}
+
+int main(int argc, char **argv)
+{
+    return scripted_main(argc, argv, add);
+}
