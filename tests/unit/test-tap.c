@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <glib.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <sched.h>
 #include <string.h>
@@ -133,9 +134,23 @@ static void test_several(void)
     in_own_network(check_several);
 }
 
+/* One of our name that somebody made to last is left alone. */
+static void make_persistent_tap(const char *name)
+{
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    g_strlcpy(request.ifr_name, name, sizeof request.ifr_name);
+    g_assert_cmpint(ioctl(fd, TUNSETIFF, &request), ==, 0);
+    g_assert_cmpint(ioctl(fd, TUNSETPERSIST, 1), ==, 0);
+    close(fd);
+}
+
 static void check_refused(void)
 {
+    g_autofree char *taken = berth_tap_name(OTHER_ID, 0);
+    make_persistent_tap(taken);
     make_bridge("berth-br", 1500);
+    assert_fails(OTHER_ID, "berth-br", "busy");
     assert_fails(ID, "absent", "no bridge \"absent\"");
     assert_fails(ID, "lo", "\"lo\"");
     g_assert_cmpint(setresuid(65534, 65534, 65534), ==, 0);
