@@ -85,6 +85,8 @@ static void vm_added(BerthVm *vm, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_vm_path(vm);
+    /* All of its properties are in this signal: there is nothing left to announce. */
+    g_hash_table_remove(bus->dirty, path);
     if (bus->connection)
         sd_bus_emit_object_added(bus->connection, path);
 }

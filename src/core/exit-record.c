@@ -164,7 +164,8 @@ static const struct {
     BerthExitReason reason;
 } judgments[] = {
     {END_KILL | END_TERM, CAUSE_ANY, YES, EITHER, BERTH_EXIT_HOST_STOP},
-    {END_CLEAN, CAUSE_PANIC, EITHER, EITHER, BERTH_EXIT_GUEST_PANIC},
+    /* -action panic=exit-failure makes QEMU's status 1 out of it. */
+    {END_CLEAN | END_STATUS, CAUSE_PANIC, EITHER, EITHER, BERTH_EXIT_GUEST_PANIC},
     {END_CLEAN, CAUSE_ERROR, EITHER, YES, BERTH_EXIT_CRASHED},
     {END_CLEAN, CAUSE_ERROR, EITHER, NO, BERTH_EXIT_START_FAILED},
     {END_CLEAN, CAUSE_ANY, YES, EITHER, BERTH_EXIT_HOST_STOP},
@@ -192,8 +193,6 @@ BerthExitReason berth_exit_record_judge(const BerthExitRecord *record, gboolean 
 
 static char *describe_clean(const BerthExitRecord *record)
 {
-    if (cause_of(record) == CAUSE_PANIC)
-        return g_strdup("The guest's kernel panicked");
     for (guint i = 0; i < G_N_ELEMENTS(causes); i++)
         if (g_str_equal(causes[i].reason, record->reason))
             return g_strdup(causes[i].words);
@@ -207,6 +206,8 @@ char *berth_exit_record_describe(const BerthExitRecord *record)
     if (WIFSIGNALED(record->wait_status)) {
         int number = WTERMSIG(record->wait_status);
         what = g_strdup_printf("QEMU was killed by signal %d (%s)", number, g_strsignal(number));
+    } else if (cause_of(record) == CAUSE_PANIC) {
+        return g_strdup("The guest's kernel panicked");
     } else if (WEXITSTATUS(record->wait_status) != 0) {
         what = g_strdup_printf("QEMU failed with status %d", WEXITSTATUS(record->wait_status));
     } else {

@@ -77,8 +77,24 @@ void berth_image_meta_free(BerthImageMeta *meta)
         berth_keys_free(&table, meta);
 }
 
+/* A GVariant can't even be made of anything else. */
+static gboolean is_utf8(const BerthImageMeta *meta, GError **error)
+{
+    const char *const given[] = {meta->name, meta->description, meta->version, meta->cmdline};
+    for (guint i = 0; i < G_N_ELEMENTS(given); i++) {
+        if (g_utf8_validate(given[i], -1, NULL))
+            continue;
+        g_autofree char *quoted = berth_text_quote(given[i]);
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "%s is not valid UTF-8", quoted);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean berth_image_meta_check(const BerthImageMeta *meta, GError **error)
 {
+    if (!is_utf8(meta, error))
+        return FALSE;
     g_autoptr(BerthImageMeta) scratch = berth_keys_new(&table);
     g_autoptr(GVariant) all = g_variant_ref_sink(berth_keys_get(&table, meta));
     for (guint i = 0; i < N_GIVEN; i++) {

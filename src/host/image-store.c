@@ -182,7 +182,8 @@ static gboolean stage_and_publish(BerthImageStore *store, const char *staged, Be
 gboolean berth_image_store_import(BerthImageStore *store, BerthImageImport *import, GCancellable *cancellable,
                                   BerthImageProgress progress, gpointer data, GError **error)
 {
-    if (!check_store(store, error) || !berth_image_meta_check(import->meta, error))
+    if (!check_store(store, error) || !berth_vm_name_check(import->meta->name, error) ||
+        !berth_image_meta_check(import->meta, error))
         return FALSE;
     if (is_taken(store, import->meta->name))
         return name_taken(import->meta->name, error);

@@ -20,17 +20,30 @@ typedef struct {
     void (*succeeded)(BerthVm *vm);
 } Command;
 
+/* (transfer full) (nullable): what the monitor says, as the contract has it: QEMU refuses what its guest's state does not
+ * allow, and a monitor that ends takes the answer along. */
+static GError *contract_error(const BerthVm *vm, const char *method, const GError *error)
+{
+    if (!error || error->domain != BERTH_QMP_ERROR)
+        return error ? g_error_copy(error) : NULL;
+    BerthError code = error->code == BERTH_QMP_ERROR_REFUSED ? BERTH_ERROR_WRONG_STATE
+                      : error->code == BERTH_QMP_ERROR_FULL  ? BERTH_ERROR_BUSY
+                                                             : BERTH_ERROR_CANCELLED;
+    return g_error_new(BERTH_ERROR, code, "%s of VM \"%s\" failed: %s", method, berth_vm_name(vm), error->message);
+}
+
 static void command_done(JsonNode *result, const GError *error, gpointer data)
 {
     Command *command = data;
     BerthVm *vm = command->vm;
+    g_autoptr(GError) failure = contract_error(vm, command->method, error);
     if (vm->busy_with == command->method)
         vm->busy_with = NULL;
     if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED) && vm->run && vm->run->qmp)
         berth_vm_set_responsive(vm, FALSE);
     if (!error && command->succeeded)
         command->succeeded(vm);
-    berth_reply_return(&command->reply, error);
+    berth_reply_return(&command->reply, failure);
     berth_vm_unref(vm);
     g_free(command);
 }

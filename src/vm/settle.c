@@ -115,12 +115,20 @@ static void guest_shuts_down(BerthVm *vm, JsonObject *arguments)
         berth_vm_set_state(vm, BERTH_VM_STOPPING, "the guest powers itself down");
 }
 
+/* QEMU tells of its power button before it answers who pressed it: that may be our own Shutdown, whose deadline is another
+ * than that of systemd's stop. */
+static void power_button_pressed(BerthVm *vm)
+{
+    gboolean ours = g_strcmp0(vm->busy_with, "Shutdown") == 0;
+    berth_vm_begin_shutdown(vm, !ours, ours ? "Shutdown" : "the guest was asked to power down");
+}
+
 void berth_vm_guest_event(BerthVm *vm, const char *name, JsonObject *arguments)
 {
     if (g_str_equal(name, "SHUTDOWN"))
         guest_shuts_down(vm, arguments);
     else if (g_str_equal(name, "POWERDOWN") && vm->state == BERTH_VM_RUNNING)
-        berth_vm_begin_shutdown(vm, TRUE, "the guest was asked to power down");
+        power_button_pressed(vm);
     else if (g_str_equal(name, "STOP") && vm->state == BERTH_VM_RUNNING)
         berth_vm_set_state(vm, BERTH_VM_PAUSED, "QEMU paused the guest");
     else if (g_str_equal(name, "RESUME") && vm->state == BERTH_VM_PAUSED)

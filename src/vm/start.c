@@ -170,7 +170,7 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
     if (!vm->start || vm->start->failure || !vm->run || g_error_matches(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED))
         return;
     if (error) {
-        fail(vm, error);
+        fail_with(vm, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), error->message);
         return;
     }
     JsonObject *status = result && JSON_NODE_HOLDS_OBJECT(result) ? json_node_get_object(result) : NULL;
@@ -270,6 +270,9 @@ static void scope_started(const GError *error, gpointer data)
     BerthVm *vm = data;
     BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
     if (error) {
+        /* Somebody else's scope bears the name: undoing our start must not stop that one. */
+        if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_BUSY) && vm->start->scope_tries == 0)
+            vm->run->scope_asked = FALSE;
         fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not start %s: %s", vm->run->unit, error->message);
         return;
     }

@@ -279,6 +279,8 @@ static void leave_bus(gpointer data)
     FakeService *service = data;
     if (!service->connection)
         return;
+    /* What was answered has been answered. */
+    (void) g_dbus_connection_flush_sync(service->connection, NULL, NULL);
     (void) g_dbus_connection_close_sync(service->connection, NULL, NULL); /* the bus may be gone already */
     g_clear_object(&service->connection);
 }

@@ -133,12 +133,17 @@ void fixture_spawn_daemon(Fixture *fixture)
     fixture->child_watch = g_child_watch_add(fixture->daemon, on_daemon_end, fixture);
 }
 
+static void await_name(Fixture *fixture)
+{
+    AWAIT(fixture->owner || fixture->daemon == 0);
+    if (fixture->daemon == 0)
+        g_error("berthd ended with wait status %#x", (guint) fixture->daemon_status);
+}
+
 void fixture_start_daemon(Fixture *fixture)
 {
     fixture_spawn_daemon(fixture);
-    AWAIT(fixture->owner || fixture->daemon == 0);
-    if (fixture->daemon == 0)
-        g_error("berthd ended with wait status %#x instead of starting", (guint) fixture->daemon_status);
+    await_name(fixture);
 }
 
 void fixture_set_up(Fixture *fixture, gconstpointer data)
@@ -172,7 +177,7 @@ void fixture_restart_bus(Fixture *fixture)
     fake_service_come_back(fake_systemd_service(fixture->systemd));
     fake_service_come_back(fake_polkit_service(fixture->polkit));
     connect_client(fixture);
-    AWAIT(fixture->owner);
+    await_name(fixture);
 }
 
 static void assert_empty(const char *base, const char *name, const char *except)

@@ -59,15 +59,21 @@ static inline pid_t start_traced(TestFunc func, TestDir *dir)
     int status;
     g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
     g_assert_true(WIFSTOPPED(status));
+    g_assert_cmpint(ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), ==, 0);
     return pid;
 }
 
-/* To the next stop; FALSE where it has ended. */
+/* To the next entry or exit of a system call; FALSE where it has ended. Signals on the way are delivered. */
 static inline gboolean trace_on(pid_t pid, int *status)
 {
-    g_assert_cmpint(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), ==, 0);
-    g_assert_cmpint(waitpid(pid, status, 0), ==, pid);
-    return WIFSTOPPED(*status);
+    for (int signal_number = 0;; signal_number = WSTOPSIG(*status)) {
+        g_assert_cmpint(ptrace(PTRACE_SYSCALL, pid, NULL, signal_number), ==, 0);
+        g_assert_cmpint(waitpid(pid, status, 0), ==, pid);
+        if (!WIFSTOPPED(*status))
+            return FALSE;
+        if (WSTOPSIG(*status) == (SIGTRAP | 0x80))
+            return TRUE;
+    }
 }
 
 /* Runs @func in a child and kills it right after its @n-th system call, counted from 1. The call's effect is

@@ -147,6 +147,8 @@ static const Judgment judgments[] = {
     {EXITED(0), "some-later-word", FALSE, {F, G, H, H}},
     {EXITED(1), "", FALSE, {F, C, F, C}},
     {EXITED(1), "guest-shutdown", FALSE, {F, C, F, C}},
+    {EXITED(1), "guest-panic", TRUE, {P, P, P, P}},
+    {EXITED(1), "", TRUE, {P, P, P, P}},
     {EXITED(255), "host-qmp-quit", FALSE, {F, C, F, C}},
     {SIGKILL, "", FALSE, {F, K, H, H}},
     {SIGKILL, "host-qmp-quit", FALSE, {F, K, H, H}},
@@ -187,6 +189,7 @@ static void test_describe(void)
         {{.wait_status = EXITED(0)}, "QEMU ended without an error"},
         {{.reason = (char *) "guest-shutdown"}, "The guest shut itself down"},
         {{.reason = (char *) "guest-shutdown", .panicked = TRUE}, "The guest's kernel panicked"},
+        {{.wait_status = EXITED(1), .panicked = TRUE}, "The guest's kernel panicked"},
         {{.reason = (char *) "host-qmp-quit"}, "QEMU was told to quit"},
     };
 

@@ -290,6 +290,18 @@ static void test_deadline(Bed *bed, gconstpointer member)
     g_assert_no_error(bed->error);
 }
 
+/* Answered is answered: its deadline passes unheard, though the call is not freed yet. */
+static void test_deadline_after(Bed *bed, gconstpointer unused)
+{
+    begin_start(bed, -1, 400 * 1000);
+    BerthSystemdCall *call = g_steal_pointer(&bed->call);
+    AWAIT(bed->n_done == 1);
+    await_silence(500);
+    g_assert_cmpuint(bed->n_done, ==, 1);
+    g_assert_no_error(bed->error);
+    berth_systemd_call_free(&call);
+}
+
 static void test_kill(Bed *bed, gconstpointer unused)
 {
     bed->call = berth_systemd_kill(bed->systemd, UNIT, SIGKILL, LONG_USEC, on_done, bed);
@@ -496,6 +508,7 @@ int main(int argc, char **argv)
     ADD("refused", NULL, test_refused);
     ADD("deadline/reply", "StartTransientUnit", test_deadline);
     ADD("deadline/job", "JobRemoved", test_deadline);
+    ADD("deadline/after", NULL, test_deadline_after);
     ADD("kill", NULL, test_kill);
     ADD("stop", NULL, test_stop);
     ADD("status", NULL, test_status);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tests/lib/await.h"
+#include "tests/lib/fixture.h"
+#include "tests/lib/test-cgroup.h"
+
+/* The fixture with the scripted QEMU (tests/lib/fake-qemu.c says how it is steered) and short deadlines. */
+
+/* Adds a test whose berth.conf ends with @config ("" or keys of its section [VM]). */
+#define SCRIPTED_ADD(path, config, func) g_test_add(path, Fixture, config, scripted_set_up, func, fixture_tear_down)
+
+/* Everything but the daemon. */
+void scripted_prepare(Fixture *fixture, gconstpointer config);
+void scripted_set_up(Fixture *fixture, gconstpointer config);
+/* main() of such tests: skips all where something is missing. */
+int scripted_main(int argc, char **argv, void (*add)(void));
+
+/* A small VM; @script as fake-qemu has it, %NULL for a QEMU that behaves. (transfer full): its path */
+char *scripted_vm(Fixture *fixture, const char *name, const char *script);
+/* The same with more of a definition, in GVariant's text form: "{'restart': <'always'>}" */
+char *scripted_vm_with(Fixture *fixture, const char *name, const char *config, const char *script);
+/* For the next start. */
+void scripted_write(Fixture *fixture, const char *name, const char *script);
+/* Makes a file that rules wait for. */
+void scripted_touch(Fixture *fixture, const char *file);
+/* How often QEMU of @name wrote this line, or one that begins so. */
+guint scripted_count(Fixture *fixture, const char *name, const char *line);
+void scripted_await(Fixture *fixture, const char *name, const char *line, guint count);
+/* Everything that it wrote. (transfer full) */
+char *scripted_log(Fixture *fixture, const char *name);
+
+/* A method of a VM without options, under way. */
+FixtureCall *scripted_begin(Fixture *fixture, const char *path, const char *method);
+/* Waits for its answer: it went well. Takes @call. */
+void scripted_succeeds(FixtureCall *call);
+/* It failed so; names as fixture_call_fails() has them. Takes @call. */
+void scripted_fails(FixtureCall *call, const char *error_name, const char *words);
+
+/* Paths. (transfer full) */
+char *scripted_vm_dir(Fixture *fixture, const char *path);
+char *scripted_vm_file(Fixture *fixture, const char *path, const char *file);
+char *scripted_runtime_dir(Fixture *fixture, const char *path);
+/* The cgroup of its scope. */
+char *scripted_cgroup(Fixture *fixture, const char *path);
+
+/* What is true of a VM without processes, at once: its cgroup is empty and its runtime directory gone. */
+void scripted_assert_nobody(Fixture *fixture, const char *path);
+void scripted_assert_string(Fixture *fixture, const char *path, const char *property, const char *value);
+void scripted_assert_wanted(Fixture *fixture, const char *path, gboolean wanted);
+/* LastError's text has @words in it; "" for none at all. */
+void scripted_assert_last_error(Fixture *fixture, const char *path, const char *words);
+void scripted_await_last_error(Fixture *fixture, const char *path, const char *words);
+/* Manager.Reload with what it says that it did. */
+void scripted_reload(Fixture *fixture, guint loaded, guint updated, guint removed);
+/* Remove with options in text form. */
+void scripted_remove(Fixture *fixture, const char *path, const char *options);
+
+/* The immutable flag of a file or directory: nobody, root included, can write there. FALSE where there is no such. */
+gboolean scripted_set_immutable(const char *path, gboolean immutable);
+void scripted_copy_tree(const char *from, const char *to);
+/* One text in a file for another; aborts the test where it does not occur. */
+void scripted_replace(const char *file, const char *old, const char *new);

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scene.h"
+
+/* berthd comes and goes; guests don't notice, and what they did meanwhile is known afterwards. */
+
+#define DROP_IN_DIR "/run/systemd/system/berthd.service.d"
+
+static void assert_state(Guest *guest, const char *state)
+{
+    g_autoptr(GVariant) told = client_get(scene_bus, guest->path, BERTH_IFACE_VM, "State");
+    g_assert_cmpstr(g_variant_get_string(told, NULL), ==, state);
+}
+
+/* The same process, the same boot, and a console that was open before. */
+static void assert_unharmed(Guest *guest, pid_t qemu, double uptime)
+{
+    assert_state(guest, "running");
+    guest_rewatch(guest);
+    g_assert_cmpint(guest_qemu(guest), ==, qemu);
+    g_assert_cmpfloat(guest_uptime(guest), >=, uptime);
+    g_assert_true(g_variant_get_boolean(client_told(guest->vm, "WantRunning")));
+    g_assert_true(g_variant_get_boolean(client_told(guest->vm, "Responsive")));
+    client_vm(scene_bus, guest->path, "Pause");
+    client_await_state(guest->vm, "paused");
+    client_vm(scene_bus, guest->path, "Resume");
+    client_await_state(guest->vm, "running");
+}
+
+static void test_restart(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("steady", NULL);
+    pid_t qemu = guest_qemu(guest);
+    double uptime = guest_uptime(guest);
+    scene_restart_daemon();
+    assert_unharmed(guest, qemu, uptime);
+    uptime = guest_uptime(guest);
+    scene_kill_daemon();
+    scene_start_daemon();
+    assert_unharmed(guest, qemu, uptime);
+    g_autoptr(GVariant) started = client_get(scene_bus, guest->path, BERTH_IFACE_VM, "StartedTimestamp");
+    g_assert_cmpuint(g_variant_get_uint64(started), >, 0);
+}
+
+static void test_found_paused(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("still", NULL);
+    client_vm(scene_bus, guest->path, "Pause");
+    scene_kill_daemon();
+    scene_start_daemon();
+    guest_rewatch(guest);
+    client_await_state(guest->vm, "paused");
+    client_vm(scene_bus, guest->path, "Resume");
+    g_assert_cmpfloat(guest_uptime(guest), >, 0);
+}
+
+/* What happened while nobody looked. */
+
+static Guest *start_only(const char *name)
+{
+    Guest *guest = guest_new(name, NULL);
+    client_vm(scene_bus, guest->path, "Start");
+    guest->console = console_open(scene_bus, guest->path);
+    return guest;
+}
+
+static void assert_end_was_seen(Guest *guest, const char *state, const char *reason, gboolean wanted)
+{
+    guest_rewatch(guest);
+    guest_assert_ended(guest, state, reason);
+    client_await(guest->vm, "WantRunning", g_variant_new_boolean(wanted));
+}
+
+static void test_ends_meanwhile(void)
+{
+    g_autoptr(Guest) off = start_only("off"), panicked = start_only("panicked"), killed = start_only("was-killed"),
+                     stopped = start_only("was-stopped");
+    Guest *const all[] = {off, panicked, killed, stopped};
+    int keepers[G_N_ELEMENTS(all)];
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
+        console_await(all[i]->console, "berth-guest: ready");
+        keepers[i] = scene_pidfd(guest_keeper(all[i]));
+    }
+    pid_t qemu = guest_qemu(killed);
+
+    scene_kill_daemon();
+    console_say(off->console, "poweroff");
+    console_say(panicked->console, "panic");
+    g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
+    g_free(scene_run("systemctl", "stop", stopped->unit, NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++)
+        scene_await_death(keepers[i]);
+
+    scene_start_daemon();
+    assert_end_was_seen(off, "stopped", "guest-shutdown", FALSE);
+    assert_end_was_seen(panicked, "exited", "guest-panic", TRUE);
+    assert_end_was_seen(killed, "exited", "killed", TRUE);
+    assert_end_was_seen(stopped, "stopped", "host-stop", TRUE);
+    /* And is known to the next one, too. */
+    guest_boot(off);
+    assert_state(off, "running");
+}
+
+/* A policy holds over what happened meanwhile. */
+static void test_restarted_afterwards(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("policy", g_variant_new_parsed("{'restart': <'on-failure'>}"));
+    pid_t qemu = guest_qemu(guest);
+    int keeper = scene_pidfd(guest_keeper(guest));
+    scene_kill_daemon();
+    g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
+    scene_await_death(keeper);
+    scene_start_daemon();
+    guest_rewatch(guest);
+    client_await(guest->vm, "NRestarts", g_variant_new_uint32(1));
+    client_await_state(guest->vm, "running");
+    g_assert_cmpint(guest_qemu(guest), !=, qemu);
+}
+
+/* Killed in the middle of a start */
+
+static void on_ignored_answer(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
+    *(gboolean *) data = TRUE;
+}
+
+static void on_unit_new(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
+                        const char *signal, GVariant *parameters, gpointer data)
+{
+    const char *unit;
+    g_variant_get(parameters, "(&so)", &unit, NULL);
+    if (g_str_has_prefix(unit, BERTH_UNIT_PREFIX))
+        *(gboolean *) data = TRUE;
+}
+
+typedef enum { AT_STARTING, AT_SCOPE, AT_PID, N_MOMENTS } Moment;
+
+static void await_moment(Guest *guest, Moment moment, const gboolean *scope)
+{
+    if (moment == AT_STARTING)
+        client_await_state(guest->vm, "starting");
+    else if (moment == AT_SCOPE)
+        AWAIT(*scope);
+    else
+        client_await_other(guest->vm, "PID");
+}
+
+/* Whether it came to run, or not: either way it is whole. */
+static void assert_settled(Guest *guest)
+{
+    guest_rewatch(guest);
+    CLIENT_AWAIT(!g_str_equal(client_told_string(guest->vm, "State"), "stopping") &&
+                     !g_str_equal(client_told_string(guest->vm, "State"), "starting"),
+                 "It is neither started nor stopped");
+    if (g_str_equal(client_told_string(guest->vm, "State"), "running")) {
+        g_autoptr(Console) console = console_open(scene_bus, guest->path);
+        console_await(console, "berth-guest: ready");
+        return;
+    }
+    g_assert_cmpint(scene_status("pgrep", "-f", guest->id, NULL), ==, 1);
+    g_assert_cmpint(scene_status("systemctl", "is-active", "--quiet", guest->unit, NULL), !=, 0);
+    guest_boot(guest);
+}
+
+static void kill_during_start(gconstpointer data)
+{
+    Moment moment = GPOINTER_TO_UINT(data);
+    gboolean answered = FALSE, scope = FALSE;
+    guint subscription = g_dbus_connection_signal_subscribe(
+        scene_bus, "org.freedesktop.systemd1", "org.freedesktop.systemd1.Manager", "UnitNew", NULL, NULL,
+        G_DBUS_SIGNAL_FLAGS_NONE, on_unit_new, &scope, NULL);
+    g_autoptr(Guest) guest = guest_new("begun", NULL);
+    g_dbus_connection_call(scene_bus, BERTH_BUS_NAME, guest->path, BERTH_IFACE_VM, "Start",
+                           g_variant_new("(a{sv})", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_ignored_answer,
+                           &answered);
+    await_moment(guest, moment, &scope);
+    scene_kill_daemon();
+    scene_start_daemon();
+    AWAIT(answered);
+    assert_settled(guest);
+    g_dbus_connection_signal_unsubscribe(scene_bus, subscription);
+}
+
+/* Removals */
+
+static void test_removal_resumes(void)
+{
+    Guest *guest = guest_new_booted("half-gone", NULL);
+    /* So much to delete that it is not done before it is noticed. */
+    g_autofree char *dir = g_strdup_printf("/var/lib/berth/vms/%s/disks/more", guest->id);
+    g_free(scene_run("sh", "-c", "mkdir \"$0\" && cd \"$0\" && seq 20000 | xargs touch", dir, NULL));
+    client_vm(scene_bus, guest->path, "Remove");
+    client_await(guest->vm, "RemovalPhase", g_variant_new_string("deleting"));
+    scene_kill_daemon();
+    g_autofree char *doomed = g_strdup_printf("ls /var/lib/berth/removing | grep -c %s", guest->id);
+    g_autofree char *left = scene_run("sh", "-c", doomed, NULL);
+    g_assert_cmpstr(left, ==, "1");
+
+    scene_start_daemon();
+    g_autofree char *command = g_strdup_printf("berthctl wait %s gone; test $? -eq 0 -o $? -eq 3", guest->id);
+    g_free(scene_run("sh", "-c", command, NULL));
+    guest_assert_no_trace(guest->id);
+    client_vm_fails(scene_bus, guest->path, "Start", "org.freedesktop.DBus.Error.UnknownObject", "");
+    guest_forget(guest);
+}
+
+static void test_grace_outlives(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("regret", NULL);
+    pid_t qemu = guest_qemu(guest);
+    g_variant_unref(client_call(scene_bus, guest->path, BERTH_IFACE_VM, "Remove",
+                                g_variant_new_parsed("({'grace-seconds': <uint32 3600>},)")));
+    client_await(guest->vm, "RemovalPhase", g_variant_new_string("grace"));
+    scene_kill_daemon();
+    scene_start_daemon();
+    guest_rewatch(guest);
+    g_assert_cmpstr(client_told_string(guest->vm, "State"), ==, "removing");
+    g_assert_cmpstr(client_told_string(guest->vm, "RemovalPhase"), ==, "grace");
+    client_vm_fails(scene_bus, guest->path, "Start", "Removing", "");
+    client_vm(scene_bus, guest->path, "CancelRemoval");
+    client_await_state(guest->vm, "running");
+    g_assert_cmpint(guest_qemu(guest), ==, qemu);
+    g_assert_cmpfloat(guest_uptime(guest), >, 0);
+}
+
+/* systemd */
+
+/* Its UnitRemoved signals for scopes that live are none of a death. */
+static void test_systemd_reloads(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("unmoved", NULL);
+    pid_t qemu = guest_qemu(guest);
+    g_free(scene_run("systemctl", "daemon-reload", NULL));
+    g_free(scene_run("systemctl", "daemon-reexec", NULL));
+    g_free(scene_run("systemctl", "reload", "berthd.service", NULL));
+    g_assert_cmpfloat(guest_uptime(guest), >, 0);
+    assert_state(guest, "running");
+    g_assert_cmpint(guest_qemu(guest), ==, qemu);
+    g_autofree char *states = client_history(guest->vm, "State");
+    g_assert_cmpstr(states, ==, "stopped starting running");
+    g_free(scene_run("systemctl", "stop", guest->unit, NULL));
+    guest_assert_ended(guest, "stopped", "host-stop");
+}
+
+static void test_activation(void)
+{
+    scene_stop_daemon();
+    g_assert_cmpint(scene_status("systemctl", "is-active", "--quiet", "berthd.service", NULL), !=, 0);
+    g_autofree char *version = scene_run("busctl", "get-property", BERTH_BUS_NAME, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER,
+                                         "Version", NULL);
+    g_assert_true(g_str_has_prefix(version, "s \""));
+    g_assert_cmpint(scene_status("systemctl", "is-active", "--quiet", "berthd.service", NULL), ==, 0);
+}
+
+static void assert_service(const char *property, const char *expected)
+{
+    g_autofree char *value = scene_unit_property("berthd.service", property);
+    g_assert_cmpstr(value, ==, expected);
+}
+
+static void on_owner(GDBusConnection *bus, const char *name, const char *owner, gpointer data)
+{
+    char **last = data;
+    g_free(*last);
+    *last = g_strdup(owner);
+}
+
+/* A daemon that hangs is replaced by systemd, and its guests don't notice. */
+static void test_watchdog(void)
+{
+    assert_service("Type", "notify");
+    assert_service("WatchdogUSec", "3min");
+    g_assert_cmpint(g_mkdir_with_parents(DROP_IN_DIR, 0755), ==, 0);
+    g_assert_true(g_file_set_contents(DROP_IN_DIR "/50-test.conf", "[Service]\nWatchdogSec=2s\n", -1, NULL));
+    g_free(scene_run("systemctl", "daemon-reload", NULL));
+    scene_restart_daemon();
+    g_autoptr(Guest) guest = guest_new_booted("watched", NULL);
+    pid_t qemu = guest_qemu(guest), daemon = scene_daemon_pid();
+
+    /* It pats: more than two of its periods pass. */
+    await_silence(5000);
+    g_assert_cmpint(scene_daemon_pid(), ==, daemon);
+    assert_service("NRestarts", "0");
+
+    char *owner = NULL;
+    guint watch = g_bus_watch_name_on_connection(scene_bus, BERTH_BUS_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE, on_owner, NULL,
+                                                 &owner, NULL);
+    AWAIT(owner != NULL);
+    g_autofree char *old = g_strdup(owner);
+    g_assert_cmpint(kill(daemon, SIGSTOP), ==, 0);
+    CLIENT_AWAIT(!g_str_equal(owner, old), "The daemon that hangs was not replaced");
+    g_bus_unwatch_name(watch);
+    g_free(owner);
+    g_assert_cmpint(scene_daemon_pid(), !=, daemon);
+    assert_unharmed(guest, qemu, 0);
+
+    g_assert_cmpint(g_unlink(DROP_IN_DIR "/50-test.conf"), ==, 0);
+    g_free(scene_run("systemctl", "daemon-reload", NULL));
+    scene_restart_daemon();
+}
+
+/* Two on one state directory would each think itself alone. */
+static void test_second_daemon(void)
+{
+    pid_t first = scene_daemon_pid();
+    g_autofree char *path = g_strdup_printf("/proc/%d/exe", (int) first);
+    g_autofree char *program = g_file_read_link(path, NULL);
+    g_assert_nonnull(program);
+    g_assert_cmpint(scene_status("timeout", "20", program, NULL), ==, 1);
+    g_assert_cmpint(scene_daemon_pid(), ==, first);
+    g_autofree char *version = scene_run("berthctl", "version", NULL);
+    g_assert_cmpstr(version, !=, "");
+}
+
+int main(int argc, char **argv)
+{
+    scene_begin(&argc, &argv);
+    g_test_add_func("/daemon/restart", test_restart);
+    g_test_add_func("/daemon/found-paused", test_found_paused);
+    g_test_add_func("/daemon/ends-meanwhile", test_ends_meanwhile);
+    g_test_add_func("/daemon/restarted-afterwards", test_restarted_afterwards);
+    g_test_add_data_func("/daemon/killed-at-starting", GUINT_TO_POINTER(AT_STARTING), kill_during_start);
+    g_test_add_data_func("/daemon/killed-at-scope", GUINT_TO_POINTER(AT_SCOPE), kill_during_start);
+    g_test_add_data_func("/daemon/killed-at-pid", GUINT_TO_POINTER(AT_PID), kill_during_start);
+    g_test_add_func("/daemon/removal-resumes", test_removal_resumes);
+    g_test_add_func("/daemon/grace-outlives", test_grace_outlives);
+    g_test_add_func("/daemon/systemd-reloads", test_systemd_reloads);
+    g_test_add_func("/daemon/activation", test_activation);
+    g_test_add_func("/daemon/watchdog", test_watchdog);
+    g_test_add_func("/daemon/second-daemon", test_second_daemon);
+    return g_test_run();
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "scene.h"
+
+/* What runs for a VM: as whom, where, under which limits; and what each way of ending it comes to. */
+
+#define UID_BASE 1879048192u
+#define FAKE_QEMU "/usr/local/bin/berth-test-qemu"
+
+static void assert_status(pid_t pid, const char *key, const char *expected)
+{
+    g_autofree char *value = scene_process_status(pid, key);
+    g_assert_cmpstr(value, ==, expected);
+}
+
+static void assert_confined(pid_t pid, guint32 uid)
+{
+    g_autofree char *ids = g_strdup_printf("%u\t%u\t%u\t%u", uid, uid, uid, uid);
+    assert_status(pid, "Uid", ids);
+    assert_status(pid, "Gid", ids);
+    assert_status(pid, "Groups", "");
+    assert_status(pid, "NoNewPrivs", "1");
+    assert_status(pid, "Seccomp", "2"); /* SECCOMP_MODE_FILTER */
+    assert_status(pid, "CapEff", "0000000000000000");
+    assert_status(pid, "CapPrm", "0000000000000000");
+}
+
+static void assert_in_scope(pid_t pid, const char *unit)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cgroup", (int) pid);
+    g_autofree char *cgroup = scene_run("cat", path, NULL);
+    g_autofree char *expected = g_strdup_printf("/machine.slice/%s", unit);
+    g_assert_true(g_str_has_suffix(cgroup, expected));
+}
+
+static void assert_property(const char *unit, const char *property, const char *expected)
+{
+    g_autofree char *value = scene_unit_property(unit, property);
+    if (!g_str_equal(value, expected))
+        g_error("%s of %s is “%s”, not “%s”", property, unit, value, expected);
+}
+
+static void test_confinement(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("confined", NULL);
+    guint32 cid = client_told_uint(guest->vm, "CID");
+    g_assert_cmpuint(cid, >=, 1000);
+    g_assert_cmpuint(cid, <=, 1999);
+    assert_confined(guest_qemu(guest), UID_BASE + cid);
+    assert_confined(guest_keeper(guest), UID_BASE + cid);
+    assert_in_scope(guest_qemu(guest), guest->unit);
+    assert_in_scope(guest_keeper(guest), guest->unit);
+    assert_status(guest_keeper(guest), "Name", "berth-keeper");
+
+    /* The VM's directories are closed to its own user, but for its disks. */
+    g_autofree char *uid = g_strdup_printf("--reuid=%u", UID_BASE + cid);
+    g_autofree char *runtime = g_strdup_printf("/run/berth/%s", guest->id);
+    g_autofree char *definition = g_strdup_printf("/var/lib/berth/vms/%s/vm.json", guest->id);
+    g_assert_cmpint(scene_status("setpriv", uid, "--clear-groups", "ls", runtime, NULL), !=, 0);
+    g_assert_cmpint(scene_status("setpriv", uid, "--clear-groups", "sh", "-c", ": >>\"$0\"", definition, NULL), !=, 0);
+}
+
+static void test_two_users(void)
+{
+    g_autoptr(Guest) one = guest_new_booted("one", NULL);
+    g_autoptr(Guest) other = guest_new_booted("other", NULL);
+    g_assert_cmpuint(client_told_uint(one->vm, "CID"), !=, client_told_uint(other->vm, "CID"));
+    g_autofree char *uid = scene_process_status(guest_qemu(one), "Uid");
+    g_autofree char *other_uid = scene_process_status(guest_qemu(other), "Uid");
+    g_assert_cmpstr(uid, !=, other_uid);
+}
+
+static void test_limits(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted(
+        "limited", g_variant_new_parsed("{'limits': <{'CPUWeight': <uint64 50>, 'CPUQuota': <uint64 150>,"
+                                        " 'MemoryMax': <uint64 1073741824>, 'TasksMax': <uint64 64>,"
+                                        " 'IOWeight': <uint64 200>}>}"));
+    assert_property(guest->unit, "Slice", "machine.slice");
+    assert_property(guest->unit, "Description", "Virtual machine limited");
+    assert_property(guest->unit, "CPUWeight", "50");
+    assert_property(guest->unit, "CPUQuotaPerSecUSec", "1.500000s");
+    assert_property(guest->unit, "MemoryMax", "1073741824");
+    assert_property(guest->unit, "TasksMax", "64");
+    assert_property(guest->unit, "IOWeight", "200");
+    assert_property(guest->unit, "KillMode", "control-group");
+    assert_property(guest->unit, "ActiveState", "active");
+}
+
+static void assert_owner(pid_t pid, const char *path)
+{
+    g_autoptr(GVariant) answer = client_call(scene_bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVMByPID",
+                                             g_variant_new("(u)", (guint32) pid));
+    const char *owner;
+    g_variant_get(answer, "(&o)", &owner);
+    g_assert_cmpstr(owner, ==, path);
+}
+
+static void assert_no_owner(pid_t pid)
+{
+    client_fails(scene_bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVMByPID", g_variant_new("(u)", (guint32) pid),
+                 "NotFound", "belongs to no VM");
+}
+
+static void test_by_pid(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("found", NULL);
+    assert_owner(guest_qemu(guest), guest->path);
+    assert_owner(guest_keeper(guest), guest->path);
+    assert_no_owner(1);
+    assert_no_owner(getpid());
+    assert_no_owner(scene_daemon_pid());
+    assert_no_owner(0);
+}
+
+/* systemd's own stop is a clean shutdown of the guest. */
+static void test_systemctl_stop(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("stop", NULL);
+    g_free(scene_run("systemctl", "stop", guest->unit, NULL));
+    console_await(guest->console, "berth-guest: power button");
+    guest_assert_ended(guest, "stopped", "host-stop");
+    g_assert_cmpint(g_variant_get_int32(client_told(guest->vm, "ExitStatus")), ==, 0);
+}
+
+/* machinectl poweroff and reboot send these to the leader. */
+static void test_machined_signals(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("signals", NULL);
+    pid_t qemu = guest_qemu(guest);
+    g_assert_cmpint(kill(guest_keeper(guest), SIGINT), ==, 0);
+    console_await(guest->console, "berth-guest: ready");
+    g_assert_cmpint(guest_qemu(guest), ==, qemu);
+    g_assert_cmpint(kill(guest_keeper(guest), SIGRTMIN + 4), ==, 0);
+    console_await(guest->console, "berth-guest: power button");
+    guest_assert_ended(guest, "stopped", "host-stop");
+}
+
+/* What ends any other process, does not end QEMU behind its keeper's back. */
+static void test_blocked_signals(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("blocked", NULL);
+    pid_t qemu = guest_qemu(guest);
+    g_assert_cmpint(kill(qemu, SIGTERM), ==, 0);
+    g_assert_cmpint(kill(qemu, SIGINT), ==, 0);
+    g_assert_cmpint(kill(qemu, SIGHUP), ==, 0);
+    double uptime = guest_uptime(guest);
+    g_assert_cmpfloat(uptime, >, 0);
+    g_assert_cmpstr(client_told_string(guest->vm, "State"), ==, "running");
+}
+
+static int wait_status(Guest *guest)
+{
+    return g_variant_get_int32(client_told(guest->vm, "ExitStatus"));
+}
+
+static void assert_last_error(Guest *guest, const char *name, const char *words)
+{
+    const char *told_name, *text;
+    g_variant_get(client_told(guest->vm, "LastError"), "(&s&s)", &told_name, &text);
+    g_assert_cmpstr(told_name, ==, name);
+    if (!strstr(text, words))
+        g_error("“%s” says nothing of “%s”", text, words);
+}
+
+static void test_killed(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("killed", NULL);
+    g_assert_cmpint(kill(guest_qemu(guest), SIGKILL), ==, 0);
+    guest_assert_ended(guest, "exited", "killed");
+    g_assert_true(WIFSIGNALED(wait_status(guest)));
+    g_assert_cmpint(WTERMSIG(wait_status(guest)), ==, SIGKILL);
+    assert_last_error(guest, BERTH_ERROR_PREFIX "StartFailed", "signal 9");
+    guest_boot(guest);
+    assert_last_error(guest, "", "");
+    g_assert_cmpstr(client_told_string(guest->vm, "ExitReason"), ==, "");
+}
+
+static void test_crashed(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("crashed", NULL);
+    g_assert_cmpint(kill(guest_qemu(guest), SIGSEGV), ==, 0);
+    guest_assert_ended(guest, "exited", "crashed");
+    g_assert_true(WIFSIGNALED(wait_status(guest)));
+    g_assert_cmpint(WTERMSIG(wait_status(guest)), ==, SIGSEGV);
+}
+
+/* All at once, the witness too. */
+static void test_lost(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("lost", NULL);
+    g_free(scene_run("systemctl", "kill", "--signal=KILL", guest->unit, NULL));
+    client_await_state(guest->vm, "exited");
+    client_await(guest->vm, "PID", g_variant_new_uint32(0));
+    const char *reason = client_told_string(guest->vm, "ExitReason");
+    g_assert_true(g_str_equal(reason, "lost") || g_str_equal(reason, "killed"));
+}
+
+/* QEMU runs on without its keeper, and that is said; it can still be ended. */
+static void test_keeper_killed(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("orphan", NULL);
+    pid_t qemu = guest_qemu(guest);
+    int pidfd = scene_pidfd(qemu);
+    g_assert_cmpint(kill(guest_keeper(guest), SIGKILL), ==, 0);
+    client_await_other(guest->vm, "LastError");
+    assert_last_error(guest, BERTH_ERROR_PREFIX "StartFailed", "keeper process");
+    g_assert_cmpstr(client_told_string(guest->vm, "State"), ==, "running");
+    client_vm(scene_bus, guest->path, "Pause");
+    client_await_state(guest->vm, "paused");
+    client_vm(scene_bus, guest->path, "Resume");
+    client_await_state(guest->vm, "running");
+    client_vm(scene_bus, guest->path, "PowerOff");
+    scene_await_death(pidfd);
+    client_await_state(guest->vm, "stopped");
+}
+
+/* PowerOff answers when nobody is left, also where QEMU does not listen. */
+static void test_stopped_qemu(void)
+{
+    scene_configure("[VM]\nPowerOffTimeoutSec=1\n");
+    g_autoptr(Guest) guest = guest_new_booted("frozen", NULL);
+    pid_t keeper = guest_keeper(guest);
+    int qemu = scene_pidfd(guest_qemu(guest));
+    g_assert_cmpint(kill(guest_qemu(guest), SIGSTOP), ==, 0);
+    client_vm(scene_bus, guest->path, "PowerOff");
+    g_assert_cmpint(kill(keeper, 0), ==, -1);
+    scene_await_death(qemu);
+    client_await_state(guest->vm, "stopped");
+    g_assert_cmpstr(client_told_string(guest->vm, "ExitReason"), ==, "host-stop");
+    scene_configure(NULL);
+}
+
+/* QEMUs that do not start */
+
+static void install_fake(const char *script)
+{
+    g_autoptr(GError) error = NULL;
+    g_file_set_contents(FAKE_QEMU, script, -1, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(g_chmod(FAKE_QEMU, 0755), ==, 0);
+}
+
+static void assert_start_fails(const char *name, const char *words)
+{
+    g_autoptr(Guest) guest = guest_new(name, NULL);
+    client_vm_fails(scene_bus, guest->path, "Start", "StartFailed", words);
+    guest_assert_ended(guest, "exited", "start-failed");
+    assert_last_error(guest, BERTH_ERROR_PREFIX "StartFailed", words);
+    g_autofree char *states = client_history(guest->vm, "State");
+    g_assert_cmpstr(states, ==, "stopped starting exited");
+    g_assert_cmpint(scene_status("pgrep", "-f", guest->id, NULL), ==, 1);
+    g_assert_cmpint(scene_status("systemctl", "is-active", "--quiet", guest->unit, NULL), !=, 0);
+    client_await(guest->vm, "WantRunning", g_variant_new_boolean(FALSE));
+}
+
+static void test_qemu_that_fails(void)
+{
+    install_fake("#!/bin/sh\necho 'the bits are worn out' >&2\nexit 1\n");
+    scene_configure("[QEMU]\nQEMUPath=" FAKE_QEMU "\n");
+    assert_start_fails("worn-out", "the bits are worn out");
+    scene_configure(NULL);
+}
+
+static void test_qemu_that_is_not_there(void)
+{
+    scene_configure("[QEMU]\nQEMUPath=/usr/bin/no-such-qemu\n");
+    assert_start_fails("absent", "can't execute /usr/bin/no-such-qemu: No such file or directory");
+    scene_configure(NULL);
+}
+
+static void test_qemu_that_is_silent(void)
+{
+    install_fake("#!/bin/sh\nexec sleep infinity\n");
+    scene_configure("[QEMU]\nQEMUPath=" FAKE_QEMU "\n[VM]\nStartTimeoutSec=2\n");
+    assert_start_fails("silent", "did not start within 2 s (QEMU does not answer)");
+    scene_configure(NULL);
+}
+
+int main(int argc, char **argv)
+{
+    scene_begin(&argc, &argv);
+    g_test_add_func("/processes/confinement", test_confinement);
+    g_test_add_func("/processes/two-users", test_two_users);
+    g_test_add_func("/processes/limits", test_limits);
+    g_test_add_func("/processes/by-pid", test_by_pid);
+    g_test_add_func("/processes/systemctl-stop", test_systemctl_stop);
+    g_test_add_func("/processes/machined-signals", test_machined_signals);
+    g_test_add_func("/processes/blocked-signals", test_blocked_signals);
+    g_test_add_func("/processes/killed", test_killed);
+    g_test_add_func("/processes/crashed", test_crashed);
+    g_test_add_func("/processes/lost", test_lost);
+    g_test_add_func("/processes/keeper-killed", test_keeper_killed);
+    g_test_add_func("/processes/stopped-qemu", test_stopped_qemu);
+    g_test_add_func("/processes/qemu-that-fails", test_qemu_that_fails);
+    g_test_add_func("/processes/qemu-that-is-not-there", test_qemu_that_is_not_there);
+    g_test_add_func("/processes/qemu-that-is-silent", test_qemu_that_is_silent);
+    return g_test_run();
+}
