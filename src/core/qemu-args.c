@@ -20,7 +20,7 @@ typedef struct {
     GPtrArray *argv;
     gboolean mmio;   /* microvm: devices sit on virtio-mmio, there is no PCI */
     guint next_boot; /* the next bootindex; 0 is -kernel's own */
-    guint n_mmio, n_sata;
+    guint n_sata;
     gboolean has_scsi;
 } Builder;
 
@@ -82,20 +82,12 @@ static JsonObject *virtio_device(const Builder *builder, const char *type, const
     return device(driver, id);
 }
 
-/* Left to itself, QEMU gives out the transports of virtio-mmio from the last to the first, and a guest's /dev/vda would
- * be the last disk. */
-static void place_on_mmio(Builder *builder, JsonObject *object)
+/* On virtio-mmio QEMU's own choice is right: from the last transport to the first, which is how its ACPI tables list
+ * them, so that the guest's /dev/vda is the first disk. */
+static void place(const Builder *builder, JsonObject *object, guint slot, guint function)
 {
-    g_autofree char *bus = numbered("virtio-mmio-bus.", builder->n_mmio++);
-    json_object_set_string_member(object, "bus", bus);
-}
-
-static void place(Builder *builder, JsonObject *object, guint slot, guint function)
-{
-    if (builder->mmio) {
-        place_on_mmio(builder, object);
+    if (builder->mmio)
         return;
-    }
     g_autofree char *address = g_strdup_printf("%02x.%u", slot, function);
     json_object_set_string_member(object, "bus", "pcie.0");
     json_object_set_string_member(object, "addr", address);
@@ -267,7 +259,7 @@ static void add_disk_node(Builder *builder, const BerthDisk *disk, guint index, 
     add_json(builder, "-blockdev", node);
 }
 
-static JsonObject *virtio_disk(Builder *builder, const char *id, guint index)
+static JsonObject *virtio_disk(const Builder *builder, const char *id, guint index)
 {
     JsonObject *object = virtio_device(builder, "virtio-blk", id);
     place(builder, object, PCI_SLOT_DISKS + index, 0);

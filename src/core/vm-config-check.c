@@ -5,6 +5,7 @@
 
 /* The ports of the AHCI controller that q35 has built in. */
 #define SATA_DISKS_MAX 6u
+#define MICROVM_DEVICES_MAX 22u
 
 static void refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
@@ -145,12 +146,30 @@ static gboolean check_limits(const BerthVmConfig *config, GError **error)
     return FALSE;
 }
 
-gboolean berth_vm_config_check(const BerthVmConfig *config, GError **error)
+/* A microvm has no PCI, but 24 virtio transports, of which the generator of random numbers and the balloon take two. */
+static gboolean check_microvm(const BerthVmConfig *config, GError **error)
 {
-    if (g_str_equal(config->machine, "microvm") && g_str_equal(config->firmware, "uefi")) {
+    guint devices = config->disks->len + (config->vsock ? 1 : 0);
+    for (guint i = 0; i < config->networks->len; i++) {
+        const BerthNetwork *network = g_ptr_array_index(config->networks, i);
+        devices += g_str_equal(network->mode, "none") ? 0 : 1;
+    }
+    if (g_str_equal(config->firmware, "uefi")) {
         refuse(error, "firmware is \"uefi\"; on machine \"microvm\" it must be \"bios\"");
         return FALSE;
     }
+    if (devices > MICROVM_DEVICES_MAX) {
+        refuse(error, "disks, networks and vsock are %u devices; machine \"microvm\" takes at most %u", devices,
+               MICROVM_DEVICES_MAX);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean berth_vm_config_check(const BerthVmConfig *config, GError **error)
+{
+    if (g_str_equal(config->machine, "microvm") && !check_microvm(config, error))
+        return FALSE;
     return check_disks(config, error) && check_networks(config, error) && check_limits(config, error);
 }
 

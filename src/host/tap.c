@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,92 +15,123 @@
 
 #define TUN_DEVICE "/dev/net/tun"
 
+/* What is told to the kernel about an interface, in one message. */
+typedef struct {
+    struct nlmsghdr header;
+    struct ifinfomsg info;
+    guint8 attributes[512];
+} LinkRequest;
+
+/* IFNAMSIZ leaves 15 bytes: a digest of what it is derived from, not a part of it. */
+static char *digest_of(const char *id, guint index)
+{
+    g_autofree char *owner = g_strdup_printf("%s/%u", id, index);
+    return g_compute_checksum_for_string(G_CHECKSUM_SHA256, owner, -1);
+}
+
 char *berth_tap_name(const char *id, guint index)
 {
-    /* IFNAMSIZ leaves 15 bytes: a digest of what it is derived from, not a part of it. */
-    g_autofree char *owner = g_strdup_printf("%s/%u", id, index);
-    g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, owner, -1);
+    g_autofree char *digest = digest_of(id, index);
     return g_strdup_printf("bt%.12s", digest);
 }
 
-/* The alias, which only netlink can set: whose interface it is, for people and for cleaning up. */
-static gboolean set_alias(unsigned ifindex, const char *alias, GError **error)
+/* A bridge takes the lowest address of its ports for its own, and the host would drop its connections whenever that
+ * changes: ours is among the highest. */
+static void host_side_mac(const char *id, guint index, guint8 mac[6])
 {
-    struct {
-        struct nlmsghdr header;
-        struct ifinfomsg info;
-        char attributes[RTA_SPACE(256)];
-    } request = {
-        .header = {.nlmsg_type = RTM_SETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
-        .info = {.ifi_family = AF_UNSPEC, .ifi_index = (int) ifindex},
-    };
-    struct rtattr *attribute = (struct rtattr *) request.attributes;
-    gsize length = strlen(alias) + 1;
-    attribute->rta_type = IFLA_IFALIAS;
-    attribute->rta_len = (unsigned short) RTA_LENGTH(length);
-    memcpy(RTA_DATA(attribute), alias, length);
-    request.header.nlmsg_len = (guint32) (NLMSG_LENGTH(sizeof request.info) + RTA_SPACE(length));
+    g_autofree char *digest = digest_of(id, index);
+    mac[0] = 0xfe;
+    for (guint i = 1; i < 6; i++)
+        mac[i] = (guint8) (g_ascii_xdigit_value(digest[2 * i]) << 4 | g_ascii_xdigit_value(digest[2 * i + 1]));
+}
 
+static void add_attribute(LinkRequest *request, unsigned short type, const void *data, gsize length)
+{
+    struct rtattr *attribute = (struct rtattr *) ((guint8 *) request + NLMSG_ALIGN(request->header.nlmsg_len));
+    g_assert((guint8 *) RTA_DATA(attribute) + length <= (guint8 *) (request + 1));
+    attribute->rta_type = type;
+    attribute->rta_len = (unsigned short) RTA_LENGTH(length);
+    memcpy(RTA_DATA(attribute), data, length);
+    request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + (guint32) RTA_SPACE(length);
+}
+
+/* Sends it and waits for the kernel's acknowledgement, which comes at once. Returns: 0 or a positive errno. */
+static int transact(const LinkRequest *request)
+{
     struct {
         struct nlmsghdr header;
         struct nlmsgerr answer;
-        char rest[512];
-    } reply = {0};
-    BERTH_AUTOFD netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (netlink < 0 || send(netlink, &request, request.header.nlmsg_len, 0) < 0 ||
-        recv(netlink, &reply, sizeof reply, 0) < (ssize_t) NLMSG_LENGTH(sizeof reply.answer)) {
-        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "name the owner of a network interface");
-        return FALSE;
-    }
-    if (reply.header.nlmsg_type == NLMSG_ERROR && reply.answer.error != 0) {
-        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, -reply.answer.error,
-                              "name the owner of a network interface");
-        return FALSE;
-    }
-    return TRUE;
+        guint8 rest[sizeof(LinkRequest) + 512]; /* our request again, and the kernel's remarks */
+    } reply;
+    BERTH_AUTOFD fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (fd < 0 || send(fd, request, request->header.nlmsg_len, 0) < 0)
+        return errno;
+    ssize_t length = recv(fd, &reply, sizeof reply, 0);
+    if (length < 0)
+        return errno;
+    if ((gsize) length < NLMSG_LENGTH(sizeof reply.answer) || reply.header.nlmsg_type != NLMSG_ERROR)
+        return EBADMSG;
+    return -reply.answer.error;
 }
 
-static gboolean join_bridge(const char *tap, unsigned ifindex, const char *bridge, GError **error)
+/* The MTU of interface @name, 0 where it can't be told. */
+static guint32 mtu_of(const char *name)
 {
     struct ifreq request = {0};
-    BERTH_AUTOFD control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    g_strlcpy(request.ifr_name, bridge, sizeof request.ifr_name);
-    request.ifr_ifindex = (int) ifindex;
-    if (control < 0 || ioctl(control, SIOCBRADDIF, &request) < 0) {
-        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "join bridge \"%s\"", bridge);
+    g_strlcpy(request.ifr_name, name, sizeof request.ifr_name);
+    BERTH_AUTOFD fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && ioctl(fd, SIOCGIFMTU, &request) == 0 ? (guint32) request.ifr_mtu : 0;
+}
+
+/* Owner, address, MTU, bridge, up: all or, since the tap goes with its descriptor, nothing. */
+static gboolean configure(const char *name, const char *id, guint index, const char *bridge, GError **error)
+{
+    const guint32 master = if_nametoindex(bridge);
+    if (master == 0) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_START_FAILED, "This host has no bridge \"%s\"", bridge);
         return FALSE;
     }
-    memset(&request, 0, sizeof request);
-    g_strlcpy(request.ifr_name, tap, sizeof request.ifr_name);
-    request.ifr_flags = IFF_UP;
-    if (ioctl(control, SIOCSIFFLAGS, &request) < 0) {
-        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "bring interface %s up", tap);
-        return FALSE;
-    }
-    return TRUE;
+    LinkRequest request = {
+        .header = {.nlmsg_len = NLMSG_LENGTH(sizeof request.info),
+                   .nlmsg_type = RTM_SETLINK,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+        .info = {.ifi_family = AF_UNSPEC,
+                 .ifi_index = (int) if_nametoindex(name),
+                 .ifi_flags = IFF_UP,
+                 .ifi_change = IFF_UP},
+    };
+    g_autofree char *alias = g_strdup_printf("berth:%s/%u", id, index);
+    guint8 mac[6];
+    host_side_mac(id, index, mac);
+    add_attribute(&request, IFLA_IFALIAS, alias, strlen(alias));
+    add_attribute(&request, IFLA_ADDRESS, mac, sizeof mac);
+    /* A bridge would shrink its own MTU to that of the smallest port. */
+    const guint32 mtu = mtu_of(bridge);
+    if (mtu != 0)
+        add_attribute(&request, IFLA_MTU, &mtu, sizeof mtu);
+    add_attribute(&request, IFLA_MASTER, &master, sizeof master);
+
+    const int failure = transact(&request);
+    if (failure != 0)
+        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, failure, "join network interface %s to bridge \"%s\"",
+                              name, bridge);
+    return failure == 0;
 }
 
 int berth_tap_open(const char *id, guint index, const char *bridge, GError **error)
 {
     g_autofree char *name = berth_tap_name(id, index);
-    g_autofree char *alias = g_strdup_printf("berth:%s/%u", id, index);
-    struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
-    g_strlcpy(request.ifr_name, name, sizeof request.ifr_name);
-
     BERTH_AUTOFD tap = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (tap < 0) {
         berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "open %s", TUN_DEVICE);
         return -1;
     }
+    /* EXCL: one that is there already, made by somebody to last, is not ours to take over. */
+    struct ifreq request = {.ifr_flags = (short) (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL)};
+    g_strlcpy(request.ifr_name, name, sizeof request.ifr_name);
     if (ioctl(tap, TUNSETIFF, &request) < 0) {
-        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "make the network interface %s", name);
+        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "make network interface %s", name);
         return -1;
     }
-    unsigned ifindex = if_nametoindex(name);
-    if (ifindex == 0 || !set_alias(ifindex, alias, error) || !join_bridge(name, ifindex, bridge, error)) {
-        if (ifindex == 0)
-            berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "find the network interface %s", name);
-        return -1;
-    }
-    return berth_steal_fd(&tap);
+    return configure(name, id, index, bridge, error) ? berth_steal_fd(&tap) : -1;
 }

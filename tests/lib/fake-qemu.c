@@ -160,7 +160,6 @@ static _Noreturn void shut_down(bool guest, const char *reason, int status)
 static _Noreturn void panic(void)
 {
     send_event("GUEST_PANICKED", ", \"data\": {\"action\": \"poweroff\"}");
-    send_event("STOP", "");
     shut_down(true, "guest-panic", 1); /* as with -action panic=exit-failure */
 }
 

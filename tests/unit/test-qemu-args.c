@@ -63,6 +63,13 @@ static const Case cases[] = {
      .disk_format = "qcow2",
      .kernel = TRUE,
      .initrd = TRUE},
+    {.name = "microvm-full", /* vsock would be one more, and is not here on every host */
+     .definition = "{'image': <'tiny'>, 'machine': <'microvm'>, 'networks': <[@a{sv} {}, @a{sv} {}, @a{sv} {},"
+                   " @a{sv} {}, @a{sv} {}, @a{sv} {}]>,"
+                   " 'disks': <[{'size': <uint64 0>}, DISK, DISK, DISK, DISK, DISK, DISK, DISK,"
+                   " DISK, DISK, DISK, DISK, DISK, DISK, DISK, DISK]>}",
+     .disk_format = "qcow2",
+     .kernel = TRUE},
     {.name = "microvm-vsock",
      .definition = "{'image': <'tiny'>, 'machine': <'microvm'>, 'vsock': <true>, 'networks': <@aa{sv} []>}",
      .disk_format = "",

@@ -424,6 +424,22 @@ static void test_amounts(void)
     }
 }
 
+/* A microvm's transports are counted over all that need one. */
+static void test_microvm_devices(void)
+{
+    g_autofree char *disks = repeated("disks", DISK, 14), *networks = repeated("networks", "@a{sv} {}", 7);
+    disks[strlen(disks) - 1] = '\0';
+    g_autofree char *most = g_strdup_printf("%s, 'machine': <'microvm'>, 'vsock': <true>, %s", disks, networks + 1);
+    assert_taken(most);
+    networks[strlen(networks) - 3] = '\0';
+    g_autofree char *none =
+        g_strdup_printf("%s, 'machine': <'microvm'>, 'vsock': <true>, %s, {'mode': <'none'>}]>}", disks, networks + 1);
+    assert_taken(none);
+    g_autofree char *more =
+        g_strdup_printf("%s, 'machine': <'microvm'>, 'vsock': <true>, %s, @a{sv} {}]>}", disks, networks + 1);
+    assert_refused(more, "disks, networks and vsock are 23 devices; machine \"microvm\" takes at most 22");
+}
+
 /* What is not in the changes stays; lists and dictionaries are replaced whole; the base is never touched. */
 static void test_apply(void)
 {
@@ -557,6 +573,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vm-config/keys", test_keys);
     g_test_add_func("/vm-config/together", test_together);
     g_test_add_func("/vm-config/amounts", test_amounts);
+    g_test_add_func("/vm-config/microvm-devices", test_microvm_devices);
     g_test_add_func("/vm-config/apply", test_apply);
     g_test_add_func("/vm-config/apply-checks-the-whole", test_apply_checks_the_whole);
     g_test_add_func("/vm-config/port-collides", test_port_collides);
