@@ -104,11 +104,30 @@ void scene_await_death(int pidfd)
     close(pidfd);
 }
 
+/* The monitor wakes the main context at each change beside it. */
+void scene_await_absent(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autoptr(GFile) parent = g_file_new_for_path(dir);
+    g_autoptr(GFileMonitor) monitor = g_file_monitor_directory(parent, G_FILE_MONITOR_NONE, NULL, &error);
+    g_assert_no_error(error);
+    CLIENT_AWAIT(!g_file_test(path, G_FILE_TEST_EXISTS), "%s is still there", path);
+}
+
 /* The daemon */
+
+/* No test comes and goes so often by itself as a row of them does: systemd's count of starts begins anew. A unit that is not
+ * loaded has none, and systemctl then says so and fails. */
+static void forget_starts(void)
+{
+    (void) scene_status("systemctl", "--quiet", "reset-failed", SERVICE, NULL);
+}
 
 /* systemctl waits for Type=notify's word, which comes when the name is owned. */
 void scene_start_daemon(void)
 {
+    forget_starts();
     g_free(scene_run("systemctl", "start", SERVICE, NULL));
 }
 
@@ -119,6 +138,7 @@ void scene_stop_daemon(void)
 
 void scene_restart_daemon(void)
 {
+    forget_starts();
     g_free(scene_run("systemctl", "restart", SERVICE, NULL));
 }
 
