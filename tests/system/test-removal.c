@@ -16,7 +16,8 @@ static char *vm_dir(const Guest *guest)
 
 static void assert_not_found(const char *name)
 {
-    client_fails(scene_bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", name), "NotFound", name);
+    client_fails(scene_bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", name), "NotFound",
+                 name);
 }
 
 /* Waits for the end of a removal that was asked for, and holds that nothing is left. */
