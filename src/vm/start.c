@@ -144,11 +144,12 @@ static gboolean deadline_passed(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* Success needs both: the guest runs, and that it should is durable. */
+/* Success needs all three, which come in any order: QEMU is known by its pidfd and recorded for a daemon that comes later,
+ * the guest runs, and that it should is durable. */
 static void maybe_finish(BerthVm *vm)
 {
     BerthStart *start = vm->start;
-    if (!start->guest_runs || !start->want_is_durable || start->failure)
+    if (!start->guest_runs || !start->want_is_durable || start->failure || !vm->run || vm->run->qemu_pidfd < 0)
         return;
     vm->start = NULL;
     vm->run->guest_ran = TRUE;
@@ -227,6 +228,8 @@ static void keeper_answered(pid_t qemu_pid, const GError *error, gpointer data)
         fail(vm, failure);
     else if (vm->run->ending)
         berth_run_end(vm->run, FALSE);
+    else if (vm->start)
+        maybe_finish(vm);
 }
 
 static void release_keeper(BerthVm *vm)
