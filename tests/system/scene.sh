@@ -73,9 +73,9 @@ await_line() {
 	return 1
 }
 
-# await_guest COMMAND...: until the log that this berthctl follows says that the guest can take commands.
+# await_guest COMMAND...: until the log that this follows says that the guest can take commands.
 await_guest() {
-	timeout 120 "$@" | sed '/berth-guest: ready/q' | grep 'berth-guest: ready'
+	"$@" | sed '/berth-guest: ready/q' | grep 'berth-guest: ready'
 }
 
 configure_daemon() {

@@ -66,7 +66,7 @@ check "start" ends 0 ctl start mine
 check "its scope is her manager's" unit_says "berth-$id.scope" ActiveState active
 check "its process is hers" runs_as_alice
 check "its sockets are hers" is_hers "$runtime/berth/$id"
-check "the guest boots" await_guest ctl log --follow mine
+check "the guest boots" await_guest as_alice timeout 120 berthctl --user log --follow mine
 check "console on a terminal" as_alice python3 "$(dirname "$0")/type-on-console.py" berthctl --user console mine
 check "root's daemon knows nothing of it" is_root_without
 
