@@ -102,7 +102,7 @@ static const Claim *find_collision(const BerthPortTable *table, const BerthPort 
 }
 
 gboolean berth_port_table_check(const BerthPortTable *table, const BerthVmConfig *config, const char *owner,
-                                GError **error)
+                                BerthPortOwnerName name_of, gpointer data, GError **error)
 {
     for (guint i = 0; i < config->networks->len; i++) {
         const BerthNetwork *network = g_ptr_array_index(config->networks, i);
@@ -113,7 +113,7 @@ gboolean berth_port_table_check(const BerthPortTable *table, const BerthVmConfig
                 continue;
             g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS,
                         "networks[%u].ports[%u].host-port: %s port %u of the host is forwarded to VM \"%s\" already", i,
-                        j, port->protocol, port->host_port, claim->owner);
+                        j, port->protocol, port->host_port, name_of(claim->owner, data));
             return FALSE;
         }
     }

@@ -222,6 +222,18 @@ static gboolean get_id(JsonObject *object, guint64 *id)
     return TRUE;
 }
 
+/* Right behind qmp_capabilities: QEMU takes commands in their order, and while a guest runs each wait for an answer costs its
+ * main loop a turn. */
+static void send_waiting(BerthQmp *qmp)
+{
+    for (GList *l = qmp->pending.head; l != NULL; l = l->next) {
+        Pending *pending = l->data;
+        g_autofree char *line = g_steal_pointer(&pending->line);
+        if (pending->refusal == NULL)
+            write_line(qmp, line);
+    }
+}
+
 static void on_greeting(BerthQmp *qmp, JsonObject *message)
 {
     if (get_object(message, "QMP") == NULL) {
@@ -231,6 +243,7 @@ static void on_greeting(BerthQmp *qmp, JsonObject *message)
     qmp->phase = PHASE_CAPABILITIES;
     g_autofree char *line = berth_qmp_command("qmp_capabilities", NULL, 0);
     write_line(qmp, line);
+    send_waiting(qmp);
 }
 
 static void on_capabilities(BerthQmp *qmp, JsonObject *message)
@@ -240,12 +253,6 @@ static void on_capabilities(BerthQmp *qmp, JsonObject *message)
         return;
     }
     qmp->phase = PHASE_READY;
-    for (GList *l = qmp->pending.head; l != NULL; l = l->next) {
-        Pending *pending = l->data;
-        g_autofree char *line = g_steal_pointer(&pending->line);
-        if (pending->refusal == NULL)
-            write_line(qmp, line);
-    }
     if (qmp->handler->ready != NULL)
         qmp->handler->ready(qmp->data);
 }
@@ -451,7 +458,7 @@ void berth_qmp_execute(BerthQmp *qmp, const char *command, JsonObject *arguments
     /* A refusal is due in the next turn. */
     if (pending->refusal == NULL)
         pending->deadline = g_get_monotonic_time() + (gint64) MIN(timeout_usec, (guint64) G_MAXINT64 / 2);
-    if (pending->refusal == NULL && qmp->phase == PHASE_READY) {
+    if (pending->refusal == NULL && (qmp->phase == PHASE_CAPABILITIES || qmp->phase == PHASE_READY)) {
         g_autofree char *line = g_steal_pointer(&pending->line);
         write_line(qmp, line);
     }

@@ -55,7 +55,7 @@ void berth_qmp_free(BerthQmp *qmp);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthQmp, berth_qmp_free)
 
 /* @arguments: (nullable) (transfer none). @timeout_usec: then the command is answered with Cancelled "did not answer
- * within …", and a late answer is ignored. Before `ready`, commands wait for it (their deadline runs). @done may free
+ * within …", and a late answer is ignored. Before the greeting, commands wait for it (their deadline runs). @done may free
  * the monitor. On a closed monitor the answer is what closed it. */
 void berth_qmp_execute(BerthQmp *qmp, const char *command, JsonObject *arguments, guint64 timeout_usec,
                        BerthQmpDone done, gpointer data);

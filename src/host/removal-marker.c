@@ -89,6 +89,13 @@ static Marker *from_json(const char *text, gsize length, GError **error)
     return all && berth_keys_set(&table, "", all, marker, error) ? g_steal_pointer(&marker) : NULL;
 }
 
+/* Nobody can choose a birth time, and it stays over a boot. The inode stands in where the file system knows none: overlayfs
+ * and others number directories anew at each mount. */
+static gboolean is_same_directory(const Marker *marker, const Marker *meant)
+{
+    return marker->birth == meant->birth && (meant->birth || g_str_equal(marker->inode, meant->inode));
+}
+
 /* Everything must match: what was restored or copied from elsewhere was never asked to go. */
 static gboolean check_meant(const Marker *marker, const Marker *meant, GError **error)
 {
@@ -97,7 +104,7 @@ static gboolean check_meant(const Marker *marker, const Marker *meant, GError **
         other = "VM";
     else if (*meant->incarnation && *marker->incarnation && !g_str_equal(marker->incarnation, meant->incarnation))
         other = "incarnation of the VM";
-    else if (!g_str_equal(marker->inode, meant->inode) || marker->birth != meant->birth)
+    else if (!is_same_directory(marker, meant))
         other = "directory, of which this one is a copy";
     if (other)
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "it was made for another %s", other);

@@ -16,7 +16,7 @@ typedef enum {
  * berth_removal_marker_read:
  * @vm_fd: the VM's directory
  * @id: the id that the directory's name says
- * @incarnation: (nullable): what vm.json says; %NULL where it can't be read, then the directory's inode decides
+ * @incarnation: (nullable): what vm.json says; %NULL where it can't be read, then the directory's birth decides
  * @marked_incarnation: (out) (optional) (transfer full): what the marker says, where it is valid
  * @intent: (out): set where it is valid
  * @error: why it is invalid, in a form that stands for itself

@@ -189,6 +189,13 @@ void berth_manager_release_ports(BerthManager *manager, BerthVm *vm, const Berth
     berth_port_table_release(manager->ports, config, berth_vm_id(vm));
 }
 
+static const char *owner_name(const char *owner, gpointer data)
+{
+    const BerthManager *manager = data;
+    const BerthVm *vm = g_hash_table_lookup(manager->by_id, owner);
+    return vm ? berth_vm_name(vm) : owner;
+}
+
 gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, const BerthVmConfig *config,
                                     GError **error)
 {
@@ -200,7 +207,7 @@ gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, 
     }
     if (image && !berth_vm_config_check_image(config, image->meta, error))
         return FALSE;
-    return berth_port_table_check(manager->ports, config, self ? berth_vm_id(self) : "", error);
+    return berth_port_table_check(manager->ports, config, self ? berth_vm_id(self) : "", owner_name, manager, error);
 }
 
 void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm)

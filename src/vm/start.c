@@ -144,11 +144,12 @@ static gboolean deadline_passed(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* Success needs both: the guest runs, and that it should is durable. */
+/* Success needs all three, which come in any order: QEMU is known by its pidfd and recorded for a daemon that comes later,
+ * the guest runs, and that it should is durable. */
 static void maybe_finish(BerthVm *vm)
 {
     BerthStart *start = vm->start;
-    if (!start->guest_runs || !start->want_is_durable || start->failure)
+    if (!start->guest_runs || !start->want_is_durable || start->failure || !vm->run || vm->run->qemu_pidfd < 0)
         return;
     vm->start = NULL;
     vm->run->guest_ran = TRUE;
@@ -183,11 +184,14 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
     maybe_finish(vm);
 }
 
-static void monitor_ready(BerthVm *vm)
+/* Asked before QEMU has even greeted: the question goes out with the capabilities. */
+static gboolean ask_for_status(BerthVm *vm, GError **error)
 {
-    if (vm->start && !vm->start->failure)
-        berth_qmp_execute(vm->run->qmp, "query-status", NULL,
-                          berth_manager_host(vm->manager)->settings->start_timeout_usec, status_answered, vm);
+    if (!berth_run_connect(vm->run, error))
+        return FALSE;
+    berth_qmp_execute(vm->run->qmp, "query-status", NULL,
+                      berth_manager_host(vm->manager)->settings->start_timeout_usec, status_answered, vm);
+    return TRUE;
 }
 
 /* Step 4: the keeper is let go, and starts QEMU. */
@@ -227,16 +231,17 @@ static void keeper_answered(pid_t qemu_pid, const GError *error, gpointer data)
         fail(vm, failure);
     else if (vm->run->ending)
         berth_run_end(vm->run, FALSE);
+    else if (vm->start)
+        maybe_finish(vm);
 }
 
 static void release_keeper(BerthVm *vm)
 {
     g_autoptr(GError) error = NULL;
     vm->start->scope_stands = TRUE;
-    vm->run->on_ready = monitor_ready;
     berth_keeper_release(vm->run->keeper, keeper_answered, vm);
     /* The socket listens since before the fork: connecting needs no retry, the greeting comes when QEMU is there. */
-    if (!berth_run_connect(vm->run, &error))
+    if (!ask_for_status(vm, &error))
         fail(vm, error);
     else
         close_fds(vm->start);

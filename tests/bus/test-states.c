@@ -374,7 +374,8 @@ static void test_allowed(Tooled *tooled, gconstpointer data)
 /* One operation at a time: a Pause that QEMU does not answer yet. */
 static void test_busy(Tooled *tooled, gconstpointer unused)
 {
-    static const guint refused[] = {START, SHUTDOWN, POWER_OFF, RESET, PAUSE, RESUME, CONFIGURE, CANCEL_REMOVAL};
+    /* PowerOff is for a QEMU that hangs, so it does not wait; nor does Remove. */
+    static const guint refused[] = {START, SHUTDOWN, RESET, PAUSE, RESUME, CONFIGURE, CANCEL_REMOVAL};
     Fixture *fixture = &tooled->fixture;
     g_autofree char *path = tooled_vm(tooled, "web", "on stop wait go\n");
     fixture_vm(fixture, path, "Start");

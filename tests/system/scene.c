@@ -104,11 +104,60 @@ void scene_await_death(int pidfd)
     close(pidfd);
 }
 
+static void on_unit_removed(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
+                            const char *signal, GVariant *parameters, gpointer data)
+{
+    /* That it came has woken the main context. */
+}
+
+static gboolean is_listed(const char *unit)
+{
+    g_autofree char *listed = scene_run("systemctl", "list-units", "--all", "--plain", "--no-legend", unit, NULL);
+    return *listed != '\0';
+}
+
+void scene_await_unit_gone(const char *unit)
+{
+    static const char manager[] = "org.freedesktop.systemd1.Manager";
+    static const char systemd[] = "/org/freedesktop/systemd1";
+    guint subscription =
+        g_dbus_connection_signal_subscribe(scene_bus, "org.freedesktop.systemd1", manager, "UnitRemoved", systemd, NULL,
+                                           G_DBUS_SIGNAL_FLAGS_NONE, on_unit_removed, NULL, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer =
+        g_dbus_connection_call_sync(scene_bus, "org.freedesktop.systemd1", systemd, manager, "Subscribe", NULL, NULL,
+                                    G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
+    g_autofree char *remote = error ? g_dbus_error_get_remote_error(error) : NULL;
+    if (g_strcmp0(remote, "org.freedesktop.systemd1.AlreadySubscribed") != 0)
+        g_assert_no_error(error);
+    CLIENT_AWAIT(!is_listed(unit), "%s is still there", unit);
+    g_dbus_connection_signal_unsubscribe(scene_bus, subscription);
+}
+
+/* The monitor wakes the main context at each change beside it. */
+void scene_await_absent(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autoptr(GFile) parent = g_file_new_for_path(dir);
+    g_autoptr(GFileMonitor) monitor = g_file_monitor_directory(parent, G_FILE_MONITOR_NONE, NULL, &error);
+    g_assert_no_error(error);
+    CLIENT_AWAIT(!g_file_test(path, G_FILE_TEST_EXISTS), "%s is still there", path);
+}
+
 /* The daemon */
+
+/* No test comes and goes so often by itself as a row of them does: systemd's count of starts begins anew. A unit that is not
+ * loaded has none, and systemctl then says so and fails. */
+static void forget_starts(void)
+{
+    (void) scene_status("systemctl", "--quiet", "reset-failed", SERVICE, NULL);
+}
 
 /* systemctl waits for Type=notify's word, which comes when the name is owned. */
 void scene_start_daemon(void)
 {
+    forget_starts();
     g_free(scene_run("systemctl", "start", SERVICE, NULL));
 }
 
@@ -119,6 +168,7 @@ void scene_stop_daemon(void)
 
 void scene_restart_daemon(void)
 {
+    forget_starts();
     g_free(scene_run("systemctl", "restart", SERVICE, NULL));
 }
 
@@ -232,8 +282,9 @@ static void import_guest(void)
     const char *const paths[] = {NULL, kernel, initrd, NULL};
     g_autofree char *text = NULL;
     g_autofree char *failure = scene_import(
-        "guest", g_variant_new_parsed("{'kernel': <handle 1>, 'initrd': <handle 2>, 'cmdline': <'console=ttyS0 quiet'>}"),
-        paths, &text);
+        "guest",
+        g_variant_new_parsed("{'kernel': <handle 1>, 'initrd': <handle 2>, 'cmdline': <'console=ttyS0 quiet'>}"), paths,
+        &text);
     if (*failure)
         g_error("The guest can't be imported: %s", text);
 }

@@ -37,6 +37,10 @@ char *scene_process_status(pid_t pid, const char *key);
 /* Waits until the kernel says that the process is dead. It must not be a child. */
 void scene_await_death(int pidfd);
 int scene_pidfd(pid_t pid);
+/* Waits until systemd has forgotten @unit. It learns that a scope is empty a moment after everyone could. */
+void scene_await_unit_gone(const char *unit);
+/* Waits until there is no such file or directory. */
+void scene_await_absent(const char *path);
 
 /* Imports. @options: (nullable) floating a{sv}, whose handles are indices into @paths from 1; @paths[0] is the disk, NULL for
  * none. (transfer full): the D-Bus name of the error of the job, or of the call; "" where it went well. */

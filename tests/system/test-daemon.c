@@ -172,9 +172,9 @@ static void kill_during_start(gconstpointer data)
 {
     Moment moment = GPOINTER_TO_UINT(data);
     gboolean answered = FALSE, scope = FALSE;
-    guint subscription = g_dbus_connection_signal_subscribe(
-        scene_bus, "org.freedesktop.systemd1", "org.freedesktop.systemd1.Manager", "UnitNew", NULL, NULL,
-        G_DBUS_SIGNAL_FLAGS_NONE, on_unit_new, &scope, NULL);
+    guint subscription =
+        g_dbus_connection_signal_subscribe(scene_bus, "org.freedesktop.systemd1", "org.freedesktop.systemd1.Manager",
+                                           "UnitNew", NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_unit_new, &scope, NULL);
     g_autoptr(Guest) guest = guest_new("begun", NULL);
     g_dbus_connection_call(scene_bus, BERTH_BUS_NAME, guest->path, BERTH_IFACE_VM, "Start",
                            g_variant_new("(a{sv})", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_ignored_answer,
@@ -252,8 +252,8 @@ static void test_activation(void)
 {
     scene_stop_daemon();
     g_assert_cmpint(scene_status("systemctl", "is-active", "--quiet", "berthd.service", NULL), !=, 0);
-    g_autofree char *version = scene_run("busctl", "get-property", BERTH_BUS_NAME, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER,
-                                         "Version", NULL);
+    g_autofree char *version =
+        scene_run("busctl", "get-property", BERTH_BUS_NAME, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Version", NULL);
     g_assert_true(g_str_has_prefix(version, "s \""));
     g_assert_cmpint(scene_status("systemctl", "is-active", "--quiet", "berthd.service", NULL), ==, 0);
 }
@@ -289,8 +289,8 @@ static void test_watchdog(void)
     assert_service("NRestarts", "0");
 
     char *owner = NULL;
-    guint watch = g_bus_watch_name_on_connection(scene_bus, BERTH_BUS_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE, on_owner, NULL,
-                                                 &owner, NULL);
+    guint watch = g_bus_watch_name_on_connection(scene_bus, BERTH_BUS_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE, on_owner,
+                                                 NULL, &owner, NULL);
     AWAIT(owner != NULL);
     g_autofree char *old = g_strdup(owner);
     g_assert_cmpint(kill(daemon, SIGSTOP), ==, 0);

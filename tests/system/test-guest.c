@@ -42,8 +42,8 @@ static char *read_log(Guest *guest, const char *log)
 static char *read_journal(const char *match)
 {
     g_free(scene_run("journalctl", "--sync", NULL));
-    return scene_run("journalctl", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,BERTH_STATE", "--no-pager",
-                     match, NULL);
+    return scene_run("journalctl", "--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,BERTH_STATE",
+                     "--no-pager", match, NULL);
 }
 
 static void assert_says(const char *text, const char *words)
@@ -219,8 +219,7 @@ static void test_pause(void)
 /* No firmware and no PCI: another board, the same promises. */
 static void test_microvm(void)
 {
-    g_autofree char *khz = scene_run(
-        "awk", "/^cpu MHz/ { printf \"%d\", $4 * 1000; exit }", "/proc/cpuinfo", NULL);
+    g_autofree char *khz = scene_run("awk", "/^cpu MHz/ { printf \"%d\", $4 * 1000; exit }", "/proc/cpuinfo", NULL);
     g_autofree char *cmdline = g_strdup_printf("console=ttyS0 quiet tsc_early_khz=%s", khz);
     g_autoptr(Guest) guest =
         guest_new_booted("micro", g_variant_new_parsed("{'machine': <'microvm'>, 'cmdline': <%s>}", cmdline));

@@ -94,8 +94,8 @@ static void test_limits(void)
 
 static void assert_owner(pid_t pid, const char *path)
 {
-    g_autoptr(GVariant) answer = client_call(scene_bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVMByPID",
-                                             g_variant_new("(u)", (guint32) pid));
+    g_autoptr(GVariant) answer =
+        client_call(scene_bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVMByPID", g_variant_new("(u)", (guint32) pid));
     const char *owner;
     g_variant_get(answer, "(&o)", &owner);
     g_assert_cmpstr(owner, ==, path);
@@ -255,7 +255,7 @@ static void assert_start_fails(const char *name, const char *words)
     g_autofree char *states = client_history(guest->vm, "State");
     g_assert_cmpstr(states, ==, "stopped starting exited");
     g_assert_cmpint(scene_status("pgrep", "-f", guest->id, NULL), ==, 1);
-    g_assert_cmpint(scene_status("systemctl", "is-active", "--quiet", guest->unit, NULL), !=, 0);
+    scene_await_unit_gone(guest->unit);
     client_await(guest->vm, "WantRunning", g_variant_new_boolean(FALSE));
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <sys/stat.h>
+
 #include "vm-store-fixture.h"
 
 static void test_create(TestDir *dir, gconstpointer unused)
@@ -302,6 +304,40 @@ static void copy_file(TestDir *dir, const char *from, const char *to)
     test_dir_write(dir, to, text);
 }
 
+static guint64 birth_of(const TestDir *dir, const char *name)
+{
+    struct statx st;
+    g_assert_cmpint(statx(dir->fd, name, 0, STATX_BTIME, &st), ==, 0);
+    return (guint64) st.stx_btime.tv_sec * G_USEC_PER_SEC * 1000 + st.stx_btime.tv_nsec;
+}
+
+/* The kernel's clock for files has ticks of some ms: no second directory is made in the tick of @other. */
+static void mkdir_later(TestDir *dir, const char *name, const char *other)
+{
+    test_dir_mkdir(dir, name);
+    while (birth_of(dir, name) == birth_of(dir, other) && birth_of(dir, other) != 0) {
+        g_assert_cmpint(unlinkat(dir->fd, name, AT_REMOVEDIR), ==, 0);
+        test_dir_mkdir(dir, name);
+    }
+}
+
+/* M27: overlayfs numbers its directories anew at each mount, and a removal goes on all the same. */
+static void test_renumbered(TestDir *dir, gconstpointer unused)
+{
+    g_autoptr(BerthVmStore) store = open_store(dir);
+    create_vm(store, ID, "web");
+    mark(store, INCARNATION);
+    g_autofree char *text = test_dir_read(dir, VM "/.removing");
+    g_autoptr(GRegex) inode = g_regex_new("(\"inode\"\\s*:\\s*\")", 0, 0, NULL);
+    g_autofree char *other = g_regex_replace(inode, text, -1, 0, "\\g<1>1", 0, NULL);
+    g_assert_cmpstr(other, !=, text);
+    test_dir_write(dir, VM "/.removing", other);
+    if (birth_of(dir, VM) != 0)
+        assert_kind(store, BERTH_STORED_MARKED);
+    else
+        assert_broken(store, "copy"); /* the inode is all that tells directories apart */
+}
+
 /* M6: a marker in a directory that it was not made for. */
 static void test_foreign_marker(TestDir *dir, gconstpointer unused)
 {
@@ -317,9 +353,9 @@ static void test_foreign_marker(TestDir *dir, gconstpointer unused)
     g_assert_cmpint(other->kind, ==, BERTH_STORED_BROKEN);
     g_assert_nonnull(strstr(other->problem, "another VM"));
 
-    /* A backup under its own id: other inode */
+    /* A backup under its own id: born later */
     g_assert_cmpint(renameat(dir->fd, VM, dir->fd, "old"), ==, 0);
-    test_dir_mkdir(dir, VM);
+    mkdir_later(dir, VM, "old");
     copy_file(dir, "old/vm.json", VM "/vm.json");
     copy_file(dir, "old/.removing", VM "/.removing");
     assert_broken(store, "copy");
@@ -328,7 +364,7 @@ static void test_foreign_marker(TestDir *dir, gconstpointer unused)
     g_clear_error(&error);
     g_assert_true(test_dir_has(dir, VM "/vm.json"));
 
-    /* Another incarnation in the same directory; and one that can't be compared: the inode decides. */
+    /* Another incarnation in the same directory; and one that can't be compared: the birth decides. */
     g_assert_cmpint(unlinkat(dir->fd, VM "/.removing", 0), ==, 0);
     mark(store, INCARNATION);
     test_dir_write(dir, VM "/vm.json", IDENTITY(ID, "web", OTHER, "1234") "}");
@@ -495,6 +531,7 @@ int main(int argc, char **argv)
     TEST_DIR_ADD("/vm-store/strangers", test_strangers);
     TEST_DIR_ADD("/vm-store/mark", test_mark);
     TEST_DIR_ADD("/vm-store/mark/foreign", test_foreign_marker);
+    TEST_DIR_ADD("/vm-store/mark/renumbered", test_renumbered);
     TEST_DIR_ADD("/vm-store/doom/exchanged", test_doom_exchanged);
     TEST_DIR_ADD("/vm-store/doomed", test_doomed);
     TEST_DIR_ADD("/vm-store/logs", test_logs);
