@@ -75,7 +75,8 @@ static gboolean try_again(gpointer data)
 static void wait_to_try_again(BerthVm *vm, const char *blocker, const GError *error)
 {
     BerthRemoval *removal = vm->removal;
-    guint shift = MIN(removal->attempts_without_progress++, 6);
+    guint shift = MIN(removal->attempts_without_progress, 6);
+    removal->attempts_without_progress++;
     guint delay = MIN(RETRY_FIRST_SEC << shift, RETRY_LAST_SEC);
     removal->resume_at = removal->phase;
     removal->next_attempt = g_get_real_time() + (gint64) delay * G_USEC_PER_SEC;

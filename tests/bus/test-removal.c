@@ -414,6 +414,10 @@ static void test_delete_fails(Fixture *fixture, gconstpointer unused)
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     AWAIT(recorder_changes(recorder, "RemovalAttempt") > 0);
     g_assert_cmpuint(fixture_get_uint(fixture, path, "RemovalAttempt"), >, attempt);
+    await_phase(fixture, path, "waiting");
+    g_autoptr(GVariant) next = fixture_get(fixture, path, BERTH_IFACE_VM, "RemovalNextAttemptTimestamp");
+    gint64 pause = (gint64) g_variant_get_uint64(next) - g_get_real_time();
+    g_assert_cmpint(pause, <=, 2 * G_USEC_PER_SEC); /* twice the first */
     g_assert_true(scripted_set_immutable(file, FALSE));
     remove_and_await(fixture, path); /* at once */
     g_variant_unref(fixture_call(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM", create_another()));

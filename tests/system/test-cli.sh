@@ -4,6 +4,7 @@
 # test-cli.sh - berthctl, as people and scripts use it, on the real daemon and a real guest. Runs as root in a bed.
 
 here=$(dirname "$0")
+# shellcheck source=tests/system/scene.sh
 . "$here/scene.sh"
 
 as_alice() {

@@ -4,6 +4,7 @@
 # test-user.sh - alice's own VMs: berthd --user, on her session bus and in her systemd, with nobody's leave. Runs as root
 # in a bed.
 
+# shellcheck source=tests/system/scene.sh
 . "$(dirname "$0")/scene.sh"
 
 home=$(getent passwd alice | cut -d : -f 6)
