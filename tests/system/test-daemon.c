@@ -164,7 +164,7 @@ static void assert_settled(Guest *guest)
         return;
     }
     g_assert_cmpint(scene_status("pgrep", "-f", guest->id, NULL), ==, 1);
-    g_assert_cmpint(scene_status("systemctl", "is-active", "--quiet", guest->unit, NULL), !=, 0);
+    scene_await_unit_gone(guest->unit);
     guest_boot(guest);
 }
 
