@@ -76,9 +76,10 @@ static void vm_changed(BerthVm *vm, guint aspects, gpointer data)
     char *path = berth_vm_path(vm);
     guint before = GPOINTER_TO_UINT(g_hash_table_lookup(bus->dirty, path));
     g_hash_table_replace(bus->dirty, path, GUINT_TO_POINTER(before | aspects));
-    /* After everything of this turn of the loop, before the next turn waits for anything. */
+    /* After everything of this turn of the loop, and before anything of the next: a busy loop must not make two states of two
+     * turns into one. */
     if (!bus->flush_source)
-        bus->flush_source = g_idle_add_full(G_PRIORITY_DEFAULT + 1, flush, bus, NULL);
+        bus->flush_source = g_idle_add_full(G_PRIORITY_HIGH, flush, bus, NULL);
 }
 
 static void vm_added(BerthVm *vm, gpointer data)

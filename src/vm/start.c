@@ -189,8 +189,8 @@ static gboolean ask_for_status(BerthVm *vm, GError **error)
 {
     if (!berth_run_connect(vm->run, error))
         return FALSE;
-    berth_qmp_execute(vm->run->qmp, "query-status", NULL,
-                      berth_manager_host(vm->manager)->settings->start_timeout_usec, status_answered, vm);
+    berth_qmp_execute(vm->run->qmp, "query-status", NULL, berth_manager_host(vm->manager)->settings->start_timeout_usec,
+                      status_answered, vm);
     return TRUE;
 }
 
