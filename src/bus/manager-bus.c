@@ -38,7 +38,7 @@ static int get_capabilities(sd_bus *connection, const char *path, const char *in
 
 static void reply_path(sd_bus_message *message, char *path)
 {
-    sd_bus_reply_method_return(message, "o", path);
+    berth_call_check_sent(message, sd_bus_reply_method_return(message, "o", path));
     g_free(path);
 }
 
@@ -134,7 +134,7 @@ static void reloaded(guint loaded, guint updated, guint removed, const GError *e
     if (error)
         berth_call_fail(message, error);
     else
-        sd_bus_reply_method_return(message, "uuu", loaded, updated, removed);
+        berth_call_check_sent(message, sd_bus_reply_method_return(message, "uuu", loaded, updated, removed));
     sd_bus_message_unref(message);
 }
 
