@@ -224,19 +224,18 @@ WorldTruth stage_import(Stage *stage, GUnixFDList *fds)
     return answer && !import.failed ? WORLD_YES : WORLD_NO;
 }
 
-/* Off the bus, it comes back to it, or has ended. */
-static void await_daemon(Stage *stage)
-{
-    AWAIT(stage->fixture.owner || stage->fixture.daemon == 0);
-}
-
 void stage_rest(Stage *stage)
 {
-    await_daemon(stage);
-    while (stage->fixture.daemon != 0 && !world_try_settle(stage->world)) {
-        AWAIT(!stage->fixture.owner || stage->fixture.daemon == 0); /* who did not answer */
-        await_daemon(stage);
-    }
+    const Fixture *fixture = &stage->fixture;
+    AwaitDeadline deadline;
+    await_begin(&deadline, AWAIT_SECONDS * 1000);
+    /* Each try asks over the bus, and takes in whatever news there is; none in vain blocks. */
+    do {
+        if (deadline.expired)
+            g_error("The daemon neither answers nor ends");
+        AWAIT(fixture->daemon == 0 || fixture->owner);
+    } while (fixture->daemon != 0 && !world_try_settle(stage->world));
+    await_end(&deadline);
 }
 
 /* Daemons */

@@ -89,11 +89,13 @@ void world_check_protected(World *world)
 /* Each directory holds what it should, and nothing else */
 
 /* @expected: ends with %NULL; a name that begins with "?" may be missing */
-static void check_names(const char *dir, const char *const *expected)
+static void check_names(World *world, const char *dir, const char *const *expected)
 {
     g_autoptr(GPtrArray) names = list(dir);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *optional = g_strconcat("?", names->pdata[i], NULL);
+        if (world->allow_leftovers && g_str_has_prefix(names->pdata[i], BERTH_STAGING_PREFIX))
+            continue;
         if (!g_strv_contains(expected, names->pdata[i]) && !g_strv_contains(expected, optional))
             g_error("%s/%s is left", dir, (const char *) names->pdata[i]);
     }
@@ -117,7 +119,7 @@ static void check_vm_dir(World *world, const SeenVm *vm)
         NULL,
     };
     if (!g_str_equal(vm->state, "broken"))
-        check_names(dir, expected);
+        check_names(world, dir, expected);
 }
 
 static void check_runtime_dir(World *world, const SeenVm *vm)
@@ -127,7 +129,7 @@ static void check_runtime_dir(World *world, const SeenVm *vm)
     };
     g_autofree char *dir = g_build_filename(world->place.runtime_dir, vm->id, NULL);
     if (world_seen_is_live(vm))
-        check_names(dir, expected);
+        check_names(world, dir, expected);
 }
 
 static void check_ids(World *world, const char *base, const char *name, const char *except, gboolean live_only)
@@ -142,7 +144,7 @@ static void check_ids(World *world, const char *base, const char *name, const ch
     if (except)
         g_ptr_array_add(expected, (gpointer) except);
     g_ptr_array_add(expected, NULL);
-    check_names(dir, (const char *const *) expected->pdata);
+    check_names(world, dir, (const char *const *) expected->pdata);
 }
 
 static void check_images(World *world)
@@ -151,7 +153,7 @@ static void check_images(World *world)
     g_autoptr(GPtrArray) expected = g_ptr_array_copy(world->seen_images, (GCopyFunc) (void (*)(void)) g_strdup, NULL);
     g_ptr_array_set_free_func(expected, g_free);
     g_ptr_array_add(expected, NULL);
-    check_names(dir, (const char *const *) expected->pdata);
+    check_names(world, dir, (const char *const *) expected->pdata);
 }
 
 void world_check_disk(World *world)
@@ -159,8 +161,8 @@ void world_check_disk(World *world)
     static const char *const tops[] = {BERTH_FILE_LOCK, BERTH_DIR_VMS, BERTH_DIR_REMOVING, BERTH_DIR_IMAGES, NULL};
     static const char *const nothing[] = {NULL};
     g_autofree char *removing = g_build_filename(world->place.state_dir, BERTH_DIR_REMOVING, NULL);
-    check_names(world->place.state_dir, tops);
-    check_names(removing, nothing);
+    check_names(world, world->place.state_dir, tops);
+    check_names(world, removing, nothing);
     check_ids(world, world->place.state_dir, BERTH_DIR_VMS, NULL, FALSE);
     check_ids(world, world->place.runtime_dir, NULL, "?.booted", TRUE);
     check_images(world);

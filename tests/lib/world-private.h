@@ -24,7 +24,8 @@ struct World {
     GPtrArray *seen;        /* (element-type SeenVm): the last answer */
     GPtrArray *seen_images; /* (element-type utf8): names */
     GPtrArray *protected;   /* (element-type Protected) */
-    GHashTable *children;   /* processes that are none of the daemon's, a set of PIDs */
+    gboolean allow_leftovers;
+    GHashTable *children; /* processes that are none of the daemon's, a set of PIDs */
     WorldSignals *signals;
 };
 

@@ -76,6 +76,11 @@ void world_vm_reset(WorldVm *vm, WorldTruth exists)
     *vm = (WorldVm){.name = name, .exists = exists, .max_starts = G_MAXUINT};
 }
 
+void world_allow_leftovers(World *world, gboolean allow)
+{
+    world->allow_leftovers = allow;
+}
+
 void world_image(World *world, const char *name, WorldTruth exists)
 {
     g_hash_table_insert(world->images, g_strdup(name), GINT_TO_POINTER(exists));
