@@ -91,6 +91,18 @@ static void test_boot(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(scripted_count(fixture, "off", "start"), ==, 1);
 }
 
+/* The scope of a start whose daemon was killed, and whose keeper has gone with it: it would be active for ever. */
+static void test_ghost(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *unit = fixture_unit(fixture, path);
+    fixture_stop_daemon(fixture, SIGKILL);
+    scripted_start_ghost(fixture, unit);
+    fixture_start_daemon(fixture);
+    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
+    fixture_await_state(fixture, path, "stopped");
+}
+
 /* Reload */
 
 static void test_reload_nothing(Fixture *fixture, gconstpointer unused)
@@ -381,6 +393,7 @@ static void add(void)
     ADD("states", test_states);
     ADD("hung", test_hung);
     ADD("boot", test_boot);
+    ADD("ghost", test_ghost);
     add_reload();
     ADD("bus", test_bus);
     ADD("terminated", test_terminated);

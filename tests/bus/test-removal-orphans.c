@@ -231,16 +231,7 @@ static void test_foreign_scope(Fixture *fixture, gconstpointer unused)
 {
     static const char unit[] = "berth-" OTHER_ID ".scope";
     pid_t other = removal_bystander();
-    g_autoptr(GError) error = NULL;
-    GVariantBuilder properties;
-    g_variant_builder_init(&properties, G_VARIANT_TYPE("a(sv)"));
-    g_variant_builder_add(&properties, "(sv)", "Slice", g_variant_new_string("machine.slice"));
-    g_variant_builder_add(&properties, "(sv)", "PIDs", g_variant_new_parsed("[%u]", (guint32) other));
-    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
-        fixture->client, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-        "StartTransientUnit", g_variant_new("(ssa(sv)a(sa(sv)))", unit, "fail", &properties, NULL), NULL,
-        G_DBUS_CALL_FLAGS_NONE, FIXTURE_CALL_MSEC, NULL, &error);
-    g_assert_no_error(error);
+    scripted_start_scope(fixture, unit, other);
     fixture_restart_daemon(fixture);
     g_autofree char *path = removal_running(fixture, NULL); /* it has long looked around by then */
     fixture_vm(fixture, path, "PowerOff");
