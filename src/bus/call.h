@@ -30,8 +30,8 @@ void berth_call_succeed(sd_bus_message *message);
 void berth_call_reply_fd(sd_bus_message *message, int fd);
 /* What sending an answer to @message has returned: see berth_bus_check_sent(). */
 void berth_call_check_sent(sd_bus_message *message, int r);
-/* (transfer full): a reply for the model: nothing, or its error. */
-BerthReply *berth_call_reply(sd_bus_message *message);
+/* (transfer full): a reply for the model: nothing, or its error; what the answer is about is announced before it. */
+BerthReply *berth_call_reply(BerthBus *bus, sd_bus_message *message);
 
 /**
  * berth_call_read:
