@@ -97,6 +97,7 @@ static void orphan_stopped(const GError *error, gpointer data)
         berth_runtime_remove(runtime_dir, orphan->id, &failure);
     if (failure)
         g_warning("%s", failure->message);
+    g_hash_table_remove(berth_manager_orphans(orphan->manager), orphan->id);
     g_free(orphan->id);
     g_free(orphan);
 }
@@ -117,6 +118,7 @@ static void end_orphans(Recovery *recovery)
         Orphan *orphan = g_new0(Orphan, 1);
         orphan->manager = recovery->manager;
         orphan->id = g_strdup(id);
+        g_hash_table_add(berth_manager_orphans(orphan->manager), g_strdup(id));
         orphan->call = berth_systemd_stop(host->systemd, unit, ORPHAN_TIMEOUT_USEC, orphan_stopped, orphan);
     }
 }
