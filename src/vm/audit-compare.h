@@ -29,7 +29,7 @@ typedef struct {
     GHashTable *images;        /* names in the library */
     GHashTable *busy_images;   /* names of images that come or go */
     GHashTable *cids;          /* (element-type guint32): all that are taken */
-    GHashTable *reserved;      /* (element-type guint32): those of creations in flight */
+    GHashTable *reserved;      /* (element-type guint32): those of what is in the making */
 } BerthAuditModel;
 
 BerthAuditModel *berth_audit_model_new(void);

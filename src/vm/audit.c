@@ -100,6 +100,17 @@ static void add_cid(guint32 cid, gpointer data)
     g_hash_table_add(data, GUINT_TO_POINTER(cid));
 }
 
+static void add_work(BerthAuditModel *model, GHashTable *cids_by_id)
+{
+    GHashTableIter iter;
+    gpointer id, cid;
+    g_hash_table_iter_init(&iter, cids_by_id);
+    while (g_hash_table_iter_next(&iter, &id, &cid)) {
+        g_hash_table_add(model->in_the_making, g_strdup(id));
+        g_hash_table_add(model->reserved, cid);
+    }
+}
+
 static void add_images(BerthAuditModel *model, BerthManager *manager)
 {
     GHashTableIter iter;
@@ -120,18 +131,12 @@ static BerthAuditModel *take_picture(BerthManager *manager)
 {
     BerthAuditModel *model = berth_audit_model_new();
     GHashTableIter iter;
-    gpointer id, value;
+    gpointer value;
     g_hash_table_iter_init(&iter, berth_manager_vms(manager));
     while (g_hash_table_iter_next(&iter, NULL, &value))
         describe_vm(model, value);
-    g_hash_table_iter_init(&iter, berth_manager_creations(manager));
-    while (g_hash_table_iter_next(&iter, &id, &value)) {
-        g_hash_table_add(model->in_the_making, g_strdup(id));
-        g_hash_table_add(model->reserved, value);
-    }
-    g_hash_table_iter_init(&iter, berth_manager_orphans(manager));
-    while (g_hash_table_iter_next(&iter, &id, NULL))
-        g_hash_table_add(model->in_the_making, g_strdup(id));
+    add_work(model, berth_manager_creations(manager));
+    add_work(model, berth_manager_orphans(manager));
     berth_cid_pool_foreach(berth_manager_cids(manager), add_cid, model->cids);
     add_images(model, manager);
     return model;

@@ -43,12 +43,15 @@ GHashTable *berth_manager_vms(BerthManager *manager);
 GHashTable *berth_manager_images(BerthManager *manager);
 GHashTable *berth_manager_jobs(BerthManager *manager);
 guint berth_manager_n_cids_in_use(const BerthManager *manager);
-/* What is under way, borrowed too: ids of VMs in the making, with their CIDs (element-type utf8 guint32); names of images that
- * are imported, and ids of orphans that are being ended (sets of utf8). Who ends an orphan keeps the set. */
+/* What is under way, borrowed too: ids of VMs in the making, and of orphans that are being ended, with their CIDs, 0 for none
+ * (element-type utf8 guint32); names of images that are imported (a set). Who ends an orphan keeps that table. */
 GHashTable *berth_manager_creations(BerthManager *manager);
-GHashTable *berth_manager_imports(BerthManager *manager);
 GHashTable *berth_manager_orphans(BerthManager *manager);
+GHashTable *berth_manager_imports(BerthManager *manager);
 const BerthCidPool *berth_manager_cids(const BerthManager *manager);
+/* For the CID of processes that belong to no VM: FALSE where it is in use already, and nothing is to be released. */
+gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid);
+void berth_manager_release_cid(BerthManager *manager, guint32 cid);
 
 /**
  * berth_manager_create:
