@@ -13,6 +13,7 @@
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
 #define ORPHAN_TIMEOUT_USEC (90 * G_USEC_PER_SEC)
+#define ORPHAN_RETRY_LAST_SEC 60u /* after pauses that double from 1 s */
 #define FILE_BOOTED ".booted"
 
 typedef struct {
@@ -83,7 +84,8 @@ static void restore_wanted(Recovery *recovery, BerthVm *vm, gboolean first_since
 typedef struct {
     BerthManager *manager;
     char *id;
-    guint32 cid; /* claimed until nobody is left who has it, 0 for none */
+    guint32 cid;     /* claimed until nobody is left who has it, 0 for none */
+    guint pause_sec; /* before the next try */
     BerthSystemdCall *call;
 } Orphan;
 
@@ -95,6 +97,8 @@ static gboolean is_gone(const Orphan *orphan, GError **error)
            berth_runtime_remove(runtime_dir, orphan->id, error);
 }
 
+static gboolean stop_orphan(gpointer data);
+
 static void orphan_stopped(const GError *error, gpointer data)
 {
     Orphan *orphan = data;
@@ -102,28 +106,42 @@ static void orphan_stopped(const GError *error, gpointer data)
     BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&orphan->call);
     if (error)
         g_warning("Can't stop the orphan " BERTH_UNIT_PREFIX "%s" BERTH_UNIT_SUFFIX ": %s", orphan->id, error->message);
-    else if (is_gone(orphan, &failure) && orphan->cid != 0)
+    if (error || !is_gone(orphan, &failure)) {
+        if (failure)
+            g_warning("%s", failure->message);
+        g_timeout_add_seconds(orphan->pause_sec, stop_orphan, orphan);
+        orphan->pause_sec = MIN(2 * orphan->pause_sec, ORPHAN_RETRY_LAST_SEC);
+        return;
+    }
+    if (orphan->cid != 0)
         berth_manager_release_cid(orphan->manager, orphan->cid);
-    if (failure)
-        g_warning("%s", failure->message);
     g_hash_table_remove(berth_manager_orphans(orphan->manager), orphan->id);
     g_free(orphan->id);
     g_free(orphan);
+}
+
+static gboolean stop_orphan(gpointer data)
+{
+    Orphan *orphan = data;
+    g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, orphan->id, BERTH_UNIT_SUFFIX, NULL);
+    orphan->call = berth_systemd_stop(berth_manager_host(orphan->manager)->systemd, unit, ORPHAN_TIMEOUT_USEC,
+                                      orphan_stopped, orphan);
+    return G_SOURCE_REMOVE;
 }
 
 static void end_orphan(BerthManager *manager, const char *id)
 {
     const BerthHost *host = berth_manager_host(manager);
     g_autoptr(BerthRunRecord) record = berth_runtime_read_run(host->settings->runtime_dir, id, NULL);
-    g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, id, BERTH_UNIT_SUFFIX, NULL);
-    g_warning("%s belongs to no VM: stopping it", unit);
+    g_warning(BERTH_UNIT_PREFIX "%s" BERTH_UNIT_SUFFIX " belongs to no VM: stopping it", id);
     Orphan *orphan = g_new0(Orphan, 1);
     orphan->manager = manager;
     orphan->id = g_strdup(id);
+    orphan->pause_sec = 1;
     if (record && berth_manager_claim_cid(manager, record->cid))
         orphan->cid = record->cid;
     g_hash_table_insert(berth_manager_orphans(manager), g_strdup(id), GUINT_TO_POINTER(orphan->cid));
-    orphan->call = berth_systemd_stop(host->systemd, unit, ORPHAN_TIMEOUT_USEC, orphan_stopped, orphan);
+    stop_orphan(orphan);
 }
 
 static void end_orphans(Recovery *recovery)
