@@ -69,7 +69,7 @@ static gboolean play(Stage *stage, guint at)
     check_daemon(stage);
     if (stage->fixture.daemon != 0 && !stage->is_unknown) {
         g_autofree char *call = faults_describe(stage->faults, at);
-        world_allow_leftovers(stage->world, g_str_has_prefix(call, "unlink"));
+        world_allow_leftovers(stage->world, g_str_has_prefix(call, "unlink") || g_str_has_prefix(call, "rmdir"));
         world_check(stage->world);
         world_allow_leftovers(stage->world, FALSE);
         stage_probe(stage);

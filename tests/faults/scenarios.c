@@ -141,11 +141,10 @@ static void prepare_broken(Stage *stage)
     stage->vm->memory[0] = 0;
 }
 
-/* A removal that has been answered, of a VM that ran, and was interrupted before anything was deleted. */
-static void prepare_marked(Stage *stage)
+/* A removal that has been answered, and was interrupted before anything was deleted. */
+static void interrupt_removal(Stage *stage)
 {
     FakeService *systemd = fake_systemd_service(stage->fixture.systemd);
-    prepare_running(stage);
     fake_service_hold(systemd, "StopUnit");
     if (stage_vm(stage, "Remove", NO_OPTIONS) != STAGE_OK)
         g_error("Remove fails");
@@ -155,6 +154,13 @@ static void prepare_marked(Stage *stage)
     fake_service_release(systemd, "StopUnit");
     g_autofree char *booted = g_build_filename(stage->fixture.runtime_dir, ".booted", NULL);
     g_unlink(booted);
+}
+
+/* Of a VM that ran: its processes are there, or their runtime directory. */
+static void prepare_marked(Stage *stage)
+{
+    prepare_running(stage);
+    interrupt_removal(stage);
 }
 
 static char *vm_dir(Stage *stage)
@@ -198,7 +204,8 @@ static void prepare_changed(Stage *stage)
 /* A directory whose marker the daemon has not seen yet. */
 static void prepare_put_back(Stage *stage)
 {
-    prepare_marked(stage);
+    stage_create(stage);
+    interrupt_removal(stage);
     g_autofree char *dir = vm_dir(stage);
     g_autofree char *aside = g_build_filename(stage->fixture.dir, "aside", NULL);
     g_assert_cmpint(g_rename(dir, aside), ==, 0);

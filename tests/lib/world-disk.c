@@ -132,17 +132,20 @@ static void check_runtime_dir(World *world, const SeenVm *vm)
         check_names(world, dir, expected);
 }
 
-static void check_ids(World *world, const char *base, const char *name, const char *except, gboolean live_only)
+/* One entry for each VM: all of them, or those with processes; one without may have left its runtime directory behind where
+ * that could not be deleted. */
+static void check_vms(World *world, const char *dir, gboolean is_runtime)
 {
-    g_autofree char *dir = name ? g_build_filename(base, name, NULL) : g_strdup(base);
-    g_autoptr(GPtrArray) expected = g_ptr_array_new();
+    g_autoptr(GPtrArray) expected = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < world->seen->len; i++) {
         const SeenVm *vm = world->seen->pdata[i];
-        if (!live_only || world_seen_is_live(vm))
-            g_ptr_array_add(expected, vm->id);
+        if (!is_runtime || world_seen_is_live(vm))
+            g_ptr_array_add(expected, g_strdup(vm->id));
+        else if (world->allow_leftovers)
+            g_ptr_array_add(expected, g_strconcat("?", vm->id, NULL));
     }
-    if (except)
-        g_ptr_array_add(expected, (gpointer) except);
+    if (is_runtime)
+        g_ptr_array_add(expected, g_strdup("?.booted"));
     g_ptr_array_add(expected, NULL);
     check_names(world, dir, (const char *const *) expected->pdata);
 }
@@ -160,11 +163,12 @@ void world_check_disk(World *world)
 {
     static const char *const tops[] = {BERTH_FILE_LOCK, BERTH_DIR_VMS, BERTH_DIR_REMOVING, BERTH_DIR_IMAGES, NULL};
     static const char *const nothing[] = {NULL};
+    g_autofree char *vms = g_build_filename(world->place.state_dir, BERTH_DIR_VMS, NULL);
     g_autofree char *removing = g_build_filename(world->place.state_dir, BERTH_DIR_REMOVING, NULL);
     check_names(world, world->place.state_dir, tops);
     check_names(world, removing, nothing);
-    check_ids(world, world->place.state_dir, BERTH_DIR_VMS, NULL, FALSE);
-    check_ids(world, world->place.runtime_dir, NULL, "?.booted", TRUE);
+    check_vms(world, vms, FALSE);
+    check_vms(world, world->place.runtime_dir, TRUE);
     check_images(world);
     for (guint i = 0; i < world->seen->len; i++) {
         check_vm_dir(world, world->seen->pdata[i]);

@@ -51,7 +51,8 @@ void world_vm_reset(WorldVm *vm, WorldTruth exists);
 /* From now on no QEMU of it may be started. */
 void world_forbid_starts(World *world, WorldVm *vm);
 
-/* What could not be deleted while it was being made or replaced may lie about, until the next daemon sweeps it. */
+/* What could not be deleted may lie about until the next daemon sweeps it: half of what was being made or replaced, and the
+ * runtime directory of a VM that is there. */
 void world_allow_leftovers(World *world, gboolean allow);
 
 /* What lies below @path is to stay as it is: contents, modes, owners, times. */
