@@ -11,6 +11,7 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_PATH_UNIT SYSTEMD_PATH "/unit"
 #define SYSTEMD_IFACE_MANAGER SYSTEMD_NAME ".Manager"
+#define SYSTEMD_IFACE_JOB SYSTEMD_NAME ".Job"
 #define SYSTEMD_IFACE_UNIT SYSTEMD_NAME ".Unit"
 #define SYSTEMD_IFACE_SCOPE SYSTEMD_NAME ".Scope"
 #define SYSTEMD_ERROR_NO_SUCH_UNIT SYSTEMD_NAME ".NoSuchUnit"
@@ -43,8 +44,11 @@ struct BerthSystemdCall {
     BerthError code;       /* of its errors */
     guint timer;           /* the deadline of the whole call */
     guint unsent;          /* idle source of a call that could not be sent */
-    sd_bus_slot *slot;     /* the message in flight */
+    sd_bus_message *message; /* in flight */
+    sd_bus_slot *slot;       /* its answer */
     SystemdOnReply on_reply;
+    guint away_timer;     /* systemd has left the bus instead of answering: until when it may come back, 0 */
+    gboolean heard_twice; /* the message was sent again after that, and may have been heard before */
     gboolean expects_job; /* the reply in flight will name a job */
     char *job;            /* awaited; key in systemd->jobs */
     SystemdOnJob on_job;
@@ -78,6 +82,9 @@ void systemd_call_send_job(BerthSystemdCall *call, sd_bus_message *message, int 
 /* For on_reply of a systemd_call_send_job(): reads the job's path, and waits for its end. */
 void systemd_call_await_job(BerthSystemdCall *call, sd_bus_message *reply);
 void systemd_call_job_ended(BerthSystemdCall *call, const char *result);
+
+/* systemd is back on the bus: what it did not answer is asked again, and jobs that have ended meanwhile are found out. */
+void systemd_call_go_on(BerthSystemdCall *call);
 
 /* Off the books: from here on nothing calls back into @call. */
 void systemd_call_detach(BerthSystemdCall *call);

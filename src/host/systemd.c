@@ -109,6 +109,16 @@ static void set_owner(BerthSystemd *systemd, const char *owner)
     systemd->pids_only = FALSE; /* it may have been upgraded */
 }
 
+/* What they send is answered later: nothing is freed here. */
+static void calls_go_on(BerthSystemd *systemd)
+{
+    GHashTableIter iter;
+    gpointer call;
+    g_hash_table_iter_init(&iter, systemd->calls);
+    while (g_hash_table_iter_next(&iter, &call, NULL))
+        systemd_call_go_on(call);
+}
+
 /* Whoever answers Subscribe is systemd: the bus delivers the call to the name's owner and lets nobody else answer. */
 static int on_subscribed(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
@@ -120,6 +130,9 @@ static int on_subscribed(sd_bus_message *reply, void *data, sd_bus_error *ret_er
     /* NoReply: systemd or the bus has just gone, which is told elsewhere. */
     if (error && !sd_bus_error_has_names(error, SYSTEMD_NAME ".AlreadySubscribed", SD_BUS_ERROR_NO_REPLY))
         g_warning("Can't subscribe to systemd's signals: %s", error->message);
+    /* Subscribed first, so that no job's end is missed between a look at it and its signal. */
+    if (!sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY))
+        calls_go_on(systemd);
     return 0;
 }
 
