@@ -3,6 +3,7 @@
 
 #include "../core/error.h"
 #include "../host/bus-variant.h"
+#include "changes.h"
 
 typedef struct {
     BerthBus *bus;
@@ -54,8 +55,10 @@ int berth_call_authorise(BerthBus *bus, sd_bus_message *message, const char *act
 
 void berth_call_fail(sd_bus_message *message, const GError *error)
 {
+    /* sd-bus sends no answer at all where the text is no UTF-8, and it may quote a name on disk, or half of one. */
+    g_autofree char *text = g_utf8_make_valid(error->message, -1);
     if (sd_bus_message_get_expect_reply(message))
-        sd_bus_reply_method_errorf(message, berth_error_dbus_name(error), "%s", error->message);
+        sd_bus_reply_method_errorf(message, berth_error_dbus_name(error), "%s", text);
 }
 
 void berth_call_fail_with(sd_bus_message *message, BerthError code, const char *format, ...)
@@ -73,23 +76,34 @@ void berth_call_succeed(sd_bus_message *message)
         sd_bus_reply_method_return(message, NULL);
 }
 
-static void drop_message(gpointer message)
+typedef struct {
+    BerthBus *bus; /* outlives the model, which answers all that it has not answered yet when it goes */
+    sd_bus_message *message;
+} Answer;
+
+static void answer_free(gpointer data)
 {
-    sd_bus_message_unref(message);
+    Answer *answer = data;
+    sd_bus_message_unref(answer->message);
+    g_free(answer);
 }
 
-static void answer(const GError *error, gpointer data)
+static void send_answer(const GError *error, gpointer data)
 {
-    sd_bus_message *message = data;
+    const Answer *answer = data;
+    berth_bus_announce(answer->bus);
     if (error)
-        berth_call_fail(message, error);
+        berth_call_fail(answer->message, error);
     else
-        berth_call_succeed(message);
+        berth_call_succeed(answer->message);
 }
 
-BerthReply *berth_call_reply(sd_bus_message *message)
+BerthReply *berth_call_reply(BerthBus *bus, sd_bus_message *message)
 {
-    return berth_reply_new(answer, sd_bus_message_ref(message), drop_message);
+    Answer *answer = g_new0(Answer, 1);
+    answer->bus = bus;
+    answer->message = sd_bus_message_ref(message);
+    return berth_reply_new(send_answer, answer, answer_free);
 }
 
 GVariant *berth_call_read(sd_bus_message *message, GError **error)

@@ -26,8 +26,8 @@ void berth_call_fail(sd_bus_message *message, const GError *error);
 void berth_call_fail_with(sd_bus_message *message, BerthError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /* Answers with nothing. */
 void berth_call_succeed(sd_bus_message *message);
-/* (transfer full): a reply for the model: nothing, or its error. */
-BerthReply *berth_call_reply(sd_bus_message *message);
+/* (transfer full): a reply for the model: nothing, or its error; what the answer is about is announced before it. */
+BerthReply *berth_call_reply(BerthBus *bus, sd_bus_message *message);
 
 /**
  * berth_call_read:

@@ -44,10 +44,8 @@ static void emit(BerthBus *bus, const char *path, guint aspects)
         g_warning("Can't announce changes of %s: %s", path, g_strerror(-r));
 }
 
-static gboolean flush(gpointer data)
+void berth_bus_announce(BerthBus *bus)
 {
-    BerthBus *bus = data;
-    bus->flush_source = 0;
     GHashTableIter iter;
     gpointer path, aspects;
     g_hash_table_iter_init(&iter, bus->dirty);
@@ -56,6 +54,13 @@ static gboolean flush(gpointer data)
             emit(bus, path, GPOINTER_TO_UINT(aspects));
         g_hash_table_iter_remove(&iter);
     }
+}
+
+static gboolean flush(gpointer data)
+{
+    BerthBus *bus = data;
+    bus->flush_source = 0;
+    berth_bus_announce(bus);
     return G_SOURCE_REMOVE;
 }
 

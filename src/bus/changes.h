@@ -5,3 +5,7 @@
 
 /* What the model reports, as signals: one collected PropertiesChanged per object and turn of the loop, InterfacesAdded
  * and InterfacesRemoved. berth_bus_observer() is here. */
+
+/* Sends what is still to be announced, now. For those who answer: a client that has its answer has heard before it what
+ * that call has changed. */
+void berth_bus_announce(BerthBus *bus);

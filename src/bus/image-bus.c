@@ -56,7 +56,7 @@ static void run_remove(BerthBus *bus, sd_bus_message *message)
     else if (!args || !berth_options_none(options, &error))
         berth_call_fail(message, error);
     else
-        berth_image_remove(bus->manager, image, berth_call_reply(message));
+        berth_image_remove(bus->manager, image, berth_call_reply(bus, message));
 }
 
 static int method_remove(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "call.h"
+#include "changes.h"
 
 #include <fcntl.h>
 
@@ -42,26 +43,42 @@ static void reply_path(sd_bus_message *message, char *path)
     g_free(path);
 }
 
-/* CreateVM */
-
+/* Who waits for the end of something longer. */
 typedef struct {
+    BerthBus *bus;
     sd_bus_message *message;
-    gboolean start;
-} Creation;
+    gboolean start; /* CreateVM's option */
+} Caller;
+
+static Caller *caller_new(BerthBus *bus, sd_bus_message *message)
+{
+    Caller *caller = g_new0(Caller, 1);
+    caller->bus = bus;
+    caller->message = sd_bus_message_ref(message);
+    return caller;
+}
+
+static void caller_free(Caller *caller)
+{
+    sd_bus_message_unref(caller->message);
+    g_free(caller);
+}
+
+/* CreateVM */
 
 static void created(BerthVm *vm, const GError *error, gpointer data)
 {
-    Creation *creation = data;
+    Caller *caller = data;
+    berth_bus_announce(caller->bus);
     if (error) {
-        berth_call_fail(creation->message, error);
+        berth_call_fail(caller->message, error);
     } else {
-        reply_path(creation->message, berth_vm_path(vm));
+        reply_path(caller->message, berth_vm_path(vm));
         /* The VM is made whether it starts or not; State and LastError tell the rest. */
-        if (creation->start)
+        if (caller->start)
             berth_vm_start(vm, NULL, "CreateVM with \"start\"");
     }
-    sd_bus_message_unref(creation->message);
-    g_free(creation);
+    caller_free(caller);
 }
 
 static void run_create_vm(BerthBus *bus, sd_bus_message *message)
@@ -82,10 +99,9 @@ static void run_create_vm(BerthBus *bus, sd_bus_message *message)
         berth_call_fail(message, error);
         return;
     }
-    Creation *creation = g_new0(Creation, 1);
-    creation->message = sd_bus_message_ref(message);
-    creation->start = start;
-    berth_manager_create(bus->manager, name, config, created, creation);
+    Caller *caller = caller_new(bus, message);
+    caller->start = start;
+    berth_manager_create(bus->manager, name, config, created, caller);
 }
 
 static int method_create_vm(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
@@ -130,12 +146,13 @@ static int method_get_vm_by_pid(sd_bus_message *message, void *userdata, sd_bus_
 
 static void reloaded(guint loaded, guint updated, guint removed, const GError *error, gpointer data)
 {
-    sd_bus_message *message = data;
+    Caller *caller = data;
+    berth_bus_announce(caller->bus);
     if (error)
-        berth_call_fail(message, error);
+        berth_call_fail(caller->message, error);
     else
-        sd_bus_reply_method_return(message, "uuu", loaded, updated, removed);
-    sd_bus_message_unref(message);
+        sd_bus_reply_method_return(caller->message, "uuu", loaded, updated, removed);
+    caller_free(caller);
 }
 
 static void run_reload(BerthBus *bus, sd_bus_message *message)
@@ -146,7 +163,7 @@ static void run_reload(BerthBus *bus, sd_bus_message *message)
     if (!args || !berth_options_none(options, &error))
         berth_call_fail(message, error);
     else
-        berth_reload(bus->manager, reloaded, sd_bus_message_ref(message));
+        berth_reload(bus->manager, reloaded, caller_new(bus, message));
 }
 
 static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)

@@ -94,38 +94,38 @@ static int get_config(sd_bus *connection, const char *path, const char *interfac
 static void run_start(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
     berth_restart_forget(vm);
-    berth_vm_start(vm, berth_call_reply(message), "Start");
+    berth_vm_start(vm, berth_call_reply(bus, message), "Start");
 }
 
 static void run_shutdown(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
-    berth_vm_shutdown(vm, berth_call_reply(message));
+    berth_vm_shutdown(vm, berth_call_reply(bus, message));
 }
 
 static void run_power_off(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
-    berth_vm_power_off(vm, berth_call_reply(message));
+    berth_vm_power_off(vm, berth_call_reply(bus, message));
 }
 
 static void run_reset(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
-    berth_vm_reset(vm, berth_call_reply(message));
+    berth_vm_reset(vm, berth_call_reply(bus, message));
 }
 
 static void run_pause(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
-    berth_vm_pause(vm, berth_call_reply(message));
+    berth_vm_pause(vm, berth_call_reply(bus, message));
 }
 
 static void run_resume(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
-    berth_vm_resume(vm, berth_call_reply(message));
+    berth_vm_resume(vm, berth_call_reply(bus, message));
 }
 
 static void run_configure(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
     g_autoptr(GVariant) changes = g_variant_get_child_value(args, 0);
-    berth_manager_configure(bus->manager, vm, changes, berth_call_reply(message));
+    berth_manager_configure(bus->manager, vm, changes, berth_call_reply(bus, message));
 }
 
 static uid_t sender_uid(sd_bus_message *message)
@@ -150,12 +150,12 @@ static void run_remove(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVar
         berth_call_fail_with(message, BERTH_ERROR_INVALID_ARGS, "option \"grace-seconds\": %u is more than %u", grace,
                              GRACE_SECONDS_MAX);
     else
-        berth_vm_remove(vm, grace, sender_uid(message), berth_call_reply(message));
+        berth_vm_remove(vm, grace, sender_uid(message), berth_call_reply(bus, message));
 }
 
 static void run_cancel_removal(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
-    berth_vm_cancel_removal(vm, berth_call_reply(message));
+    berth_vm_cancel_removal(vm, berth_call_reply(bus, message));
 }
 
 static void run_open_console(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)

@@ -280,6 +280,17 @@ BerthSystemdCall *berth_systemd_stop(BerthSystemd *systemd, const char *unit, gu
 /* status: is it loaded, what state, which cgroup; GetUnit comes first since a property of a unit that is not loaded
  * would make systemd load it. */
 
+gboolean berth_scope_is_empty(const BerthScopeStatus *status, const char *unit)
+{
+    gboolean empty = FALSE;
+    if (!status->loaded)
+        return FALSE;
+    if (!*status->control_group)
+        return TRUE;
+    return g_str_has_suffix(status->control_group, unit) &&
+           berth_cgroup_is_empty(status->control_group, &empty, NULL) && empty;
+}
+
 void berth_scope_status_free(BerthScopeStatus *status)
 {
     if (!status)

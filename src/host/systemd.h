@@ -28,6 +28,9 @@ typedef struct {
     char *control_group;  /* as systemd has it, "" where none */
 } BerthScopeStatus;
 
+/* Whether @unit is loaded and the kernel says that nobody is in it: a scope whose process had died when systemd carried its start
+ * out is active for ever. What can't be known is not empty. */
+gboolean berth_scope_is_empty(const BerthScopeStatus *status, const char *unit);
 void berth_scope_status_free(BerthScopeStatus *status);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthScopeStatus, berth_scope_status_free)
 

@@ -39,12 +39,13 @@ void berth_adopt_ask_status(BerthVm *vm)
         berth_qmp_execute(vm->run->qmp, "query-status", NULL, STATUS_TIMEOUT_USEC, status_answered, vm);
 }
 
-/* The scope of a start that was interrupted before its record was written: what is in it, is ended. */
+/* The scope of a start that was interrupted before its record was written: what is in it, is ended. One with nobody in it
+ * would not end by itself: without a cgroup to watch, the run has it stopped. */
 static void unit_found(const BerthScopeStatus *status, const GError *error, gpointer data)
 {
     BerthRun *run = data;
     BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&run->stop_call);
-    if (!error && status->loaded && g_str_has_suffix(status->control_group, run->unit))
+    if (!error && g_str_has_suffix(status->control_group, run->unit) && !berth_scope_is_empty(status, run->unit))
         berth_run_watch_cgroup(run, status->control_group);
     berth_run_end(run, FALSE);
     berth_run_look(run);
@@ -110,7 +111,7 @@ static BerthVmState found_state(const BerthVm *vm, gboolean started)
     return started ? BERTH_VM_RUNNING : BERTH_VM_STOPPING;
 }
 
-static void find_processes(BerthVm *vm, gboolean unit_is_active)
+static void find_processes(BerthVm *vm, gboolean unit_is_loaded)
 {
     const char *runtime_dir = berth_manager_host(vm->manager)->settings->runtime_dir;
     g_autoptr(BerthRunRecord) record = berth_runtime_read_run(runtime_dir, berth_vm_id(vm), NULL);
@@ -119,7 +120,7 @@ static void find_processes(BerthVm *vm, gboolean unit_is_active)
     if (record) {
         vm->state = found_state(vm, TRUE);
         attach(vm, record);
-    } else if (unit_is_active || !known || !is_free) {
+    } else if (unit_is_loaded || !known || !is_free) {
         vm->state = found_state(vm, FALSE);
         end_interrupted_start(vm);
     } else {
@@ -129,7 +130,7 @@ static void find_processes(BerthVm *vm, gboolean unit_is_active)
     }
 }
 
-BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_active)
+BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_loaded)
 {
     g_autoptr(BerthStoredVm) taken = stored;
     if (!taken->problem && (taken->kind == BERTH_STORED_WHOLE || taken->kind == BERTH_STORED_MARKED))
@@ -137,7 +138,7 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit
     if (taken->problem && taken->kind == BERTH_STORED_WHOLE)
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
-    find_processes(vm, unit_is_active);
+    find_processes(vm, unit_is_loaded);
     berth_manager_add(manager, vm);
     if (taken->problem) {
         g_autoptr(GError) error = g_error_new_literal(BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED, taken->problem);

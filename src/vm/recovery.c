@@ -145,8 +145,8 @@ static void adopt_found(Recovery *recovery, GHashTable *units, gboolean with_run
             continue;
         recovery->stored->pdata[i] = NULL;
         g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
-        const char *state = units ? g_hash_table_lookup(units, unit) : NULL;
-        BerthVm *vm = berth_adopt(recovery->manager, stored, state && !g_str_equal(state, "inactive"));
+        /* In whatever state: the one of a start that was just asked for is "inactive". */
+        BerthVm *vm = berth_adopt(recovery->manager, stored, units && g_hash_table_contains(units, unit));
         restore_wanted(recovery, vm, first_since_boot);
     }
 }

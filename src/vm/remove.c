@@ -47,12 +47,13 @@ static void set_phase(BerthVm *vm, BerthRemovalPhase phase)
     berth_vm_changed(vm, BERTH_ASPECT_REMOVAL);
 }
 
-static void set_blocker(BerthVm *vm, const char *blocker)
+static void set_blocker(BerthVm *vm, const char *words)
 {
+    g_autofree char *blocker = g_utf8_make_valid(words, -1); /* it may quote a name on disk */
     if (g_strcmp0(vm->removal->blocker, blocker) == 0)
         return;
     g_free(vm->removal->blocker);
-    vm->removal->blocker = g_strdup(blocker);
+    vm->removal->blocker = g_steal_pointer(&blocker);
     berth_vm_changed(vm, BERTH_ASPECT_REMOVAL);
 }
 

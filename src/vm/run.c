@@ -17,6 +17,10 @@
 #define KILL_AGAIN_FIRST_MSEC 1000u
 #define KILL_AGAIN_LAST_MSEC 60000u
 #define KILL_CALL_TIMEOUT_USEC (5 * G_USEC_PER_SEC)
+/* Where systemd or the bus is away, a scope with nobody in it is looked for so often, in pauses of so long. One that stays is
+ * taken away by the next start, or by the removal. */
+#define GHOST_TRIES 10u
+#define GHOST_PAUSE_MSEC 500u
 /* A monitor closes a moment before its QEMU ends: only one that stays away this long is a fault. */
 #define MONITOR_PATIENCE_MSEC 1000u
 
@@ -33,6 +37,7 @@ void berth_run_free(BerthRun *run)
 {
     g_clear_handle_id(&run->end_timer, g_source_remove);
     g_clear_handle_id(&run->look_source, g_source_remove);
+    g_clear_handle_id(&run->ghost_timer, g_source_remove);
     g_clear_handle_id(&run->monitor_timer, g_source_remove);
     berth_systemd_call_free(&run->kill_call);
     berth_systemd_call_free(&run->stop_call);
@@ -147,10 +152,22 @@ char *berth_run_blocker(BerthRun *run)
     return process ? g_steal_pointer(&process) : who_is_left(run);
 }
 
+static gboolean look_for_ghost_again(gpointer data)
+{
+    BerthRun *run = data;
+    run->ghost_timer = 0;
+    berth_run_look(run);
+    return G_SOURCE_REMOVE;
+}
+
 static void ghost_stopped(const GError *error, gpointer data)
 {
     BerthRun *run = data;
     BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&run->stop_call);
+    if (error && ++run->ghost_tries < GHOST_TRIES) {
+        run->ghost_timer = g_timeout_add(GHOST_PAUSE_MSEC, look_for_ghost_again, run);
+        return;
+    }
     if (error)
         berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "Can't be sure that %s is gone: %s", run->unit, error->message);
     berth_vm_settle(run->vm); /* frees the run */
@@ -161,7 +178,7 @@ static gboolean look(gpointer data)
     BerthRun *run = data;
     run->look_source = 0;
     g_autofree char *left = who_is_left(run);
-    if (left || run->stop_call)
+    if (left || run->stop_call || run->ghost_timer)
         return G_SOURCE_REMOVE;
     /* A keeper that ended while its scope was being started may have left one that is active for ever with nobody in
      * it. */

@@ -37,6 +37,8 @@ struct BerthRun {
     guint end_timer;   /* source id, 0 */
     BerthSystemdCall *kill_call;
     BerthSystemdCall *stop_call; /* takes away a scope that may have come to stand with nobody in it */
+    guint ghost_tries;           /* how often that has failed */
+    guint ghost_timer;           /* source id until the next try, 0 */
     guint look_source;           /* source id of a look that is due, 0 */
 };
 

@@ -36,6 +36,7 @@ struct BerthStart {
     guint scope_tries;
     BerthSystemdCall *call;
     gboolean scope_stands;
+    gboolean ghost_stopped; /* a scope with nobody in it bore our name, and was taken away */
     gboolean guest_runs;
     gboolean want_is_durable;
     GError *failure; /* why it is being undone */
@@ -270,15 +271,52 @@ static void scope_looked_at(const BerthScopeStatus *status, const GError *error,
               berth_vm_name(vm), vm->run->unit, error ? error->message : status->active_state);
 }
 
+static void scope_failed(BerthVm *vm, const char *why)
+{
+    fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not start %s: %s", vm->run->unit, why);
+}
+
+static void ghost_stopped(const GError *error, gpointer data)
+{
+    BerthVm *vm = data;
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
+    if (error)
+        scope_failed(vm, error->message);
+    else
+        start_scope(vm);
+}
+
+/* A start that systemd carries out when the daemon that asked for it was killed, and its keeper has gone with it, leaves a
+ * scope with nobody in it. Somebody else's has somebody in it: undoing our start must not stop that one. */
+static void namesake_looked_at(const BerthScopeStatus *status, const GError *error, gpointer data)
+{
+    BerthVm *vm = data;
+    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
+    if (error || vm->start->ghost_stopped || !berth_scope_is_empty(status, vm->run->unit)) {
+        vm->run->scope_asked = FALSE;
+        scope_failed(vm, "there is a scope of that name already, and somebody in it");
+        return;
+    }
+    const BerthHost *host = berth_manager_host(vm->manager);
+    berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s was left of an earlier start, with nobody in it: stopping it",
+                 vm->run->unit);
+    vm->start->ghost_stopped = TRUE;
+    vm->start->call =
+        berth_systemd_stop(host->systemd, vm->run->unit, host->settings->start_timeout_usec, ghost_stopped, vm);
+}
+
 static void scope_started(const GError *error, gpointer data)
 {
     BerthVm *vm = data;
     BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
+    if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_BUSY) && vm->start->scope_tries == 0) {
+        const BerthHost *host = berth_manager_host(vm->manager);
+        vm->start->call = berth_systemd_status(host->systemd, vm->run->unit, host->settings->start_timeout_usec,
+                                               namesake_looked_at, vm);
+        return;
+    }
     if (error) {
-        /* Somebody else's scope bears the name: undoing our start must not stop that one. */
-        if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_BUSY) && vm->start->scope_tries == 0)
-            vm->run->scope_asked = FALSE;
-        fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not start %s: %s", vm->run->unit, error->message);
+        scope_failed(vm, error->message);
         return;
     }
     const BerthHost *host = berth_manager_host(vm->manager);

@@ -98,7 +98,7 @@ void berth_vm_set_state(BerthVm *vm, BerthVmState state, const char *why)
 void berth_vm_set_error(BerthVm *vm, const GError *error)
 {
     const char *name = error ? berth_error_dbus_name(error) : "";
-    const char *text = error ? error->message : "";
+    g_autofree char *text = g_utf8_make_valid(error ? error->message : "", -1); /* it may quote a name on disk */
     if (g_str_equal(vm->error_name, name) && g_str_equal(vm->error_text, text))
         return;
     g_free(vm->error_name);

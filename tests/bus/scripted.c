@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "src/core/names.h"
@@ -185,6 +186,34 @@ void scripted_remove(Fixture *fixture, const char *path, const char *options)
 {
     g_autoptr(GVariant) parsed = g_variant_ref_sink(g_variant_new_parsed(options));
     g_variant_unref(fixture_call(fixture, path, BERTH_IFACE_VM, "Remove", g_variant_new("(@a{sv})", parsed)));
+}
+
+/* Scopes */
+
+void scripted_start_scope(Fixture *fixture, const char *unit, pid_t pid)
+{
+    g_autoptr(GError) error = NULL;
+    GVariantBuilder properties;
+    g_variant_builder_init(&properties, G_VARIANT_TYPE("a(sv)"));
+    g_variant_builder_add(&properties, "(sv)", "Slice", g_variant_new_string(BERTH_SLICE));
+    g_variant_builder_add(&properties, "(sv)", "PIDs", g_variant_new_parsed("[%u]", (guint32) pid));
+    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
+        fixture->client, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+        "StartTransientUnit", g_variant_new("(ssa(sv)a(sa(sv)))", unit, "fail", &properties, NULL), NULL,
+        G_DBUS_CALL_FLAGS_NONE, FIXTURE_CALL_MSEC, NULL, &error);
+    g_assert_no_error(error);
+}
+
+void scripted_start_ghost(Fixture *fixture, const char *unit)
+{
+    const char *argv[] = {"true", NULL};
+    GPid pid = 0;
+    g_assert_true(g_spawn_async(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
+                                &pid, NULL));
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+    scripted_start_scope(fixture, unit, pid);
+    g_autofree char *state = fake_systemd_state(fixture->systemd, unit);
+    g_assert_cmpstr(state, ==, "active");
 }
 
 /* Paths */

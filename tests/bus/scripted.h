@@ -39,6 +39,10 @@ void scripted_succeeds(FixtureCall *call);
 /* It failed so; names as fixture_call_fails() has them. Takes @call. */
 void scripted_fails(FixtureCall *call, const char *error_name, const char *words);
 
+/* A scope as berthd would start it, with this process in it; with one that has died: active, with nobody in it. */
+void scripted_start_scope(Fixture *fixture, const char *unit, pid_t pid);
+void scripted_start_ghost(Fixture *fixture, const char *unit);
+
 /* Paths. (transfer full) */
 char *scripted_vm_dir(Fixture *fixture, const char *path);
 char *scripted_vm_file(Fixture *fixture, const char *path, const char *file);

@@ -121,15 +121,7 @@ static void test_foreign_scope(Fixture *fixture, gconstpointer unused)
     g_spawn_async(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &other,
                   &error);
     g_assert_no_error(error);
-    GVariantBuilder properties;
-    g_variant_builder_init(&properties, G_VARIANT_TYPE("a(sv)"));
-    g_variant_builder_add(&properties, "(sv)", "Slice", g_variant_new_string("machine.slice"));
-    g_variant_builder_add(&properties, "(sv)", "PIDs", g_variant_new_parsed("[%u]", (guint32) other));
-    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
-        fixture->client, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-        "StartTransientUnit", g_variant_new("(ssa(sv)a(sa(sv)))", unit, "fail", &properties, NULL), NULL,
-        G_DBUS_CALL_FLAGS_NONE, FIXTURE_CALL_MSEC, NULL, &error);
-    g_assert_no_error(error);
+    scripted_start_scope(fixture, unit, other);
     fixture_restart_daemon(fixture);
     g_autofree char *path = started(fixture, "web", NULL); /* it has long looked around by then */
     fixture_vm(fixture, path, "PowerOff");
@@ -139,6 +131,18 @@ static void test_foreign_scope(Fixture *fixture, gconstpointer unused)
     kill(other, SIGKILL);
     g_assert_cmpint(waitpid(other, NULL, 0), ==, other);
     AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
+}
+
+/* The scope of a start whose daemon was killed, and whose keeper has gone with it: it would be active for ever. */
+static void test_ghost(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *unit = fixture_unit(fixture, path);
+    fixture_stop_daemon(fixture, SIGKILL);
+    scripted_start_ghost(fixture, unit);
+    fixture_start_daemon(fixture);
+    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
+    fixture_await_state(fixture, path, "stopped");
 }
 
 /* Two daemons on one state directory. */
@@ -448,6 +452,7 @@ static void add(void)
     ADD("states", test_states);
     ADD("hung", test_hung);
     ADD("boot", test_boot);
+    ADD("ghost", test_ghost);
     ADD("orphan", test_orphan);
     ADD("foreign-scope", test_foreign_scope);
     ADD("second-daemon", test_second_daemon);

@@ -313,15 +313,7 @@ static void test_name_taken(Fixture *fixture, gconstpointer unused)
     g_spawn_async(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &other,
                   &error);
     g_assert_no_error(error);
-    GVariantBuilder properties;
-    g_variant_builder_init(&properties, G_VARIANT_TYPE("a(sv)"));
-    g_variant_builder_add(&properties, "(sv)", "Slice", g_variant_new_string("machine.slice"));
-    g_variant_builder_add(&properties, "(sv)", "PIDs", g_variant_new_parsed("[%u]", (guint32) other));
-    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
-        fixture->client, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-        "StartTransientUnit", g_variant_new("(ssa(sv)a(sa(sv)))", unit, "fail", &properties, NULL), NULL,
-        G_DBUS_CALL_FLAGS_NONE, FIXTURE_CALL_MSEC, NULL, &error);
-    g_assert_no_error(error);
+    scripted_start_scope(fixture, unit, other);
 
     fixture_vm_fails(fixture, path, "Start", "StartFailed", "there is a scope of that name already");
     g_autofree char *state = fake_systemd_state(fixture->systemd, unit);
@@ -333,6 +325,31 @@ static void test_name_taken(Fixture *fixture, gconstpointer unused)
     g_assert_cmpint(waitpid(other, NULL, 0), ==, other);
     AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
     succeed(fixture, path);
+}
+
+/* One with nobody in it is nobody's: systemd carries out what a daemon had asked for that was killed meanwhile, after its
+ * keeper has gone with it. */
+static void test_ghost_of_old(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *unit = fixture_unit(fixture, path);
+    scripted_start_ghost(fixture, unit);
+    succeed(fixture, path);
+}
+
+/* The scope of a start that failed may stand all the same; systemd can't take it away at once. */
+static void test_ghost_of_failed(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    FakeService *service = fake_systemd_service(fixture->systemd);
+    fake_systemd_set_job_result(fixture->systemd, "failed");
+    fake_service_fail(service, "StopUnit", "org.freedesktop.DBus.Error.NoReply", 2);
+    FixtureCall *start = scripted_begin(fixture, path, "Start");
+    AWAIT(fake_service_count(service, "StopUnit") > 0);
+    fake_systemd_set_job_result(fixture->systemd, "done");
+    scripted_fails(start, "StartFailed", "failed");
+    g_assert_cmpuint(fake_service_count(service, "StopUnit"), ==, 3);
+    assert_failed(fixture, path, "failed");
 }
 
 /* A scope that failed earlier keeps its name until it is reset, which is done. */
@@ -527,6 +544,8 @@ static void add(void)
     ADD("systemd/scope-lost", test_scope_lost);
     ADD("systemd/scope-lost-once", test_scope_lost_once);
     ADD("systemd/name-taken", test_name_taken);
+    ADD("systemd/ghost-of-old", test_ghost_of_old);
+    ADD("systemd/ghost-of-failed", test_ghost_of_failed);
     ADD("systemd/name-of-failed", test_name_of_failed);
     ADD("disk-fails", test_disk_fails);
     add_steps();
