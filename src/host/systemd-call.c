@@ -5,9 +5,6 @@
 
 /* The life of one call to systemd: on the books, sent step by step, answered once, freed by its caller. */
 
-/* How long systemd may be off the bus for a daemon-reexec. */
-#define AWAY_PATIENCE_MSEC 2000u
-
 static void stop_expecting(BerthSystemdCall *call)
 {
     if (!call->expects_job)
@@ -136,8 +133,9 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
     BerthSystemdCall *call = data;
     g_clear_pointer(&call->slot, sd_bus_slot_unref);
     const sd_bus_error *error = sd_bus_message_get_error(reply);
-    if (error && is_away(error))
-        call->away_timer = g_timeout_add(AWAY_PATIENCE_MSEC, on_stays_away, call);
+    guint patience_msec = error && is_away(error) ? systemd_patience_msec(call->systemd) : 0;
+    if (patience_msec > 0)
+        call->away_timer = g_timeout_add(patience_msec, on_stays_away, call);
     else
         call->on_reply(call, error ? NULL : reply, error);
     return 0;

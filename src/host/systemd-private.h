@@ -23,6 +23,7 @@ struct BerthSystemd {
     GPtrArray *slots; /* (element-type sd_bus_slot): the matches */
     sd_bus_slot *subscribe;
     char *owner;        /* systemd's unique name, NULL while unknown; signals of anybody else are ignored */
+    gint64 away_until;  /* monotonic µs: systemd has left the bus, and may come back so long */
     gboolean pids_only; /* this systemd has shown that it knows no PIDFDs= */
     GHashTable *calls;  /* (element-type BerthSystemdCall): those that are not answered yet */
     GHashTable *jobs;   /* job path → BerthSystemdCall that waits for its end */
@@ -47,8 +48,8 @@ struct BerthSystemdCall {
     sd_bus_message *message; /* in flight */
     sd_bus_slot *slot;       /* its answer */
     SystemdOnReply on_reply;
-    guint away_timer;     /* systemd has left the bus instead of answering: until when it may come back, 0 */
-    gboolean heard_twice; /* the message was sent again after that, and may have been heard before */
+    guint away_timer;        /* systemd left the bus instead of answering, and may come back; 0 */
+    gboolean heard_twice;    /* the message was sent again after that, and may have been heard before */
     gboolean expects_job; /* the reply in flight will name a job */
     char *job;            /* awaited; key in systemd->jobs */
     SystemdOnJob on_job;
@@ -93,6 +94,9 @@ void systemd_call_detach(BerthSystemdCall *call);
 void systemd_call_succeed(BerthSystemdCall *call);
 void systemd_call_fail(BerthSystemdCall *call, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void systemd_call_fail_with(BerthSystemdCall *call, const sd_bus_error *error);
+
+/* How much longer systemd, which did not answer, may stay off the bus before that is an error; 0 for no longer. */
+guint systemd_patience_msec(const BerthSystemd *systemd);
 
 /* Whether @unit is named as a scope of ours (which does not prove that it is one). */
 gboolean systemd_is_our_unit(const char *unit);
