@@ -43,6 +43,9 @@ GHashTable *berth_manager_vms(BerthManager *manager);
 GHashTable *berth_manager_images(BerthManager *manager);
 GHashTable *berth_manager_jobs(BerthManager *manager);
 guint berth_manager_n_cids_in_use(const BerthManager *manager);
+/* For the CID of processes that belong to no VM: FALSE where it is in use already, and nothing is to be released. */
+gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid);
+void berth_manager_release_cid(BerthManager *manager, guint32 cid);
 
 /**
  * berth_manager_create:

@@ -81,24 +81,45 @@ static void restore_wanted(Recovery *recovery, BerthVm *vm, gboolean first_since
 typedef struct {
     BerthManager *manager;
     char *id;
+    guint32 cid; /* claimed until nobody is left who has it, 0 for none */
     BerthSystemdCall *call;
 } Orphan;
+
+static gboolean is_gone(const Orphan *orphan, GError **error)
+{
+    const char *runtime_dir = berth_manager_host(orphan->manager)->settings->runtime_dir;
+    gboolean is_free = FALSE;
+    return berth_runtime_is_free(runtime_dir, orphan->id, &is_free, error) && is_free &&
+           berth_runtime_remove(runtime_dir, orphan->id, error);
+}
 
 static void orphan_stopped(const GError *error, gpointer data)
 {
     Orphan *orphan = data;
     g_autoptr(GError) failure = NULL;
     BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&orphan->call);
-    const char *runtime_dir = berth_manager_host(orphan->manager)->settings->runtime_dir;
-    gboolean is_free = FALSE;
     if (error)
         g_warning("Can't stop the orphan " BERTH_UNIT_PREFIX "%s" BERTH_UNIT_SUFFIX ": %s", orphan->id, error->message);
-    else if (berth_runtime_is_free(runtime_dir, orphan->id, &is_free, &failure) && is_free)
-        berth_runtime_remove(runtime_dir, orphan->id, &failure);
+    else if (is_gone(orphan, &failure) && orphan->cid != 0)
+        berth_manager_release_cid(orphan->manager, orphan->cid);
     if (failure)
         g_warning("%s", failure->message);
     g_free(orphan->id);
     g_free(orphan);
+}
+
+static void end_orphan(BerthManager *manager, const char *id)
+{
+    const BerthHost *host = berth_manager_host(manager);
+    g_autoptr(BerthRunRecord) record = berth_runtime_read_run(host->settings->runtime_dir, id, NULL);
+    g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, id, BERTH_UNIT_SUFFIX, NULL);
+    g_warning("%s belongs to no VM: stopping it", unit);
+    Orphan *orphan = g_new0(Orphan, 1);
+    orphan->manager = manager;
+    orphan->id = g_strdup(id);
+    if (record && berth_manager_claim_cid(manager, record->cid))
+        orphan->cid = record->cid;
+    orphan->call = berth_systemd_stop(host->systemd, unit, ORPHAN_TIMEOUT_USEC, orphan_stopped, orphan);
 }
 
 static void end_orphans(Recovery *recovery)
@@ -108,17 +129,9 @@ static void end_orphans(Recovery *recovery)
     g_autoptr(GPtrArray) ids = berth_runtime_list(host->settings->runtime_dir, &error);
     if (!ids)
         g_warning("%s", error->message);
-    for (guint i = 0; ids && i < ids->len; i++) {
-        const char *id = g_ptr_array_index(ids, i);
-        if (berth_manager_find_by_id(recovery->manager, id))
-            continue;
-        g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, id, BERTH_UNIT_SUFFIX, NULL);
-        g_warning("%s belongs to no VM: stopping it", unit);
-        Orphan *orphan = g_new0(Orphan, 1);
-        orphan->manager = recovery->manager;
-        orphan->id = g_strdup(id);
-        orphan->call = berth_systemd_stop(host->systemd, unit, ORPHAN_TIMEOUT_USEC, orphan_stopped, orphan);
-    }
+    for (guint i = 0; ids && i < ids->len; i++)
+        if (!berth_manager_find_by_id(recovery->manager, ids->pdata[i]))
+            end_orphan(recovery->manager, ids->pdata[i]);
 }
 
 static gboolean all_shown(gpointer data)
