@@ -50,11 +50,12 @@ void berth_manager_release_cid(BerthManager *manager, guint32 cid);
 /**
  * berth_manager_create:
  * @changes: the definition, as the caller gave it
+ * @wanted: it is to run: as durable as the VM itself, so that a power cut before its start does not lose that
  * @created: called once, with the VM or why there is none
  *
  * All or nothing: before @created says so nobody sees it, on the bus or on disk; afterwards it is whole and durable.
  */
-void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes,
+void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes, gboolean wanted,
                           void (*created)(BerthVm *vm, const GError *error, gpointer data), gpointer data);
 
 /* Configure: checks @changes and makes them durable, all or nothing. The caller has checked with berth_vm_check().
