@@ -104,6 +104,7 @@ static void orphan_stopped(const GError *error, gpointer data)
         berth_manager_release_cid(orphan->manager, orphan->cid);
     if (failure)
         g_warning("%s", failure->message);
+    g_hash_table_remove(berth_manager_orphans(orphan->manager), orphan->id);
     g_free(orphan->id);
     g_free(orphan);
 }
@@ -119,6 +120,7 @@ static void end_orphan(BerthManager *manager, const char *id)
     orphan->id = g_strdup(id);
     if (record && berth_manager_claim_cid(manager, record->cid))
         orphan->cid = record->cid;
+    g_hash_table_insert(berth_manager_orphans(manager), g_strdup(id), GUINT_TO_POINTER(orphan->cid));
     orphan->call = berth_systemd_stop(host->systemd, unit, ORPHAN_TIMEOUT_USEC, orphan_stopped, orphan);
 }
 
