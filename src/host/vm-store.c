@@ -61,6 +61,28 @@ static int open_lock(int state_fd, const char *state_dir, GError **error)
     return berth_steal_fd(&fd);
 }
 
+/* (transfer full): what the file says, made where there is none. */
+static char *ensure_id(int state_fd, const char *state_dir, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *id = berth_file_read(state_fd, BERTH_FILE_STATE_ID, 64, NULL, &problem);
+    if (id && g_uuid_string_is_valid(g_strstrip(id)))
+        return g_steal_pointer(&id);
+    if (id) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED,
+                    "%s/%s holds no UUID; when no VM runs, delete it: it is made anew", state_dir, BERTH_FILE_STATE_ID);
+        return NULL;
+    }
+    if (!g_error_matches(problem, BERTH_ERROR, BERTH_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return NULL;
+    }
+    g_autofree char *made = g_uuid_string_random();
+    g_autofree char *line = g_strconcat(made, "\n", NULL);
+    return berth_durable_write(state_fd, BERTH_FILE_STATE_ID, line, strlen(line), 0644, error) ? g_steal_pointer(&made)
+                                                                                               : NULL;
+}
+
 /* An administrator may have put the state elsewhere and a link in its place; below it, links are not followed. */
 static char *resolve_state_dir(const char *state_dir, GError **error)
 {
@@ -90,6 +112,8 @@ static gboolean open_directories(BerthVmStore *store, const char *state_dir, GEr
     /* The lock before anything else is made or looked at. */
     if ((store->lock_fd = open_lock(store->state_fd, path, error)) < 0)
         return FALSE;
+    if (!(store->id = ensure_id(store->state_fd, path, error)))
+        return FALSE;
     store->vms_path = g_build_filename(path, BERTH_DIR_VMS, NULL);
     store->removing_path = g_build_filename(path, BERTH_DIR_REMOVING, NULL);
     store->vms_fd = berth_dir_ensure(store->state_fd, BERTH_DIR_VMS, PASSAGE_MODE, error);
@@ -108,12 +132,18 @@ BerthVmStore *berth_vm_store_open(const char *state_dir, GError **error)
     return g_steal_pointer(&store);
 }
 
+const char *berth_vm_store_id(const BerthVmStore *store)
+{
+    return store->id;
+}
+
 void berth_vm_store_close(BerthVmStore *store)
 {
     berth_autofd_close(&store->removing_fd);
     berth_autofd_close(&store->vms_fd);
     berth_autofd_close(&store->lock_fd);
     berth_autofd_close(&store->state_fd);
+    g_free(store->id);
     g_free(store->vms_path);
     g_free(store->removing_path);
     g_free(store);

@@ -4,6 +4,7 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../core/port-table.h"
+#include "orphan.h"
 #include "run.h"
 
 struct BerthManager {
@@ -20,6 +21,7 @@ struct BerthManager {
     GHashTable *imports; /* names of images being imported, a set */
     GHashTable *jobs;    /* number → BerthJob, owned */
     guint last_job;
+    GPtrArray *orphans; /* (element-type BerthOrphan), owned */
 };
 
 BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *observer, gpointer data)
@@ -35,11 +37,13 @@ BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *obse
     manager->images = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_image_free);
     manager->imports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     manager->jobs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) berth_job_free);
+    manager->orphans = g_ptr_array_new_with_free_func((GDestroyNotify) berth_orphan_free);
     return manager;
 }
 
 void berth_manager_free(BerthManager *manager)
 {
+    g_ptr_array_unref(manager->orphans);
     g_hash_table_unref(manager->jobs);
     g_hash_table_unref(manager->imports);
     g_hash_table_unref(manager->by_name);
@@ -224,6 +228,21 @@ void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm)
     g_hash_table_remove(manager->by_id, berth_vm_id(vm));
     if (owned_cid)
         berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), TRUE);
+}
+
+gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid)
+{
+    return berth_cid_pool_claim(manager->cids, cid);
+}
+
+void berth_manager_release_cid(BerthManager *manager, guint32 cid)
+{
+    berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), TRUE);
+}
+
+GPtrArray *berth_manager_orphans(BerthManager *manager)
+{
+    return manager->orphans;
 }
 
 /* Creations in flight hold a name, a CID, ports and their image. */

@@ -82,6 +82,12 @@ gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, 
 /* The VM does not use its image any more. */
 void berth_manager_release_image(BerthManager *manager, BerthVm *vm);
 
+/* A CID that no VM has, and that is in use all the same; FALSE where it is in use already. Released, it rests. */
+gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid);
+void berth_manager_release_cid(BerthManager *manager, guint32 cid);
+/* (element-type BerthOrphan), owned. */
+GPtrArray *berth_manager_orphans(BerthManager *manager);
+
 /* A name and a CID for a creation in flight. */
 gboolean berth_manager_reserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 *cid,
                                GError **error);
