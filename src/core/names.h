@@ -42,7 +42,6 @@
 #define BERTH_DIR_REMOVING "removing"
 #define BERTH_DIR_IMAGES "images"
 #define BERTH_FILE_LOCK "lock" /* also in a VM's runtime directory */
-#define BERTH_FILE_STATE_ID "id"
 
 /* In a VM's directory below vms/. */
 #define BERTH_FILE_DEFINITION "vm.json"

@@ -31,7 +31,7 @@ void berth_run_record_free(BerthRunRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthRunRecord, berth_run_record_free)
 
 /* Makes the directory anew (what an earlier run left is removed first; Busy where its lock is held: somebody lives).
- * @owner: the id of the state directory that the VM lies in. */
+ * @owner: berth_vm_store_id() of the store that the VM lies in. */
 gboolean berth_runtime_create(const char *runtime_dir, const char *id, const char *owner, BerthRuntimeFds *fds,
                               GError **error);
 /* (transfer full) (nullable): the @owner it was made with; %NULL where that can't be read, or was never written: then

@@ -18,6 +18,11 @@ static char *doomed_name(const char *id, const char *incarnation)
     return g_strconcat(id, ".", *incarnation ? incarnation : BERTH_INCARNATION_UNKNOWN, NULL);
 }
 
+static gboolean is_absent(int dir_fd, const char *name)
+{
+    return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
 /* A link has no room for a marker: it is doomed at once. Only the name moves, whatever it leads to. */
 static gboolean mark_link(BerthVmStore *store, const char *id, const char *incarnation, GError **error)
 {
@@ -32,23 +37,23 @@ gboolean berth_vm_store_mark(BerthVmStore *store, const char *id, const char *in
         return FALSE;
     if (berth_entry_is_link(store->vms_fd, id))
         return mark_link(store, id, incarnation, error);
+    /* Taken away by somebody, or a link that is doomed already: there is nothing that could come back. */
+    if (is_absent(store->vms_fd, id))
+        return TRUE;
     BERTH_AUTOFD fd = berth_dir_open(store->vms_fd, id, error);
     return fd >= 0 && berth_removal_marker_write(fd, id, incarnation, intent, error);
-}
-
-static gboolean is_absent(int dir_fd, const char *name)
-{
-    return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
 gboolean berth_vm_store_unmark(BerthVmStore *store, const char *id, GError **error)
 {
     if (!berth_vm_store_check(store, error))
         return FALSE;
-    /* A link's incarnation is never known. */
-    g_autofree char *link = doomed_name(id, "");
-    if (is_absent(store->vms_fd, id) && berth_entry_is_link(store->removing_fd, link))
-        return berth_move_durably(store->removing_fd, link, store->vms_fd, id, TRUE, error);
+    if (is_absent(store->vms_fd, id)) {
+        /* A link's incarnation is never known. */
+        g_autofree char *link = doomed_name(id, "");
+        return !berth_entry_is_link(store->removing_fd, link) ||
+               berth_move_durably(store->removing_fd, link, store->vms_fd, id, TRUE, error);
+    }
     BERTH_AUTOFD fd = berth_dir_open(store->vms_fd, id, error);
     return fd >= 0 && berth_removal_marker_take_back(fd, error);
 }

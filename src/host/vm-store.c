@@ -61,26 +61,17 @@ static int open_lock(int state_fd, const char *state_dir, GError **error)
     return berth_steal_fd(&fd);
 }
 
-/* (transfer full): what the file says, made where there is none. */
-static char *ensure_id(int state_fd, const char *state_dir, GError **error)
+/* (transfer full): what no other directory has, and what stays over a boot where the file system knows it: its birth. */
+static char *identity_of(int fd, const char *path, GError **error)
 {
-    g_autoptr(GError) problem = NULL;
-    g_autofree char *id = berth_file_read(state_fd, BERTH_FILE_STATE_ID, 64, NULL, &problem);
-    if (id && g_uuid_string_is_valid(g_strstrip(id)))
-        return g_steal_pointer(&id);
-    if (id) {
-        g_set_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED,
-                    "%s/%s holds no UUID; when no VM runs, delete it: it is made anew", state_dir, BERTH_FILE_STATE_ID);
+    struct statx st;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0) {
+        berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "look at %s", path);
         return NULL;
     }
-    if (!g_error_matches(problem, BERTH_ERROR, BERTH_ERROR_NOT_FOUND)) {
-        g_propagate_error(error, g_steal_pointer(&problem));
-        return NULL;
-    }
-    g_autofree char *made = g_uuid_string_random();
-    g_autofree char *line = g_strconcat(made, "\n", NULL);
-    return berth_durable_write(state_fd, BERTH_FILE_STATE_ID, line, strlen(line), 0644, error) ? g_steal_pointer(&made)
-                                                                                               : NULL;
+    if (st.stx_mask & STATX_BTIME)
+        return g_strdup_printf("born %" G_GINT64_FORMAT ".%09u", (gint64) st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+    return g_strdup_printf("inode %" G_GUINT64_FORMAT, (guint64) st.stx_ino);
 }
 
 /* An administrator may have put the state elsewhere and a link in its place; below it, links are not followed. */
@@ -112,12 +103,10 @@ static gboolean open_directories(BerthVmStore *store, const char *state_dir, GEr
     /* The lock before anything else is made or looked at. */
     if ((store->lock_fd = open_lock(store->state_fd, path, error)) < 0)
         return FALSE;
-    if (!(store->id = ensure_id(store->state_fd, path, error)))
-        return FALSE;
     store->vms_path = g_build_filename(path, BERTH_DIR_VMS, NULL);
     store->removing_path = g_build_filename(path, BERTH_DIR_REMOVING, NULL);
     store->vms_fd = berth_dir_ensure(store->state_fd, BERTH_DIR_VMS, PASSAGE_MODE, error);
-    if (store->vms_fd < 0)
+    if (store->vms_fd < 0 || !(store->id = identity_of(store->vms_fd, store->vms_path, error)))
         return FALSE;
     store->removing_fd = berth_dir_ensure(store->state_fd, BERTH_DIR_REMOVING, REMOVING_MODE, error);
     return store->removing_fd >= 0;

@@ -130,11 +130,20 @@ static void find_processes(BerthVm *vm, gboolean unit_is_loaded)
     }
 }
 
+/* (transfer full) (nullable): why it can't be loaded though its files can be read. */
+static char *find_problem(BerthManager *manager, const BerthVmRecord *record)
+{
+    const char *image = record->config->image;
+    if (*image && !berth_manager_find_image(manager, image))
+        return g_strdup_printf("Its image \"%s\" is not there; import it again and reload", image);
+    return berth_manager_find_double(manager, NULL, record);
+}
+
 BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_loaded)
 {
     g_autoptr(BerthStoredVm) taken = stored;
     if (!taken->problem && (taken->kind == BERTH_STORED_WHOLE || taken->kind == BERTH_STORED_MARKED))
-        taken->problem = berth_manager_find_double(manager, NULL, taken->record);
+        taken->problem = find_problem(manager, taken->record);
     if (taken->problem && taken->kind == BERTH_STORED_WHOLE)
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
@@ -144,6 +153,9 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit
         g_autoptr(GError) error = g_error_new_literal(BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED, taken->problem);
         berth_vm_set_error(vm, error);
     }
+    /* Doomed by where it lies: nothing can be taken back, whatever the marker and the clock say. */
+    if (taken->kind == BERTH_STORED_DOOMED)
+        taken->intent.grace_until = 0;
     if (taken->kind == BERTH_STORED_MARKED || taken->kind == BERTH_STORED_DOOMED)
         berth_vm_resume_removal(vm, &taken->intent);
     return vm;

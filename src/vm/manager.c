@@ -85,6 +85,16 @@ guint berth_manager_n_cids_in_use(const BerthManager *manager)
     return berth_cid_pool_in_use(manager->cids);
 }
 
+gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid)
+{
+    return cid != 0 && berth_cid_pool_claim(manager->cids, cid);
+}
+
+void berth_manager_release_cid(BerthManager *manager, guint32 cid)
+{
+    berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), TRUE);
+}
+
 /* VMs */
 
 void berth_manager_add(BerthManager *manager, BerthVm *vm)
@@ -94,8 +104,7 @@ void berth_manager_add(BerthManager *manager, BerthVm *vm)
     /* Of two that claim one name or CID (a restored directory) the second has neither; it is found by its id. */
     if (!g_hash_table_contains(manager->by_name, record->name))
         g_hash_table_insert(manager->by_name, g_strdup(record->name), vm);
-    if (record->cid != 0)
-        vm->owns_cid = berth_cid_pool_claim(manager->cids, record->cid);
+    vm->owns_cid = berth_manager_claim_cid(manager, record->cid);
     if (record->config)
         berth_manager_set_config(manager, vm, g_steal_pointer(&record->config));
     manager->observer->vm_added(vm, manager->observer_data);
@@ -129,9 +138,9 @@ static void take_cid(BerthManager *manager, BerthVm *vm, guint32 cid)
     if (vm->owns_cid && vm->record->cid == cid)
         return;
     if (vm->owns_cid)
-        berth_cid_pool_release(manager->cids, vm->record->cid, g_get_monotonic_time(), TRUE);
+        berth_manager_release_cid(manager, vm->record->cid);
     vm->record->cid = cid;
-    vm->owns_cid = cid != 0 && berth_cid_pool_claim(manager->cids, cid);
+    vm->owns_cid = berth_manager_claim_cid(manager, cid);
 }
 
 void berth_manager_mend(BerthManager *manager, BerthVm *vm, BerthVmRecord *record)
@@ -227,17 +236,7 @@ void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm)
         g_hash_table_remove(manager->by_name, berth_vm_name(vm));
     g_hash_table_remove(manager->by_id, berth_vm_id(vm));
     if (owned_cid)
-        berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), TRUE);
-}
-
-gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid)
-{
-    return berth_cid_pool_claim(manager->cids, cid);
-}
-
-void berth_manager_release_cid(BerthManager *manager, guint32 cid)
-{
-    berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), TRUE);
+        berth_manager_release_cid(manager, cid);
 }
 
 GPtrArray *berth_manager_orphans(BerthManager *manager)

@@ -43,6 +43,9 @@ GHashTable *berth_manager_vms(BerthManager *manager);
 GHashTable *berth_manager_images(BerthManager *manager);
 GHashTable *berth_manager_jobs(BerthManager *manager);
 guint berth_manager_n_cids_in_use(const BerthManager *manager);
+/* For the CID of processes that belong to no VM: FALSE where it is in use already, and nothing is to be released. */
+gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid);
+void berth_manager_release_cid(BerthManager *manager, guint32 cid);
 
 /**
  * berth_manager_create:
@@ -82,9 +85,6 @@ gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, 
 /* The VM does not use its image any more. */
 void berth_manager_release_image(BerthManager *manager, BerthVm *vm);
 
-/* A CID that no VM has, and that is in use all the same; FALSE where it is in use already. Released, it rests. */
-gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid);
-void berth_manager_release_cid(BerthManager *manager, guint32 cid);
 /* (element-type BerthOrphan), owned. */
 GPtrArray *berth_manager_orphans(BerthManager *manager);
 

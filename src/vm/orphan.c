@@ -98,7 +98,7 @@ static BerthOrphan *orphan_new(BerthManager *manager, const char *id)
     if (!record)
         return orphan;
     orphan->control_group = g_steal_pointer(&record->control_group);
-    if (record->cid && berth_manager_claim_cid(manager, record->cid))
+    if (berth_manager_claim_cid(manager, record->cid))
         orphan->cid = record->cid;
     return orphan;
 }

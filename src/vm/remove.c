@@ -8,6 +8,7 @@
 #include "manager.h"
 #include "restart.h"
 #include "run.h"
+#include "settle.h"
 #include "start.h"
 #include "want.h"
 
@@ -20,17 +21,9 @@ void berth_removal_free(BerthRemoval *removal)
 {
     g_clear_handle_id(&removal->timer, g_source_remove);
     berth_systemd_call_free(&removal->call);
-    g_clear_pointer(&removal->waiters, g_ptr_array_unref);
+    g_clear_pointer(&removal->asked, g_ptr_array_unref);
     g_free(removal->blocker);
     g_free(removal);
-}
-
-static BerthRemoval *removal_new(void)
-{
-    BerthRemoval *removal = g_new0(BerthRemoval, 1);
-    removal->waiters = berth_replies_new();
-    removal->blocker = g_strdup("");
-    return removal;
 }
 
 BerthRemovalPhase berth_vm_removal_phase(const BerthVm *vm)
@@ -197,14 +190,15 @@ static gboolean grace_over(gpointer data)
 {
     BerthVm *vm = data;
     vm->removal->timer = 0;
-    /* A CancelRemoval that is being written decides: it pokes when it failed. */
-    if (!vm->removal->unmarking)
+    /* What is being written decides, and comes back here where it is not the end of the grace time. */
+    if (!vm->removal->writing)
         enter(vm, BERTH_PHASE_STOPPING);
     return G_SOURCE_REMOVE;
 }
 
 static void begin_grace(BerthVm *vm)
 {
+    g_clear_handle_id(&vm->removal->timer, g_source_remove);
     gint64 left = vm->removal->intent.grace_until - g_get_real_time();
     if (left <= 0) {
         enter(vm, BERTH_PHASE_STOPPING);
@@ -248,35 +242,45 @@ void berth_removal_poke(BerthVm *vm)
 
 /* The marker */
 
+/* A Remove or a CancelRemoval, from its call to its answer. */
 typedef struct {
     BerthVmStore *store;
     char *id;
     char *incarnation;
-    BerthRemovalIntent intent;
-} Marking;
+    BerthRemovalIntent intent; /* of a Remove */
+    BerthReply *reply;
+} Request;
 
-static void marking_free(Marking *marking)
+static void request_free(Request *request)
 {
-    g_free(marking->id);
-    g_free(marking->incarnation);
-    g_free(marking);
+    g_free(request->id);
+    g_free(request->incarnation);
+    berth_reply_free(request->reply);
+    g_free(request);
 }
 
-static Marking *marking_new(BerthVm *vm)
+static Request *request_new(BerthVm *vm, BerthReply *reply)
 {
-    Marking *marking = g_new0(Marking, 1);
-    marking->store = berth_manager_host(vm->manager)->vms;
-    marking->id = g_strdup(berth_vm_id(vm));
-    marking->incarnation = g_strdup(vm->record->incarnation);
-    marking->intent = vm->removal->intent;
-    return marking;
+    Request *request = g_new0(Request, 1);
+    request->store = berth_manager_host(vm->manager)->vms;
+    request->id = g_strdup(berth_vm_id(vm));
+    request->incarnation = g_strdup(vm->record->incarnation);
+    request->reply = reply;
+    return request;
+}
+
+static BerthRemoval *removal_new(void)
+{
+    BerthRemoval *removal = g_new0(BerthRemoval, 1);
+    removal->asked = g_ptr_array_new_with_free_func((GDestroyNotify) request_free);
+    removal->blocker = g_strdup("");
+    return removal;
 }
 
 /* From here on it is a promise. What was under way is cancelled, and nothing starts it any more. */
 static void begin(BerthVm *vm, const char *why)
 {
     BerthRemoval *removal = vm->removal;
-    removal->marking = FALSE;
     removal->attempt = 1;
     removal->before = vm->state;
     /* Half a start is not worth a grace time. */
@@ -293,30 +297,82 @@ static void begin(BerthVm *vm, const char *why)
     berth_vm_changed(vm, BERTH_ASPECT_REMOVAL | BERTH_ASPECT_WANTED);
 }
 
+static void ask(BerthVm *vm, Request *request);
+
+/* (transfer full): who asked while the outcome was open. */
+static GPtrArray *end_writing(BerthRemoval *removal)
+{
+    GPtrArray *asked = removal->asked;
+    removal->asked = g_ptr_array_new_with_free_func((GDestroyNotify) request_free);
+    removal->writing = NULL;
+    return asked;
+}
+
+static void ask_again(BerthVm *vm, GPtrArray *asked)
+{
+    while (asked->len > 0)
+        ask(vm, g_ptr_array_steal_index(asked, 0));
+}
+
 static void marked(BerthVm *vm, gpointer data, const GError *error)
 {
+    Request *request = data;
     BerthRemoval *removal = vm->removal;
-    if (error) {
-        vm->removal = NULL;
+    g_autoptr(GPtrArray) asked = end_writing(removal);
+    if (error)
         berth_vm_set_error(vm, error);
-        berth_replies_return(removal->waiters, error);
-        berth_removal_free(removal);
-        return;
-    }
-    begin(vm, "Remove");
-    berth_replies_return(removal->waiters, NULL);
-    enter(vm, removal->phase);
+    else
+        removal->intent = request->intent;
+    if (vm->state != BERTH_VM_REMOVING && error)
+        g_clear_pointer(&vm->removal, berth_removal_free);
+    else if (vm->state != BERTH_VM_REMOVING)
+        begin(vm, "Remove");
+    berth_reply_return(&request->reply, error);
+    if (vm->removal)
+        enter(vm, removal->phase);
+    ask_again(vm, asked);
 }
 
 static gboolean write_marker(gpointer data, GError **error)
 {
-    Marking *marking = data;
-    return berth_vm_store_mark(marking->store, marking->id, marking->incarnation, &marking->intent, error);
+    Request *request = data;
+    return berth_vm_store_mark(request->store, request->id, request->incarnation, &request->intent, error);
+}
+
+static void mark(BerthVm *vm, Request *request)
+{
+    BerthRemoval *removal = vm->removal;
+    if (vm->state == BERTH_VM_REMOVING)
+        request->intent.grace_until = MIN(request->intent.grace_until, removal->intent.grace_until);
+    removal->writing = "Remove";
+    berth_vm_work(vm, BERTH_WORK_SHORT, write_marker, request, (GDestroyNotify) request_free, marked);
+}
+
+/* The first Remove; one within the grace time, of which the earliest end counts that anybody asked for; or one more,
+ * which does no harm, and is an end to waiting. Takes @request. */
+static void ask(BerthVm *vm, Request *request)
+{
+    if (!vm->removal)
+        vm->removal = removal_new();
+    BerthRemoval *removal = vm->removal;
+    if (removal->writing) {
+        /* Whether there still is a removal to promise is open: the answer waits for that. */
+        g_ptr_array_add(removal->asked, request);
+        return;
+    }
+    if (removal->phase == BERTH_PHASE_NONE || removal->phase == BERTH_PHASE_GRACE) {
+        mark(vm, request);
+        return;
+    }
+    if (removal->phase == BERTH_PHASE_WAITING)
+        try_again(vm);
+    berth_reply_return(&request->reply, NULL);
+    request_free(request);
 }
 
 static gboolean may_be_removed(BerthVm *vm, GError **error)
 {
-    if (vm->record->config && vm->record->config->protected_) {
+    if (vm->record->config && vm->record->config->protected_ && !vm->removal) {
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_WRONG_STATE,
                     "VM \"%s\" is protected; configure \"protected\" off before removing it", berth_vm_name(vm));
         return FALSE;
@@ -324,41 +380,19 @@ static gboolean may_be_removed(BerthVm *vm, GError **error)
     return TRUE;
 }
 
-/* Remove again: no harm, and an end to waiting. */
-static void remove_again(BerthVm *vm, guint grace_seconds, uid_t uid, BerthReply *reply)
-{
-    BerthRemoval *removal = vm->removal;
-    /* Whether there still is a removal to promise is being written: the answer waits for that. */
-    if (removal->marking || removal->unmarking) {
-        removal->again_grace = grace_seconds;
-        removal->again_uid = uid;
-        g_ptr_array_add(removal->waiters, reply);
-        return;
-    }
-    if (removal->phase == BERTH_PHASE_WAITING)
-        try_again(vm);
-    berth_reply_return(&reply, NULL);
-}
-
 void berth_vm_remove(BerthVm *vm, guint grace_seconds, uid_t uid, BerthReply *reply)
 {
     g_autoptr(GError) error = NULL;
-    if (vm->removal) {
-        remove_again(vm, grace_seconds, uid, reply);
-        return;
-    }
     if (!may_be_removed(vm, &error)) {
         berth_reply_return(&reply, error);
         return;
     }
-    BerthRemoval *removal = vm->removal = removal_new();
-    removal->marking = TRUE;
-    removal->intent.asked = g_get_real_time();
-    removal->intent.asked_by = uid;
+    Request *request = request_new(vm, reply);
+    request->intent.asked = g_get_real_time();
+    request->intent.asked_by = uid;
     if (grace_seconds > 0)
-        removal->intent.grace_until = removal->intent.asked + (gint64) grace_seconds * G_USEC_PER_SEC;
-    g_ptr_array_add(removal->waiters, reply);
-    berth_vm_work(vm, BERTH_WORK_SHORT, write_marker, marking_new(vm), (GDestroyNotify) marking_free, marked);
+        request->intent.grace_until = request->intent.asked + (gint64) grace_seconds * G_USEC_PER_SEC;
+    ask(vm, request);
 }
 
 void berth_vm_resume_removal(BerthVm *vm, const BerthRemovalIntent *intent)
@@ -387,70 +421,63 @@ static BerthVmState state_to_go_back_to(const BerthVm *vm, BerthVmState before)
     if (before == BERTH_VM_BROKEN || before == BERTH_VM_EXITED || before == BERTH_VM_STOPPED)
         return before;
     if (!vm->run)
-        return BERTH_VM_STOPPED; /* it ended meanwhile */
+        return BERTH_VM_STOPPED;
+    if (vm->run->ending)
+        return BERTH_VM_STOPPING;
     return before == BERTH_VM_PAUSED ? BERTH_VM_PAUSED : BERTH_VM_RUNNING;
 }
 
 static void back_to_life(BerthVm *vm)
 {
-    BerthVmState state = state_to_go_back_to(vm, vm->removal->before);
-    g_autoptr(GPtrArray) again = g_steal_pointer(&vm->removal->waiters);
-    guint grace_seconds = vm->removal->again_grace;
-    uid_t uid = vm->removal->again_uid;
+    BerthVmState before = vm->removal->before;
+    const gboolean half_started = before == BERTH_VM_STARTING;
     g_clear_pointer(&vm->removal, berth_removal_free);
-    berth_vm_set_state(vm, state, "CancelRemoval");
+    if (!vm->run && vm->record->wanted && before != BERTH_VM_BROKEN && !half_started)
+        berth_vm_settle_taken_back(vm);
+    else
+        berth_vm_set_state(vm, state_to_go_back_to(vm, before), "CancelRemoval");
+    /* Its start was cancelled, and whoever asked for it told so. */
+    if (half_started)
+        berth_vm_want(vm, FALSE, NULL);
     berth_vm_changed(vm, BERTH_ASPECT_REMOVAL | BERTH_ASPECT_WANTED);
-    /* Who asked for its removal while the earlier one was taken back means it: that is a new one. */
-    while (again->len > 0)
-        berth_vm_remove(vm, grace_seconds, uid, g_ptr_array_steal_index(again, 0));
-}
-
-typedef struct {
-    Marking *marking;
-    BerthReply *reply;
-} Unmarking;
-
-static void unmarking_free(Unmarking *unmarking)
-{
-    marking_free(unmarking->marking);
-    berth_reply_free(unmarking->reply);
-    g_free(unmarking);
 }
 
 static gboolean take_marker_back(gpointer data, GError **error)
 {
-    Unmarking *unmarking = data;
-    return berth_vm_store_unmark(unmarking->marking->store, unmarking->marking->id, error);
+    Request *request = data;
+    return berth_vm_store_unmark(request->store, request->id, error);
 }
 
 static void unmarked(BerthVm *vm, gpointer data, const GError *error)
 {
-    Unmarking *unmarking = data;
-    vm->removal->unmarking = FALSE;
+    Request *request = data;
+    g_autoptr(GPtrArray) asked = end_writing(vm->removal);
     if (error) {
         berth_vm_set_error(vm, error);
-        /* Its grace time may have passed meanwhile. */
-        berth_replies_return(vm->removal->waiters, NULL);
-        if (!vm->removal->timer)
-            enter(vm, BERTH_PHASE_STOPPING);
+        enter(vm, BERTH_PHASE_GRACE); /* which may be over by now */
     } else {
         back_to_life(vm);
     }
-    berth_reply_return(&unmarking->reply, error);
+    berth_reply_return(&request->reply, error);
+    /* Who asked for its removal while the earlier one was taken back means it: that is a new one. */
+    ask_again(vm, asked);
 }
 
 void berth_vm_cancel_removal(BerthVm *vm, BerthReply *reply)
 {
-    if (vm->removal->phase != BERTH_PHASE_GRACE || vm->removal->unmarking) {
-        g_autoptr(GError) error =
-            g_error_new(BERTH_ERROR, BERTH_ERROR_WRONG_STATE, "The removal of VM \"%s\" can't be taken back any more",
-                        berth_vm_name(vm));
+    BerthRemoval *removal = vm->removal;
+    g_autoptr(GError) error = NULL;
+    if (removal->phase != BERTH_PHASE_GRACE)
+        error = g_error_new(BERTH_ERROR, BERTH_ERROR_WRONG_STATE,
+                            "The removal of VM \"%s\" can't be taken back any more", berth_vm_name(vm));
+    else if (removal->writing)
+        error = g_error_new(BERTH_ERROR, BERTH_ERROR_BUSY, "%s of VM \"%s\" is under way; try again when it has ended",
+                            removal->writing, berth_vm_name(vm));
+    if (error) {
         berth_reply_return(&reply, error);
         return;
     }
-    Unmarking *unmarking = g_new0(Unmarking, 1);
-    unmarking->marking = marking_new(vm);
-    unmarking->reply = reply;
-    vm->removal->unmarking = TRUE;
-    berth_vm_work(vm, BERTH_WORK_SHORT, take_marker_back, unmarking, (GDestroyNotify) unmarking_free, unmarked);
+    removal->writing = "CancelRemoval";
+    berth_vm_work(vm, BERTH_WORK_SHORT, take_marker_back, request_new(vm, reply), (GDestroyNotify) request_free,
+                  unmarked);
 }

@@ -13,16 +13,13 @@ struct BerthRemoval {
     char *blocker;       /* in words, "" */
 
     /* private to remove.c */
-    gboolean marking;   /* the marker is being written: not yet a promise */
-    gboolean unmarking; /* CancelRemoval is being written */
-    gboolean deleting;  /* a worker deletes */
+    const char *writing; /* (nullable): the method whose outcome is being written: before the first, it is no promise */
+    gboolean deleting;   /* a worker deletes */
     guint attempts_without_progress;
     guint timer; /* grace, or the next attempt */
     BerthRemovalIntent intent;
     BerthVmState before; /* the state that CancelRemoval goes back to, where its processes still are as they were */
-    GPtrArray *waiters;  /* (element-type BerthReply): callers of Remove while the marker is written or taken back */
-    guint again_grace;   /* what the last of those wants that came while it was taken back */
-    uid_t again_uid;
+    GPtrArray *asked;    /* who calls Remove meanwhile: then they are heard, in their order */
     struct BerthSystemdCall *call;
 };
 
@@ -32,6 +29,8 @@ struct BerthRemoval {
  * @uid: who asks, for the marker
  * @reply: (transfer full): answered when the marker is durable and the state is removing, or with why the VM is as
  * before
+ *
+ * Within the grace time of an earlier call the earlier end counts: without one it ends now.
  */
 void berth_vm_remove(BerthVm *vm, guint grace_seconds, uid_t uid, BerthReply *reply);
 

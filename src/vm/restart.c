@@ -21,6 +21,9 @@ gboolean berth_restart_applies(const BerthVm *vm, BerthExitReason reason)
 static gboolean restart_due(gpointer data)
 {
     BerthVm *vm = data;
+    /* Whether it goes is being written: it is not started before that is known. */
+    if (vm->removal)
+        return G_SOURCE_CONTINUE;
     vm->restart_timer = 0;
     if (vm->state != BERTH_VM_EXITED || !vm->record->wanted)
         return G_SOURCE_REMOVE;

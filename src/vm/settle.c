@@ -36,10 +36,9 @@ static void tell_failure(BerthVm *vm, const char *words)
     berth_vm_set_error(vm, error);
 }
 
-static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words, gint64 ran_usec)
+static void go_where_it_ends(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words)
 {
     BerthVmState next = state_after(vm, stop_asked, reason);
-    g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
     if (reason == BERTH_EXIT_GUEST_SHUTDOWN && next == BERTH_VM_STOPPED)
         berth_vm_want(vm, FALSE, NULL);
     if (next == BERTH_VM_EXITED && reason != BERTH_EXIT_GUEST_SHUTDOWN)
@@ -47,8 +46,25 @@ static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason rea
     else
         berth_vm_set_error(vm, NULL);
     berth_vm_set_state(vm, next, words);
-    if (next == BERTH_VM_EXITED)
+}
+
+static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words, gint64 ran_usec)
+{
+    g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
+    go_where_it_ends(vm, stop_asked, reason, words);
+    if (vm->state == BERTH_VM_EXITED)
         berth_restart_schedule(vm, reason, ran_usec);
+}
+
+/* Remove wins over a restart, also where it is taken back. */
+void berth_vm_settle_taken_back(BerthVm *vm)
+{
+    BerthExitReason reason = vm->exit_reason == BERTH_EXIT_NONE ? BERTH_EXIT_LOST : vm->exit_reason;
+    g_autoptr(GError) error = NULL;
+    if (!berth_runtime_remove(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+    berth_vm_set_exit(vm, reason, vm->exit_status);
+    go_where_it_ends(vm, FALSE, reason, "it had ended when its removal was taken back");
 }
 
 void berth_vm_settle(BerthVm *vm)

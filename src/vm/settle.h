@@ -11,6 +11,10 @@
  * answers who waited, and applies the restart policy. Frees vm->run. */
 void berth_vm_settle(BerthVm *vm);
 
+/* Its removal is taken back; it is wanted and has no process any more: judges that end, which may have come while nobody
+ * was there to see it, as berth_vm_settle() would have. It is not restarted. */
+void berth_vm_settle_taken_back(BerthVm *vm);
+
 /* An event of QEMU's monitor. */
 void berth_vm_guest_event(BerthVm *vm, const char *name, JsonObject *arguments);
 

@@ -2,7 +2,6 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,106 +91,6 @@ static void test_boot(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(scripted_count(fixture, "off", "start"), ==, 1);
 }
 
-/* The daemon knows of the end then. */
-static void await_runtime_gone(Fixture *fixture, const char *runtime)
-{
-    g_autoptr(GFile) file = g_file_new_for_path(fixture->runtime_dir);
-    g_autoptr(GFileMonitor) monitor = g_file_monitor_directory(file, G_FILE_MONITOR_NONE, NULL, NULL);
-    AWAIT(!g_file_test(runtime, G_FILE_TEST_EXISTS));
-}
-
-/* Orphans: processes whose VM has no directory. */
-static void test_orphan(Fixture *fixture, gconstpointer unused)
-{
-    g_autofree char *path = started(fixture, "web", NULL);
-    g_autofree char *dir = scripted_vm_dir(fixture, path);
-    g_autofree char *runtime = scripted_runtime_dir(fixture, path);
-    g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
-    fixture_stop_daemon(fixture, SIGKILL);
-    g_assert_cmpint(g_rename(dir, aside), ==, 0);
-    fixture_start_daemon(fixture);
-    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
-    await_runtime_gone(fixture, runtime);
-    g_assert_true(test_cgroup_is_empty(fixture->cgroup));
-    g_autoptr(GPtrArray) vms = fixture_vms(fixture);
-    g_assert_cmpuint(vms->len, ==, 0);
-}
-
-/* systemd does not do it at once; and as long as QEMU lives, its CID is nobody else's: it is the one of a range of two that
- * a new VM does not get. */
-static void test_orphan_stays(Fixture *fixture, gconstpointer unused)
-{
-    FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = started(fixture, "web", NULL);
-    g_autofree char *dir = scripted_vm_dir(fixture, path);
-    g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
-    g_autofree char *runtime = scripted_runtime_dir(fixture, path);
-    guint32 cid = fixture_get_uint(fixture, path, "CID");
-    fixture_stop_daemon(fixture, SIGKILL);
-    g_assert_cmpint(g_rename(dir, aside), ==, 0);
-    fake_service_hold(service, "StopUnit");
-    fixture_start_daemon(fixture);
-    AWAIT(fake_service_count(service, "StopUnit") == 1);
-    g_autofree char *other = scripted_vm(fixture, "other", NULL);
-    g_assert_cmpuint(fixture_get_uint(fixture, other, "CID"), !=, cid);
-    fixture_call_fails(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
-                       g_variant_new("(sa{sv}a{sv})", "third", NULL, NULL), "LimitReached", "");
-    fake_service_fail(service, "StopUnit", "org.freedesktop.DBus.Error.NoReply", 2);
-    fake_service_release(service, "StopUnit");
-    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
-    await_runtime_gone(fixture, runtime);
-    g_assert_cmpuint(fake_service_count(service, "StopUnit"), >=, 2);
-    g_autofree char *third = scripted_vm(fixture, "third", NULL);
-}
-
-/* The state directory is not there, as where its file system is not mounted, and a new one is made: what runs was
- * started from another one, is no orphan, and is a VM again when its directory is back. */
-static void test_state_not_mounted(Fixture *fixture, gconstpointer unused)
-{
-    g_autofree char *path = started(fixture, "web", NULL);
-    g_autofree char *unit = fixture_unit(fixture, path);
-    g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
-    g_autofree char *empty = g_build_filename(fixture->dir, "empty", NULL);
-    pid_t qemu = qemu_of(fixture, path);
-    fixture_stop_daemon(fixture, SIGKILL);
-    g_assert_cmpint(g_rename(fixture->state_dir, aside), ==, 0);
-    fixture_start_daemon(fixture);
-    g_autoptr(GPtrArray) vms = fixture_vms(fixture);
-    g_assert_cmpuint(vms->len, ==, 0);
-    g_autofree char *other = started(fixture, "other", NULL); /* it has long looked around by then */
-    g_assert_cmpuint(fake_service_count(fake_systemd_service(fixture->systemd), "StopUnit"), ==, 0);
-    fixture_vm(fixture, other, "Remove");
-    fixture_await_gone(fixture, other);
-    fixture_stop_daemon(fixture, SIGTERM);
-    g_assert_cmpint(g_rename(fixture->state_dir, empty), ==, 0);
-    g_assert_cmpint(g_rename(aside, fixture->state_dir), ==, 0);
-    fixture_start_daemon(fixture);
-    scripted_assert_string(fixture, path, "State", "running");
-    g_assert_cmpint(qemu_of(fixture, path), ==, qemu);
-}
-
-/* A scope that only looks like ours: there is no runtime directory of that name. */
-static void test_foreign_scope(Fixture *fixture, gconstpointer unused)
-{
-    static const char unit[] = "berth-6b1c9f0e-3c1e-4f2a-9a52-0d7e5c1b8a44.scope";
-    const char *argv[] = {"sleep", "600", NULL};
-    g_autoptr(GError) error = NULL;
-    GPid other = 0;
-    g_spawn_async(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &other,
-                  &error);
-    g_assert_no_error(error);
-    scripted_start_scope(fixture, unit, other);
-    fixture_restart_daemon(fixture);
-    g_autofree char *path = started(fixture, "web", NULL); /* it has long looked around by then */
-    fixture_vm(fixture, path, "PowerOff");
-    g_autofree char *state = fake_systemd_state(fixture->systemd, unit);
-    g_assert_cmpstr(state, ==, "active");
-    g_assert_cmpint(waitpid(other, NULL, WNOHANG), ==, 0);
-    kill(other, SIGKILL);
-    g_assert_cmpint(waitpid(other, NULL, 0), ==, other);
-    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
-}
-
 /* The scope of a start whose daemon was killed, and whose keeper has gone with it: it would be active for ever. */
 static void test_ghost(Fixture *fixture, gconstpointer unused)
 {
@@ -202,23 +101,6 @@ static void test_ghost(Fixture *fixture, gconstpointer unused)
     fixture_start_daemon(fixture);
     AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
     fixture_await_state(fixture, path, "stopped");
-}
-
-/* Two daemons on one state directory. */
-static void test_second_daemon(Fixture *fixture, gconstpointer unused)
-{
-    g_autofree char *path = started(fixture, "web", NULL);
-    g_autofree char *config = g_strconcat("--config=", fixture->config, NULL);
-    const char *argv[] = {g_getenv("BERTHD"), config, NULL};
-    g_autofree char *words = NULL;
-    g_autoptr(GError) error = NULL;
-    int status = 0;
-    g_spawn_sync(NULL, (char **) argv, fixture->environ, G_SPAWN_DEFAULT, NULL, NULL, NULL, &words, &status, &error);
-    g_assert_no_error(error);
-    g_assert_true(WIFEXITED(status));
-    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
-    g_assert_nonnull(strstr(words, "Another berthd uses"));
-    fixture_vm(fixture, path, "Pause"); /* the first one is as it was */
 }
 
 /* Reload */
@@ -512,11 +394,6 @@ static void add(void)
     ADD("hung", test_hung);
     ADD("boot", test_boot);
     ADD("ghost", test_ghost);
-    ADD("orphan", test_orphan);
-    SCRIPTED_ADD("/recovery/orphan-stays", "[Manager]\nCIDFirst=1000\nCIDLast=1001", test_orphan_stays);
-    ADD("state-not-mounted", test_state_not_mounted);
-    ADD("foreign-scope", test_foreign_scope);
-    ADD("second-daemon", test_second_daemon);
     add_reload();
     ADD("bus", test_bus);
     ADD("terminated", test_terminated);

@@ -141,18 +141,6 @@ static void bring_in_grace(Tooled *tooled, const char *name, char **path)
     remove_with_grace(tooled, *path);
 }
 
-/* Back, so that it can be removed for good. */
-static void release_grace(Tooled *tooled, const char *name)
-{
-    g_autoptr(GVariant) answer =
-        fixture_call(&tooled->fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", name));
-    const char *path;
-    g_variant_get(answer, "(&o)", &path);
-    g_autofree char *state = fixture_get_string(&tooled->fixture, path, "State");
-    if (g_str_equal(state, "removing"))
-        fixture_vm(&tooled->fixture, path, "CancelRemoval");
-}
-
 /* systemd does not let its unit go: the removal is tried again and again. */
 static void bring_waiting(Tooled *tooled, const char *name, char **path)
 {
@@ -198,7 +186,7 @@ static const Row rows[] = {
     {"paused", bring_paused, NULL, {"W", "W", "stopped", SAME, "W", "running", SAME, GONE, "W", SAME, SAME}},
     {"stopping", bring_stopping, NULL, {"B", SAME, "stopped", "B", "B", "B", "B", GONE, "W", SAME, SAME}},
     {"exited", bring_exited, NULL, {"running", "W", "stopped", "W", "W", "W", SAME, GONE, "W", "W", SAME}},
-    {"removing", bring_in_grace, release_grace, {"R", "R", "R", "R", "R", "R", "R", SAME, "running", "R", "R"}},
+    {"removing", bring_in_grace, NULL, {"R", "R", "R", "R", "R", "R", "R", GONE, "running", "R", "R"}},
     {"removing", bring_waiting, release_stop, {"R", "R", "R", "R", "R", "R", "R", SAME, "W", "R", "R"}},
     {"broken", bring_broken, NULL, {"W", "W", "W", "W", "W", "W", "W", GONE, "W", "W", "W"}},
 };

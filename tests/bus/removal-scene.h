@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "scripted.h"
+#include "src/core/names.h"
+
+/* What the tests of the design's REMOVAL.md share. They bear the numbers of its promises: "/removal/M07/frozen". */
+
+#define REMOVAL_GRACE "{'grace-seconds': <uint32 600>}"
+#define REMOVAL_ADD(path, func) SCRIPTED_ADD("/removal/" path, "", func)
+/* With so many CIDs as are between 2000 and @last. */
+#define REMOVAL_ADD_CIDS(path, last, func)                                                                             \
+    SCRIPTED_ADD("/removal/" path, "[Manager]\nCIDFirst=2000\nCIDLast=" #last, func)
+/* For tests that mount something: in a mount namespace of their own, and without a daemon, which removal_start_apart()
+ * brings. */
+#define REMOVAL_ADD_APART(path, func)                                                                                  \
+    g_test_add("/removal/" path, Fixture, "", scripted_prepare, func, fixture_tear_down)
+
+/* A VM called "web" that runs; @script as scripted_vm() has it. (transfer full): its path */
+char *removal_running(Fixture *fixture, const char *script);
+pid_t removal_qemu(Fixture *fixture, const char *path);
+/* The parent of its QEMU. */
+pid_t removal_keeper(Fixture *fixture, const char *path);
+/* Kills it, and waits until the daemon has seen that. */
+void removal_kill_keeper(Fixture *fixture, const char *path);
+/* What a script's fork-child has left in the scope of "web". */
+pid_t removal_child_of_qemu(Fixture *fixture);
+int removal_pidfd(pid_t pid);
+gboolean removal_is_dead(int pidfd);
+/* Waits for its end, and closes the pidfd. */
+void removal_await_dead(int pidfd);
+/* The test's own process, which is nobody's business; removal_end_bystander() says whether it has been left alone. */
+pid_t removal_bystander(void);
+void removal_end_bystander(pid_t pid);
+
+/* It goes, it is not found any more, and nothing is left. */
+void removal_assert_gone(Fixture *fixture, const char *path);
+void removal_and_await(Fixture *fixture, const char *path);
+void removal_await_phase(Fixture *fixture, const char *path, const char *phase);
+void removal_assert_blocker(Fixture *fixture, const char *path, const char *words);
+gboolean removal_has_marker(Fixture *fixture, const char *path);
+/* Every method but those of removing is refused with Removing. */
+void removal_assert_refuses_all(Fixture *fixture, const char *path);
+
+/* (transfer full): where the one directory lies that is doomed. */
+char *removal_doomed_dir(Fixture *fixture);
+/* Files */
+void removal_write(const char *file, const char *text);
+/* What stands for a marker, a definition ... that can't be read. */
+void removal_make_garbage(const char *file);
+void removal_make_empty(const char *file);
+void removal_make_directory(const char *file);
+void removal_make_dangling_link(const char *file);
+void removal_make_link(const char *to, const char *file);
+void removal_delete(const char *path);
+
+/* CreateVM of one called "another": whether a CID is free. */
+gboolean removal_can_create_another(Fixture *fixture);
+/* The host goes down at once and boots: no process and nothing of /run is left. The daemon is there again. */
+void removal_reboot(Fixture *fixture);
+/* Kills daemon and processes, the daemon first. */
+void removal_kill_all(Fixture *fixture);
+
+/* Another berthd on the same state directory ends at once, and the first one goes on. */
+void removal_refuse_second_daemon(Fixture *fixture);
+
+/* FALSE (and the test is skipped) where no mount namespace can be made. The daemon lives in it too. */
+gboolean removal_start_apart(Fixture *fixture);
