@@ -17,6 +17,7 @@ struct BerthOrphan {
     char *unit;
     char *control_group; /* (nullable) */
     guint32 cid;         /* 0 where it has none that is to be released */
+    gboolean is_ending;
     guint attempts;
     guint timer;
     BerthSystemdCall *call;
@@ -30,6 +31,16 @@ void berth_orphan_free(BerthOrphan *orphan)
     g_free(orphan->unit);
     g_free(orphan->id);
     g_free(orphan);
+}
+
+gboolean berth_orphan_is_ending(const BerthOrphan *orphan)
+{
+    return orphan->is_ending;
+}
+
+guint32 berth_orphan_cid(const BerthOrphan *orphan)
+{
+    return orphan->cid;
 }
 
 static const char *runtime_dir(const BerthOrphan *orphan)
@@ -78,7 +89,7 @@ static void stopped(const GError *error, gpointer data)
     g_message("%s, which belonged to no VM, has ended", orphan->unit);
     if (orphan->cid)
         berth_manager_release_cid(orphan->manager, orphan->cid);
-    g_ptr_array_remove(berth_manager_orphans(orphan->manager), orphan); /* frees it */
+    g_hash_table_remove(berth_manager_orphans(orphan->manager), orphan->id); /* frees it */
 }
 
 static void end(BerthOrphan *orphan)
@@ -112,8 +123,9 @@ static gboolean is_ours(const BerthOrphan *orphan)
 static void take_note_of(BerthManager *manager, const char *id)
 {
     BerthOrphan *orphan = orphan_new(manager, id);
-    g_ptr_array_add(berth_manager_orphans(manager), orphan);
-    if (is_ours(orphan)) {
+    g_hash_table_insert(berth_manager_orphans(manager), orphan->id, orphan);
+    orphan->is_ending = is_ours(orphan);
+    if (orphan->is_ending) {
         g_warning("%s belongs to no VM: stopping it", orphan->unit);
         end(orphan);
         return;

@@ -16,5 +16,10 @@ typedef struct BerthOrphan BerthOrphan;
  */
 void berth_end_orphans(BerthManager *manager);
 
+/* Whether it is being ended, and is not one that is left alone. */
+gboolean berth_orphan_is_ending(const BerthOrphan *orphan);
+/* 0 where it has none of its own. */
+guint32 berth_orphan_cid(const BerthOrphan *orphan);
+
 /* Tries no more. */
 void berth_orphan_free(BerthOrphan *orphan);
