@@ -43,8 +43,8 @@ GHashTable *berth_manager_vms(BerthManager *manager);
 GHashTable *berth_manager_images(BerthManager *manager);
 GHashTable *berth_manager_jobs(BerthManager *manager);
 guint berth_manager_n_cids_in_use(const BerthManager *manager);
-/* What is under way, borrowed too: ids of VMs in the making, and of orphans that are being ended, with their CIDs, 0 for none
- * (element-type utf8 guint32); names of images that are imported (a set). Who ends an orphan keeps that table. */
+/* What is no VM, borrowed too: ids of VMs in the making, with their CIDs (element-type utf8 guint32); orphans by id (element-type
+ * utf8 BerthOrphan); names of images that are imported (a set). */
 GHashTable *berth_manager_creations(BerthManager *manager);
 GHashTable *berth_manager_orphans(BerthManager *manager);
 GHashTable *berth_manager_imports(BerthManager *manager);
