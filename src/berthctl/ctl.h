@@ -14,6 +14,7 @@ typedef enum {
     CTL_NOT_FOUND = 3,
     CTL_DENIED = 4,
     CTL_TIMED_OUT = 5, /* `wait --timeout` */
+    CTL_FOUND = 6,     /* `audit` found something */
 } CtlStatus;
 
 typedef struct {
@@ -32,6 +33,7 @@ struct CtlCommand {
     CtlStatus (*run)(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
 };
 
+CtlStatus ctl_run_audit(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
 CtlStatus ctl_run_capabilities(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
 CtlStatus ctl_run_console(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
 CtlStatus ctl_run_create(Ctl *ctl, const CtlCommand *command, int argc, char **argv);

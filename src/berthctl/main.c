@@ -29,6 +29,7 @@ static const CtlCommand commands[] = {
     {"import", "NAME [FILE]", N_("Bring a disk or a kernel into the image library"), ctl_run_import},
     {"image-remove", "NAME…", N_("Remove images"), ctl_run_image_remove},
     {"reload", "", N_("Let the daemon compare the state directory with what it knows"), ctl_run_reload},
+    {"audit", "", N_("Look for what no VM owns, and for what a VM lacks"), ctl_run_audit},
     {"capabilities", "", N_("List what this host can do"), ctl_run_capabilities},
     {"version", "", N_("Show the versions of berthctl and of the daemon"), ctl_run_version},
 };
@@ -66,7 +67,7 @@ static GOptionContext *new_context(Ctl *ctl, gboolean *version)
     g_option_context_set_summary(context, summary);
     g_option_context_set_description(
         context, _("Exit status: 0 success, 1 failure, 2 wrong usage or a value that is not allowed, 3 not found, "
-                   "4 not permitted,\n5 waited too long.\n"));
+                   "4 not permitted,\n5 waited too long, 6 the audit found something.\n"));
     ctl_add_global_options(ctl, context);
     g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);
     return context;

@@ -6,7 +6,9 @@
 
 #include "../core/error.h"
 #include "../core/names.h"
+#include "../host/bus-variant.h"
 #include "../host/process.h"
+#include "../vm/audit.h"
 #include "../vm/recovery.h"
 #include "../vm/start.h"
 #include "config.h"
@@ -101,7 +103,7 @@ static void run_create_vm(BerthBus *bus, sd_bus_message *message)
     }
     Caller *caller = caller_new(bus, message);
     caller->start = start;
-    berth_manager_create(bus->manager, name, config, created, caller);
+    berth_manager_create(bus->manager, name, config, start, created, caller);
 }
 
 static int method_create_vm(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
@@ -169,6 +171,73 @@ static void run_reload(BerthBus *bus, sd_bus_message *message)
 static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
 {
     return berth_call_authorise(userdata, message, BERTH_ACTION_RELOAD, NULL, run_reload);
+}
+
+/* Audit */
+
+static GVariant *finding_to_variant(const BerthAuditFinding *finding)
+{
+    GVariantDict dict;
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "Kind", "s", berth_audit_kind_to_string(finding->kind));
+    g_variant_dict_insert(&dict, "Side", "s", finding->missing ? "missing" : "left-over");
+    g_variant_dict_insert(&dict, "Object", "s", finding->object);
+    g_variant_dict_insert(&dict, "VM", "s", finding->vm);
+    g_variant_dict_insert(&dict, "Name", "s", finding->name);
+    g_variant_dict_insert(&dict, "Advice", "s", finding->advice);
+    return g_variant_dict_end(&dict);
+}
+
+static GVariant *findings_to_variant(const GPtrArray *findings)
+{
+    GVariantBuilder builder;
+    g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < findings->len; i++)
+        g_variant_builder_add_value(&builder, finding_to_variant(findings->pdata[i]));
+    return g_variant_ref_sink(g_variant_builder_end(&builder));
+}
+
+static void reply_findings(sd_bus_message *message, const GPtrArray *findings)
+{
+    g_autoptr(GVariant) value = findings_to_variant(findings);
+    sd_bus_message *reply = NULL;
+    int r = sd_bus_message_new_method_return(message, &reply);
+    if (r >= 0)
+        r = berth_bus_append_variant(reply, value);
+    if (r >= 0)
+        r = sd_bus_send(NULL, reply, NULL);
+    sd_bus_message_unref(reply);
+    if (r < 0)
+        berth_call_fail_with(message, BERTH_ERROR_LIMIT_REACHED, "Can't tell %u findings: %s", findings->len,
+                             g_strerror(-r));
+}
+
+static void audited(const GPtrArray *findings, const GError *error, gpointer data)
+{
+    sd_bus_message *message = data;
+    if (error)
+        berth_call_fail(message, error);
+    else
+        reply_findings(message, findings);
+    sd_bus_message_unref(message);
+}
+
+static void run_audit(BerthBus *bus, sd_bus_message *message)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) args = berth_call_read(message, &error);
+    g_autoptr(GVariant) options = args ? g_variant_get_child_value(args, 0) : NULL;
+    if (!args || !berth_options_none(options, &error))
+        berth_call_fail(message, error);
+    else
+        berth_audit(bus->manager, audited, sd_bus_message_ref(message));
+}
+
+/* The same action as Reload's: it too compares what is there with what is known, and whoever may ask for the one may
+ * make the daemon read its directories by the other. */
+static int method_audit(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
+{
+    return berth_call_authorise(userdata, message, BERTH_ACTION_RELOAD, NULL, run_audit);
 }
 
 /* ImportImage */
@@ -245,6 +314,8 @@ const sd_bus_vtable berth_manager_vtable[] = {
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("Reload", "a{sv}", SD_BUS_PARAM(options), "uuu",
                              SD_BUS_PARAM(loaded) SD_BUS_PARAM(updated) SD_BUS_PARAM(removed), method_reload,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("Audit", "a{sv}", SD_BUS_PARAM(options), "aa{sv}", SD_BUS_PARAM(findings), method_audit,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("ImportImage", "sha{sv}", SD_BUS_PARAM(name) SD_BUS_PARAM(disk) SD_BUS_PARAM(options), "o",
                              SD_BUS_PARAM(job), method_import_image, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -173,3 +173,23 @@ gboolean berth_cid_pool_is_in_use(const BerthCidPool *pool, guint32 cid)
         return g_hash_table_contains(pool->outside, GUINT_TO_POINTER(cid));
     return get_bit(pool->used, cid - pool->first);
 }
+
+static void each_of_word(const BerthCidPool *pool, guint32 word, void (*func)(guint32 cid, gpointer data),
+                         gpointer data)
+{
+    for (guint32 bit = 0; bit < WORD_BITS; bit++)
+        if ((pool->used[word] >> bit) & 1)
+            func(pool->first + word * WORD_BITS + bit, data);
+}
+
+void berth_cid_pool_foreach(const BerthCidPool *pool, void (*func)(guint32 cid, gpointer data), gpointer data)
+{
+    GHashTableIter iter;
+    gpointer cid;
+    for (guint32 word = 0; word <= (range_size(pool) - 1) / WORD_BITS; word++)
+        if (pool->used[word] != 0)
+            each_of_word(pool, word, func, data);
+    g_hash_table_iter_init(&iter, pool->outside);
+    while (g_hash_table_iter_next(&iter, &cid, NULL))
+        func(GPOINTER_TO_UINT(cid), data);
+}

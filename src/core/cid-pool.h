@@ -32,4 +32,6 @@ gboolean berth_cid_pool_claim(BerthCidPool *pool, guint32 cid);
 void berth_cid_pool_release(BerthCidPool *pool, guint32 cid, gint64 now, gboolean rest);
 
 guint berth_cid_pool_in_use(const BerthCidPool *pool);
+/* Each one in use. */
+void berth_cid_pool_foreach(const BerthCidPool *pool, void (*func)(guint32 cid, gpointer data), gpointer data);
 gboolean berth_cid_pool_is_in_use(const BerthCidPool *pool, guint32 cid);

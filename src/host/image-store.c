@@ -69,6 +69,26 @@ static gboolean check_store(const BerthImageStore *store, GError **error)
     return FALSE;
 }
 
+GPtrArray *berth_image_store_list(BerthImageStore *store, GError **error)
+{
+    return check_store(store, error) ? berth_dir_list(store->fd, error) : NULL;
+}
+
+/* What is made or deleted bears the image's name, so that it can be told whose it is, and a name of its own: what an
+ * earlier one left is in nobody's way. */
+static char *new_staged_name(const char *name)
+{
+    g_autofree char *uuid = g_uuid_string_random();
+    return g_strconcat(BERTH_STAGING_PREFIX, name, ".", uuid, NULL);
+}
+
+char *berth_image_store_staged_for(const char *name)
+{
+    const char *image = g_str_has_prefix(name, BERTH_STAGING_PREFIX) ? name + strlen(BERTH_STAGING_PREFIX) : "";
+    const char *dot = strrchr(image, '.');
+    return dot && g_uuid_string_is_valid(dot + 1) ? g_strndup(image, (gsize) (dot - image)) : NULL;
+}
+
 static gboolean check_file(int image_fd, const char *name, gboolean expected, GError **error)
 {
     struct stat st;
@@ -102,7 +122,7 @@ static BerthImageMeta *load(int images_fd, const char *name, GError **error)
 
 gboolean berth_image_store_scan(BerthImageStore *store, GPtrArray **found, GPtrArray **notes, GError **error)
 {
-    g_autoptr(GPtrArray) names = check_store(store, error) ? berth_dir_list(store->fd, error) : NULL;
+    g_autoptr(GPtrArray) names = berth_image_store_list(store, error);
     if (!names)
         return FALSE;
     GPtrArray *images = g_ptr_array_new_with_free_func((GDestroyNotify) berth_image_meta_free);
@@ -189,8 +209,7 @@ gboolean berth_image_store_import(BerthImageStore *store, BerthImageImport *impo
     if (is_taken(store, import->meta->name))
         return name_taken(import->meta->name, error);
     BerthCopyJob job = {.cancellable = cancellable, .progress = progress, .data = data};
-    g_autofree char *uuid = g_uuid_string_random();
-    g_autofree char *staged = g_strconcat(BERTH_STAGING_PREFIX, uuid, NULL);
+    g_autofree char *staged = new_staged_name(import->meta->name);
     if (stage_and_publish(store, staged, import, &job, error)) {
         berth_copy_tell(&job, TRUE);
         return TRUE;
@@ -203,8 +222,7 @@ gboolean berth_image_store_remove(BerthImageStore *store, const char *name, GErr
 {
     if (!check_store(store, error) || !berth_vm_name_check(name, error))
         return FALSE;
-    g_autofree char *uuid = g_uuid_string_random();
-    g_autofree char *staged = g_strconcat(BERTH_STAGING_PREFIX, uuid, NULL);
+    g_autofree char *staged = new_staged_name(name);
     if (renameat(store->fd, name, store->fd, staged) < 0) {
         berth_error_set_errno(error, errno == ENOENT ? BERTH_ERROR_NOT_FOUND : BERTH_ERROR_STORAGE_FAILED, errno,
                               "remove the image %s", name);

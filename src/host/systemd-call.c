@@ -18,7 +18,9 @@ void systemd_call_detach(BerthSystemdCall *call)
 {
     g_clear_handle_id(&call->timer, g_source_remove);
     g_clear_handle_id(&call->unsent, g_source_remove);
+    g_clear_handle_id(&call->away_timer, g_source_remove);
     g_clear_pointer(&call->slot, sd_bus_slot_unref);
+    g_clear_pointer(&call->message, sd_bus_message_unref);
     if (!call->systemd)
         return;
     stop_expecting(call);
@@ -100,25 +102,53 @@ sd_bus_message *systemd_call_message(BerthSystemdCall *call, const char *path, c
     return message;
 }
 
+static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *ret_error);
+
+static void send_message(BerthSystemdCall *call)
+{
+    /* No timeout of sd-bus's own: the call's deadline spans all its steps. */
+    if (!call->message || sd_bus_call_async(sd_bus_message_get_bus(call->message), &call->slot, call->message, on_reply,
+                                            call, UINT64_MAX) < 0)
+        fail_later(call);
+}
+
+static gboolean on_stays_away(gpointer data)
+{
+    static const sd_bus_error absent = SD_BUS_ERROR_MAKE_CONST(SD_BUS_ERROR_NAME_HAS_NO_OWNER, "");
+    BerthSystemdCall *call = data;
+    call->away_timer = 0;
+    call->on_reply(call, NULL, &absent);
+    return G_SOURCE_REMOVE;
+}
+
+/* It leaves the bus for a daemon-reexec, and comes back a moment later. */
+static gboolean is_away(const sd_bus_error *error)
+{
+    return sd_bus_error_has_names(error, SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_SERVICE_UNKNOWN,
+                                  SD_BUS_ERROR_NAME_HAS_NO_OWNER);
+}
+
 static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
     BerthSystemdCall *call = data;
     g_clear_pointer(&call->slot, sd_bus_slot_unref);
     const sd_bus_error *error = sd_bus_message_get_error(reply);
-    call->on_reply(call, error ? NULL : reply, error);
+    guint patience_msec = error && is_away(error) ? systemd_patience_msec(call->systemd) : 0;
+    if (patience_msec > 0)
+        call->away_timer = g_timeout_add(patience_msec, on_stays_away, call);
+    else
+        call->on_reply(call, error ? NULL : reply, error);
     return 0;
 }
 
 void systemd_call_send(BerthSystemdCall *call, sd_bus_message *message, int built, SystemdOnReply next)
 {
+    g_clear_pointer(&call->message, sd_bus_message_unref);
     call->on_reply = next;
-    /* No timeout of sd-bus's own: the call's deadline spans all its steps. */
-    int r = message && built >= 0
-                ? sd_bus_call_async(call->systemd->bus, &call->slot, message, on_reply, call, UINT64_MAX)
-                : -ENOTCONN;
-    sd_bus_message_unref(message);
-    if (r < 0)
-        fail_later(call);
+    call->message = message;
+    if (built < 0)
+        g_clear_pointer(&call->message, sd_bus_message_unref);
+    send_message(call);
 }
 
 void systemd_call_send_job(BerthSystemdCall *call, sd_bus_message *message, int built, SystemdOnReply next,
@@ -154,10 +184,42 @@ void systemd_call_job_ended(BerthSystemdCall *call, const char *result)
     if (call->job)
         g_hash_table_remove(call->systemd->jobs, call->job);
     g_clear_pointer(&call->job, g_free);
+    g_clear_pointer(&call->slot, sd_bus_slot_unref); /* of a look at it */
     if (g_str_equal(result, "done"))
         call->on_job(call);
     else
         systemd_call_fail(call, "its job ended with “%s”", result);
+}
+
+/* Its JobRemoved may have been sent while systemd was off the bus, and then to nobody. How it ended is not known, and no
+ * matter: callers take no job's end for a proof. */
+static int on_job_looked_at(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    BerthSystemdCall *call = data;
+    g_clear_pointer(&call->slot, sd_bus_slot_unref);
+    if (sd_bus_error_has_name(sd_bus_message_get_error(reply), SD_BUS_ERROR_UNKNOWN_OBJECT))
+        systemd_call_job_ended(call, "done");
+    return 0;
+}
+
+static void look_at_job(BerthSystemdCall *call)
+{
+    g_clear_pointer(&call->slot, sd_bus_slot_unref);
+    /* Where that can't be sent, the link is about to go down. */
+    (void) sd_bus_call_method_async(call->systemd->bus, &call->slot, SYSTEMD_NAME, call->job,
+                                    "org.freedesktop.DBus.Properties", "Get", on_job_looked_at, call, "ss",
+                                    SYSTEMD_IFACE_JOB, "State");
+}
+
+void systemd_call_go_on(BerthSystemdCall *call)
+{
+    if (call->job) {
+        look_at_job(call);
+    } else if (call->away_timer) {
+        g_clear_handle_id(&call->away_timer, g_source_remove);
+        call->heard_twice = TRUE;
+        send_message(call);
+    }
 }
 
 void berth_systemd_call_free(BerthSystemdCall **call)

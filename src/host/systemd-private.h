@@ -11,6 +11,7 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_PATH_UNIT SYSTEMD_PATH "/unit"
 #define SYSTEMD_IFACE_MANAGER SYSTEMD_NAME ".Manager"
+#define SYSTEMD_IFACE_JOB SYSTEMD_NAME ".Job"
 #define SYSTEMD_IFACE_UNIT SYSTEMD_NAME ".Unit"
 #define SYSTEMD_IFACE_SCOPE SYSTEMD_NAME ".Scope"
 #define SYSTEMD_ERROR_NO_SUCH_UNIT SYSTEMD_NAME ".NoSuchUnit"
@@ -22,6 +23,7 @@ struct BerthSystemd {
     GPtrArray *slots; /* (element-type sd_bus_slot): the matches */
     sd_bus_slot *subscribe;
     char *owner;        /* systemd's unique name, NULL while unknown; signals of anybody else are ignored */
+    gint64 away_until;  /* monotonic µs: systemd has left the bus, and may come back so long */
     gboolean pids_only; /* this systemd has shown that it knows no PIDFDs= */
     GHashTable *calls;  /* (element-type BerthSystemdCall): those that are not answered yet */
     GHashTable *jobs;   /* job path → BerthSystemdCall that waits for its end */
@@ -43,8 +45,11 @@ struct BerthSystemdCall {
     BerthError code;       /* of its errors */
     guint timer;           /* the deadline of the whole call */
     guint unsent;          /* idle source of a call that could not be sent */
-    sd_bus_slot *slot;     /* the message in flight */
+    sd_bus_message *message; /* in flight */
+    sd_bus_slot *slot;       /* its answer */
     SystemdOnReply on_reply;
+    guint away_timer;        /* systemd left the bus instead of answering, and may come back; 0 */
+    gboolean heard_twice;    /* the message was sent again after that, and may have been heard before */
     gboolean expects_job; /* the reply in flight will name a job */
     char *job;            /* awaited; key in systemd->jobs */
     SystemdOnJob on_job;
@@ -79,6 +84,9 @@ void systemd_call_send_job(BerthSystemdCall *call, sd_bus_message *message, int 
 void systemd_call_await_job(BerthSystemdCall *call, sd_bus_message *reply);
 void systemd_call_job_ended(BerthSystemdCall *call, const char *result);
 
+/* systemd is back on the bus: what it did not answer is asked again, and jobs that have ended meanwhile are found out. */
+void systemd_call_go_on(BerthSystemdCall *call);
+
 /* Off the books: from here on nothing calls back into @call. */
 void systemd_call_detach(BerthSystemdCall *call);
 
@@ -86,6 +94,9 @@ void systemd_call_detach(BerthSystemdCall *call);
 void systemd_call_succeed(BerthSystemdCall *call);
 void systemd_call_fail(BerthSystemdCall *call, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void systemd_call_fail_with(BerthSystemdCall *call, const sd_bus_error *error);
+
+/* How much longer systemd, which did not answer, may stay off the bus before that is an error; 0 for no longer. */
+guint systemd_patience_msec(const BerthSystemd *systemd);
 
 /* Whether @unit is named as a scope of ours (which does not prove that it is one). */
 gboolean systemd_is_our_unit(const char *unit);

@@ -153,6 +153,15 @@ static gboolean may_be_about_pidfds(const sd_bus_error *error)
                                   SD_BUS_ERROR_INVALID_ARGS);
 }
 
+/* A request that was sent twice meets the scope that the first one made. The kernel tells it from one of somebody
+ * else. */
+static gboolean is_started(const BerthSystemdCall *call)
+{
+    const Start *start = call->state;
+    g_autofree char *cgroup = call->heard_twice ? berth_cgroup_of(start->pid, NULL) : NULL;
+    return cgroup && g_str_has_suffix(cgroup, call->unit);
+}
+
 static gboolean on_name_stays_taken(gpointer data)
 {
     BerthSystemdCall *call = data;
@@ -160,6 +169,10 @@ static gboolean on_name_stays_taken(gpointer data)
     start->name_timer = 0;
     if (!call->systemd)
         return G_SOURCE_REMOVE; /* answered already */
+    if (is_started(call)) {
+        systemd_call_succeed(call);
+        return G_SOURCE_REMOVE;
+    }
     call->code = BERTH_ERROR_BUSY;
     systemd_call_fail(call, "there is a scope of that name already");
     return G_SOURCE_REMOVE;
@@ -198,6 +211,8 @@ static void on_start_reply(BerthSystemdCall *call, sd_bus_message *reply, const 
         send_start(call);
     } else if (!sd_bus_error_has_name(error, SYSTEMD_ERROR_UNIT_EXISTS)) {
         systemd_call_fail_with(call, error);
+    } else if (is_started(call)) {
+        systemd_call_succeed(call);
     } else if (!start->was_reset) {
         /* A failed scope keeps its name until it is reset; a live one is not touched by that. */
         start->was_reset = TRUE;

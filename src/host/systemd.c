@@ -9,6 +9,9 @@
 
 #define EARLY_MAX 1024u /* jobs; more than could end while a reply is under way */
 
+/* How long systemd may be off the bus for a daemon-reexec. */
+#define AWAY_PATIENCE_USEC (2 * G_USEC_PER_SEC)
+
 static const char match_owner[] = "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
                                   "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" SYSTEMD_NAME "'";
 static const char match_job[] = "type='signal',sender='" SYSTEMD_NAME "',path='" SYSTEMD_PATH "',"
@@ -104,9 +107,28 @@ static void set_owner(BerthSystemd *systemd, const char *owner)
 {
     if (g_strcmp0(systemd->owner, owner) == 0)
         return;
+    if (!owner)
+        systemd->away_until = g_get_monotonic_time() + AWAY_PATIENCE_USEC;
     g_free(systemd->owner);
     systemd->owner = g_strdup(owner);
     systemd->pids_only = FALSE; /* it may have been upgraded */
+}
+
+/* What they send is answered later: nothing is freed here. */
+static void calls_go_on(BerthSystemd *systemd)
+{
+    GHashTableIter iter;
+    gpointer call;
+    g_hash_table_iter_init(&iter, systemd->calls);
+    while (g_hash_table_iter_next(&iter, &call, NULL))
+        systemd_call_go_on(call);
+}
+
+guint systemd_patience_msec(const BerthSystemd *systemd)
+{
+    /* The word that it has left may come after the word that it won't answer. */
+    gint64 left = systemd->owner ? AWAY_PATIENCE_USEC : systemd->away_until - g_get_monotonic_time();
+    return left > 0 ? (guint) (left / 1000 + 1) : 0;
 }
 
 /* Whoever answers Subscribe is systemd: the bus delivers the call to the name's owner and lets nobody else answer. */
@@ -120,6 +142,9 @@ static int on_subscribed(sd_bus_message *reply, void *data, sd_bus_error *ret_er
     /* NoReply: systemd or the bus has just gone, which is told elsewhere. */
     if (error && !sd_bus_error_has_names(error, SYSTEMD_NAME ".AlreadySubscribed", SD_BUS_ERROR_NO_REPLY))
         g_warning("Can't subscribe to systemd's signals: %s", error->message);
+    /* Subscribed first, so that no job's end is missed between a look at it and its signal. */
+    if (!sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY))
+        calls_go_on(systemd);
     return 0;
 }
 

@@ -12,8 +12,11 @@
 
 #include "../core/autofd.h"
 #include "../core/error.h"
+#include "../core/vm-config.h"
 
 #define TUN_DEVICE "/dev/net/tun"
+#define ALIAS_PREFIX "berth:"
+#define DUMP_BYTES 32768u /* the kernel fills no more at once */
 
 /* What is told to the kernel about an interface, in one message. */
 typedef struct {
@@ -100,7 +103,7 @@ static gboolean configure(const char *name, const char *id, guint index, const c
                  .ifi_flags = IFF_UP,
                  .ifi_change = IFF_UP},
     };
-    g_autofree char *alias = g_strdup_printf("berth:%s/%u", id, index);
+    g_autofree char *alias = g_strdup_printf(ALIAS_PREFIX "%s/%u", id, index);
     guint8 mac[6];
     host_side_mac(id, index, mac);
     add_attribute(&request, IFLA_IFALIAS, alias, strlen(alias));
@@ -134,4 +137,70 @@ int berth_tap_open(const char *id, guint index, const char *bridge, GError **err
         return -1;
     }
     return configure(name, id, index, bridge, error) ? berth_steal_fd(&tap) : -1;
+}
+
+/* The id in an alias "berth:<id>/<index>". (transfer full) (nullable) */
+static char *owner_in(const char *alias)
+{
+    const char *id = g_str_has_prefix(alias, ALIAS_PREFIX) ? alias + strlen(ALIAS_PREFIX) : "";
+    const char *slash = strchr(id, '/');
+    g_autofree char *owner = g_strndup(id, slash ? (gsize) (slash - id) : 0);
+    return berth_vm_id_is_valid(owner) ? g_steal_pointer(&owner) : NULL;
+}
+
+static void add_link(const struct nlmsghdr *header, GHashTable *taps)
+{
+    g_autofree char *name = NULL, *owner = NULL;
+    const struct ifinfomsg *info = NLMSG_DATA(header);
+    int left = (int) IFLA_PAYLOAD(header);
+    for (const struct rtattr *attribute = IFLA_RTA(info); RTA_OK(attribute, left);
+         attribute = RTA_NEXT(attribute, left)) {
+        g_autofree char *text = g_strndup(RTA_DATA(attribute), RTA_PAYLOAD(attribute));
+        if (attribute->rta_type == IFLA_IFNAME)
+            name = g_steal_pointer(&text);
+        else if (attribute->rta_type == IFLA_IFALIAS)
+            owner = owner_in(text);
+    }
+    if (name && owner)
+        g_hash_table_replace(taps, g_steal_pointer(&name), g_steal_pointer(&owner));
+}
+
+/* One datagram of the dump. Returns: 1 at its end, 0 where more comes, or a negative errno. */
+static int read_links(int fd, GHashTable *taps)
+{
+    g_autofree char *buffer = g_malloc(DUMP_BYTES);
+    ssize_t length = recv(fd, buffer, DUMP_BYTES, 0);
+    if (length < 0)
+        return -errno;
+    int left = (int) length;
+    for (const struct nlmsghdr *header = (void *) buffer; NLMSG_OK(header, (guint) left);
+         header = NLMSG_NEXT(header, left)) {
+        if (header->nlmsg_type == NLMSG_DONE)
+            return 1;
+        if (header->nlmsg_type == NLMSG_ERROR)
+            return ((const struct nlmsgerr *) NLMSG_DATA(header))->error;
+        if (header->nlmsg_type == RTM_NEWLINK)
+            add_link(header, taps);
+    }
+    return length == 0 ? -EBADMSG : 0;
+}
+
+GHashTable *berth_tap_list(GError **error)
+{
+    g_autoptr(GHashTable) taps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    const struct {
+        struct nlmsghdr header;
+        struct ifinfomsg info;
+    } request = {
+        .header = {.nlmsg_len = sizeof request, .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+    };
+    BERTH_AUTOFD fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    int r = fd < 0 || send(fd, &request, sizeof request, 0) < 0 ? -errno : 0;
+    while (r == 0)
+        r = read_links(fd, taps);
+    if (r < 0) {
+        berth_error_set_errno(error, BERTH_ERROR_UNSUPPORTED, -r, "list the network interfaces");
+        return NULL;
+    }
+    return g_steal_pointer(&taps);
 }

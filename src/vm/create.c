@@ -46,7 +46,7 @@ static void made_on_disk(gpointer data, const GError *error, gpointer user_data)
     Creation *creation = data;
     BerthManager *manager = creation->manager;
     BerthVmRecord *record = creation->record;
-    berth_manager_unreserve(manager, record->name, record->config, record->cid);
+    berth_manager_unreserve(manager, record->id, record->name, record->config, record->cid);
     if (error) {
         creation->created(NULL, error, creation->data);
         return;
@@ -57,7 +57,8 @@ static void made_on_disk(gpointer data, const GError *error, gpointer user_data)
     creation->created(vm, NULL, creation->data);
 }
 
-static Creation *creation_new(BerthManager *manager, const char *name, BerthVmConfig *config, guint32 cid)
+/* @id, @config: (transfer full) */
+static Creation *creation_new(BerthManager *manager, char *id, const char *name, BerthVmConfig *config, guint32 cid)
 {
     const BerthHost *host = berth_manager_host(manager);
     Creation *creation = g_new0(Creation, 1);
@@ -65,7 +66,7 @@ static Creation *creation_new(BerthManager *manager, const char *name, BerthVmCo
     creation->store = host->vms;
 
     BerthVmRecord *record = creation->record = g_new0(BerthVmRecord, 1);
-    record->id = g_uuid_string_random();
+    record->id = id;
     record->name = g_strdup(name);
     record->incarnation = g_uuid_string_random();
     record->cid = cid;
@@ -111,20 +112,22 @@ static BerthVmConfig *name_overlay(BerthManager *manager, BerthVmConfig *config)
     return berth_vm_config_apply(unnamed, changes, NULL);
 }
 
-void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes,
+void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes, gboolean wanted,
                           void (*created)(BerthVm *vm, const GError *error, gpointer data), gpointer data)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(BerthVmConfig) defaults = host_defaults(berth_manager_host(manager)->settings);
     g_autoptr(BerthVmConfig) config = NULL;
+    g_autofree char *id = g_uuid_string_random();
     guint32 cid = 0;
 
     if (!berth_vm_name_check(name, &error) || !(config = berth_vm_config_apply(defaults, changes, &error)) ||
-        !(config = name_overlay(manager, config)) || !berth_manager_reserve(manager, name, config, &cid, &error)) {
+        !(config = name_overlay(manager, config)) || !berth_manager_reserve(manager, id, name, config, &cid, &error)) {
         created(NULL, error, data);
         return;
     }
-    Creation *creation = creation_new(manager, name, g_steal_pointer(&config), cid);
+    Creation *creation = creation_new(manager, g_steal_pointer(&id), name, g_steal_pointer(&config), cid);
+    creation->record->wanted = wanted;
     creation->created = created;
     creation->data = data;
     berth_work_start(BERTH_WORK_SHORT, make_on_disk, creation, (GDestroyNotify) creation_free, made_on_disk, NULL);

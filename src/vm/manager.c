@@ -4,6 +4,7 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../core/port-table.h"
+#include "orphan.h"
 #include "run.h"
 
 struct BerthManager {
@@ -15,6 +16,8 @@ struct BerthManager {
     GHashTable *by_name; /* name → BerthVm; %NULL for a creation in flight */
     BerthPortTable *ports;
     BerthCidPool *cids;
+    GHashTable *creations; /* id → CID of a creation in flight */
+    GHashTable *orphans;   /* id → BerthOrphan, owned */
 
     GHashTable *images;  /* name → BerthImage, owned */
     GHashTable *imports; /* names of images being imported, a set */
@@ -32,6 +35,8 @@ BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *obse
     manager->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     manager->ports = berth_port_table_new();
     manager->cids = berth_cid_pool_new(host->settings->cid_first, host->settings->cid_last);
+    manager->creations = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    manager->orphans = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_orphan_free);
     manager->images = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_image_free);
     manager->imports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     manager->jobs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) berth_job_free);
@@ -42,6 +47,8 @@ void berth_manager_free(BerthManager *manager)
 {
     g_hash_table_unref(manager->jobs);
     g_hash_table_unref(manager->imports);
+    g_hash_table_unref(manager->orphans);
+    g_hash_table_unref(manager->creations);
     g_hash_table_unref(manager->by_name);
     g_hash_table_unref(manager->by_id);
     g_hash_table_unref(manager->images);
@@ -79,6 +86,26 @@ GHashTable *berth_manager_vms(BerthManager *manager)
 guint berth_manager_n_cids_in_use(const BerthManager *manager)
 {
     return berth_cid_pool_in_use(manager->cids);
+}
+
+GHashTable *berth_manager_creations(BerthManager *manager)
+{
+    return manager->creations;
+}
+
+GHashTable *berth_manager_imports(BerthManager *manager)
+{
+    return manager->imports;
+}
+
+GHashTable *berth_manager_orphans(BerthManager *manager)
+{
+    return manager->orphans;
+}
+
+const BerthCidPool *berth_manager_cids(const BerthManager *manager)
+{
+    return manager->cids;
 }
 
 gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid)
@@ -237,8 +264,8 @@ void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm)
 
 /* Creations in flight hold a name, a CID, ports and their image. */
 
-gboolean berth_manager_reserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 *cid,
-                               GError **error)
+gboolean berth_manager_reserve(BerthManager *manager, const char *id, const char *name, const BerthVmConfig *config,
+                               guint32 *cid, GError **error)
 {
     if (g_hash_table_contains(manager->by_name, name)) {
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_NAME_TAKEN, "There is a VM \"%s\" already; choose another name",
@@ -257,6 +284,7 @@ gboolean berth_manager_reserve(BerthManager *manager, const char *name, const Be
         !berth_cid_pool_take(manager->cids, g_get_monotonic_time(), cid, error))
         return FALSE;
     g_hash_table_insert(manager->by_name, g_strdup(name), NULL);
+    g_hash_table_insert(manager->creations, g_strdup(id), GUINT_TO_POINTER(*cid));
     berth_port_table_claim(manager->ports, config, name);
     BerthImage *image = berth_manager_find_image(manager, config->image);
     if (image)
@@ -270,13 +298,15 @@ gboolean berth_manager_is_reserved(BerthManager *manager, const char *name)
     return g_hash_table_lookup_extended(manager->by_name, name, NULL, &vm) && !vm;
 }
 
-void berth_manager_unreserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 cid)
+void berth_manager_unreserve(BerthManager *manager, const char *id, const char *name, const BerthVmConfig *config,
+                             guint32 cid)
 {
     BerthImage *image = berth_manager_find_image(manager, config->image);
     if (image)
         image->n_reserved--;
     berth_port_table_release(manager->ports, config, name);
     g_hash_table_remove(manager->by_name, name);
+    g_hash_table_remove(manager->creations, id);
     berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), FALSE);
 }
 

@@ -43,6 +43,12 @@ GHashTable *berth_manager_vms(BerthManager *manager);
 GHashTable *berth_manager_images(BerthManager *manager);
 GHashTable *berth_manager_jobs(BerthManager *manager);
 guint berth_manager_n_cids_in_use(const BerthManager *manager);
+/* What is no VM, borrowed too: ids of VMs in the making, with their CIDs (element-type utf8 guint32); orphans by id (element-type
+ * utf8 BerthOrphan); names of images that are imported (a set). */
+GHashTable *berth_manager_creations(BerthManager *manager);
+GHashTable *berth_manager_orphans(BerthManager *manager);
+GHashTable *berth_manager_imports(BerthManager *manager);
+const BerthCidPool *berth_manager_cids(const BerthManager *manager);
 /* For the CID of processes that belong to no VM: FALSE where it is in use already, and nothing is to be released. */
 gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid);
 void berth_manager_release_cid(BerthManager *manager, guint32 cid);
@@ -50,11 +56,12 @@ void berth_manager_release_cid(BerthManager *manager, guint32 cid);
 /**
  * berth_manager_create:
  * @changes: the definition, as the caller gave it
+ * @wanted: it is to run: as durable as the VM itself, so that a power cut before its start does not lose that
  * @created: called once, with the VM or why there is none
  *
  * All or nothing: before @created says so nobody sees it, on the bus or on disk; afterwards it is whole and durable.
  */
-void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes,
+void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes, gboolean wanted,
                           void (*created)(BerthVm *vm, const GError *error, gpointer data), gpointer data);
 
 /* Configure: checks @changes and makes them durable, all or nothing. The caller has checked with berth_vm_check().
@@ -85,10 +92,11 @@ gboolean berth_manager_check_config(BerthManager *manager, const BerthVm *self, 
 /* The VM does not use its image any more. */
 void berth_manager_release_image(BerthManager *manager, BerthVm *vm);
 
-/* A name and a CID for a creation in flight. */
-gboolean berth_manager_reserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 *cid,
-                               GError **error);
-void berth_manager_unreserve(BerthManager *manager, const char *name, const BerthVmConfig *config, guint32 cid);
+/* A name and a CID for a creation in flight, of the VM that is to have @id. */
+gboolean berth_manager_reserve(BerthManager *manager, const char *id, const char *name, const BerthVmConfig *config,
+                               guint32 *cid, GError **error);
+void berth_manager_unreserve(BerthManager *manager, const char *id, const char *name, const BerthVmConfig *config,
+                             guint32 cid);
 
 /* Whether a creation in flight holds @name. */
 gboolean berth_manager_is_reserved(BerthManager *manager, const char *name);

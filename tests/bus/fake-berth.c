@@ -210,6 +210,8 @@ static void manager_call(FakeBerth *fake, const char *method, GVariant *paramete
         import_image(fake, parameters, invocation);
     } else if (g_str_equal(method, "Reload")) {
         g_dbus_method_invocation_return_value(invocation, g_variant_new("(uuu)", 1, 2, 3));
+    } else if (g_str_equal(method, "Audit")) {
+        g_dbus_method_invocation_return_value(invocation, g_variant_new("(@aa{sv})", fake->findings));
     } else {
         g_dbus_method_invocation_return_dbus_error(invocation, ERROR "Unsupported", "The fake does not do that");
     }
@@ -373,6 +375,7 @@ FakeBerth *fake_berth_new(GDBusConnection *connection)
     fake->contract = read_contract();
     fake->standard = g_dbus_node_info_new_for_xml(standard_xml, NULL);
     fake->vms = g_ptr_array_new_with_free_func(vm_free);
+    fake->findings = g_variant_ref_sink(g_variant_new_parsed("@aa{sv} []"));
     fake->console = -1;
     fake->root = export(fake, ROOT, fake->standard, OBJECT_MANAGER);
     fake->root_manager = export(fake, ROOT, fake->contract, IFACE "Manager");
@@ -397,6 +400,7 @@ void fake_berth_free(FakeBerth *fake)
     g_dbus_node_info_unref(fake->contract);
     g_dbus_node_info_unref(fake->standard);
     g_object_unref(fake->connection);
+    g_variant_unref(fake->findings);
     g_free(fake->called);
     g_free(fake->reader);
     g_free(fake->refuse);

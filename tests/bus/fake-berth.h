@@ -32,6 +32,7 @@ typedef struct {
     char *reader;   /* unique name of who called GetManagedObjects last */
     guint n_reads;  /* calls of GetManagedObjects: who has read listens already */
     char *called;   /* the last method of a VM, and what it was called on: "Start web" */
+    GVariant *findings; /* aa{sv}, what Audit answers */
     char *refuse;   /* (nullable): D-Bus error that methods of VMs are answered with */
     int console;    /* the other end of the last OpenConsole, -1 */
     char *log;      /* path of the file that OpenLog opens */

@@ -448,6 +448,47 @@ static void test_manager(Fixture *f, gconstpointer data)
     g_assert_cmpstr(reload->out->str, ==, "1 loaded, 2 updated, 3 removals resumed.\n");
 }
 
+/* Nothing found is success; something is a status of its own, in every form. */
+static void test_audit(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CtlRun) clean = ctl_run_start("audit", NULL);
+    finish(clean, 0);
+    g_assert_cmpstr(clean->out->str, ==, "Nothing is left over, and nothing is missing.\n");
+    g_autoptr(CtlRun) clean_json = ctl_run_start("audit", "--json", NULL);
+    finish(clean_json, 0);
+    g_assert_cmpstr(clean_json->out->str, ==, "[]\n");
+
+    g_variant_unref(f->fake->findings);
+    f->fake->findings = g_variant_ref_sink(g_variant_new_parsed(
+        "[{'Kind': <'tap'>, 'Side': <'left-over'>, 'Object': <'bt0'>, 'VM': <'some-id'>, 'Name': <''>,"
+        "  'Advice': <'delete\\u001b[2J it'>},"
+        " {'Kind': <'socket'>, 'Side': <'missing'>, 'Object': <'runtime/x'>, 'VM': <'x'>, 'Name': <'web'>,"
+        "  'Advice': <'start it'>}]"));
+    g_autoptr(CtlRun) found = ctl_run_start("audit", NULL);
+    finish(found, 6);
+    g_auto(GStrv) lines = g_strsplit(found->out->str, "\n", -1);
+    g_assert_cmpstr(lines[0], ==, "FINDING   KIND   OBJECT    VM      WHAT TO DO");
+    g_assert_true(g_str_has_prefix(lines[1], "left over tap    bt0       some-id delete"));
+    g_assert_false(says(found->out, "\033"));
+    g_assert_cmpstr(lines[2], ==, "missing   socket runtime/x web     start it");
+    g_assert_cmpstr(lines[4], ==, "2 findings.");
+
+    g_autoptr(CtlRun) json = ctl_run_start("--json", "audit", NULL);
+    finish(json, 6);
+    g_autoptr(JsonNode) node = parse(json->out);
+    JsonObject *tap = json_array_get_object_element(json_node_get_array(node), 0);
+    g_assert_cmpuint(json_array_get_length(json_node_get_array(node)), ==, 2);
+    g_assert_cmpstr(json_object_get_string_member(tap, "Object"), ==, "bt0");
+    g_assert_cmpstr(json_object_get_string_member(tap, "Side"), ==, "left-over");
+
+    g_autoptr(CtlRun) wrong = ctl_run_start("audit", "web", NULL);
+    finish(wrong, 2);
+    fake_berth_stop(f->fake);
+    g_autoptr(CtlRun) nobody = ctl_run_start("audit", NULL);
+    finish(nobody, 1);
+    fake_berth_start(f->fake);
+}
+
 static void add(const char *path, void (*test)(Fixture *, gconstpointer))
 {
     g_test_add(path, Fixture, NULL, set_up, test, tear_down);
@@ -483,6 +524,7 @@ int main(int argc, char **argv)
     add("/berthctl/import-interrupted", test_import_interrupted);
     add("/berthctl/log", test_log);
     add("/berthctl/manager", test_manager);
+    add("/berthctl/audit", test_audit);
     int status = g_test_run();
     g_object_unref(connection);
     g_object_unref(stranger);

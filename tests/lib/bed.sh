@@ -23,7 +23,9 @@
 #   bed.sh list         name and PID of init, of every bed that is up
 #
 # NAME is made of a-z, 0-9 and -. Beds run side by side. In every bed there are two
-# ordinary users, alice and bob. Start refuses where a bed of that NAME is up.
+# ordinary users, alice and bob. Start refuses where a bed of that NAME is up. Where the
+# kernel has the old freezer, which holds a process even against SIGKILL (that of the
+# unified hierarchy lets it die), /run/berth-bed-freezer is a group of it.
 
 set -eu
 
@@ -175,10 +177,20 @@ remove_cgroup() {
 	done
 }
 
+# A group of the bed's own in the old hierarchy, which a bed sees as a directory.
+make_freezer() {
+	mkdir "$dir/mnt/freezer"
+	mount -t cgroup -o freezer berth-bed "$dir/mnt/freezer" 2>/dev/null || return 0
+	freezer=$dir/mnt/freezer/berth-bed-$name
+	mkdir -p "$freezer"
+}
+
 run_container() {
 	set -- "--bind=$dir/ready:/run/berth-bed-ready" "$@"
-	for device in kvm net/tun vhost-net vhost-vsock fuse; do
-		[ ! -e "/dev/$device" ] || set -- "--bind=/dev/$device" "$@"
+	[ -z "$freezer" ] || set -- "--bind=$freezer:/run/berth-bed-freezer" "$@"
+	# Of loop devices those of the host: what a bed mounts by them goes with its mount namespace.
+	for device in /dev/kvm /dev/net/tun /dev/vhost-net /dev/vhost-vsock /dev/fuse /dev/loop*; do
+		[ ! -e "$device" ] || set -- "--bind=$device" "$@"
 	done
 	[ -z "$cgroup" ] || set -- --keep-unit "$@"
 
@@ -198,6 +210,7 @@ run_container() {
 }
 
 clean_up() {
+	[ -z "$freezer" ] || rmdir "$freezer" || :
 	umount -R "$dir/mnt" || :
 	[ -z "$cgroup" ] || remove_cgroup
 	# Should something still be mounted there, it is not ours to empty.
@@ -206,7 +219,7 @@ clean_up() {
 
 supervise() {
 	set_name "$1"
-	state=$2 tree=$3 cgroup=''
+	state=$2 tree=$3 cgroup='' freezer=''
 	shift 3
 	trap clean_up EXIT
 	mount_root
@@ -214,6 +227,7 @@ supervise() {
 	[ -z "$tree" ] || install_tree "$tree"
 	systemd-sysusers --root="$root"
 	enter_own_cgroup
+	make_freezer
 	run_container "$@"
 }
 
@@ -348,6 +362,16 @@ run() {
 		sh -c "$enter" "$settle" "$PWD" "$user" "$@"
 }
 
+# What is frozen, or waits for a file system that is, can't even be killed.
+thaw() {
+	inside=/proc/$leader/root
+	[ ! -e "$inside/run/berth-bed-freezer" ] ||
+		echo THAWED >"$inside/run/berth-bed-freezer/freezer.state"
+	sed -n 's,^/dev/loop[0-9]* \([^ ]*\) .*,\1,p' "/proc/$leader/mounts" | while read -r where; do
+		fsfreeze --unfreeze "$inside$where" 2>/dev/null || :
+	done
+}
+
 kill_bed() {
 	is_up || return 0
 	# As soon as there is one, init: with it the kernel kills all its PID namespace.
@@ -355,6 +379,7 @@ kill_bed() {
 	if [ -s "$dir/nspawn" ]; then
 		read -r victim <"$dir/nspawn"
 		leader=$(cut -d ' ' -f 1 "/proc/$victim/task/$victim/children")
+		[ -z "$leader" ] || thaw || :
 		victim=${leader:-$victim}
 	fi
 	kill -KILL "$victim" 2>/dev/null || :

@@ -346,6 +346,18 @@ void fake_systemd_add_failed(FakeSystemd *fake, const char *unit)
     fake_service_run(fake->service, do_add_failed, &order);
 }
 
+static void do_forget(gpointer data)
+{
+    Order *order = data;
+    g_hash_table_remove(order->fake->units, order->name);
+}
+
+void fake_systemd_forget(FakeSystemd *fake, const char *unit)
+{
+    Order order = {.fake = fake, .name = unit};
+    fake_service_run(fake->service, do_forget, &order);
+}
+
 static void do_state(gpointer data)
 {
     Order *order = data;

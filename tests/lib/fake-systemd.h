@@ -35,6 +35,9 @@ void fake_systemd_send(FakeSystemd *fake, const char *signal, GVariant *paramete
 /* Makes the unit known as failed, with no process: as a scope whose name is still taken. */
 void fake_systemd_add_failed(FakeSystemd *fake, const char *unit);
 
+/* Forgets the unit, whose processes live on in its cgroup. */
+void fake_systemd_forget(FakeSystemd *fake, const char *unit);
+
 /* (transfer full) (nullable): "active", "failed" ...; %NULL where it is not loaded. */
 char *fake_systemd_state(FakeSystemd *fake, const char *unit);
 /* (transfer full): path of the scope's cgroup, whether it exists or not. */

@@ -26,6 +26,11 @@ Guest *guest_new(const char *name, GVariant *config)
     return guest;
 }
 
+Guest *guest_new_bare(const char *name)
+{
+    return guest_new(name, g_variant_new_parsed("{'image': <''>, 'memory': <uint64 67108864>}"));
+}
+
 void guest_boot(Guest *guest)
 {
     g_clear_pointer(&guest->console, console_free);
@@ -63,6 +68,31 @@ void guest_free(Guest *guest)
     client_await_gone(guest->vm);
     guest_assert_no_trace(guest->id);
     guest_forget(guest);
+}
+
+void guest_assert_goes(Guest *guest)
+{
+    client_await_gone(guest->vm);
+    client_vm_fails(scene_bus, guest->path, "Remove", "org.freedesktop.DBus.Error.UnknownObject", "");
+    guest_assert_no_trace(guest->id);
+    g_assert_cmpuint(client_n_removed(guest->vm), ==, 1);
+    guest_forget(guest);
+}
+
+static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Answer *answer = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) parameters = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+    answer->error = error ? g_dbus_error_get_remote_error(error) : NULL;
+    answer->done = TRUE;
+}
+
+void guest_begin(Guest *guest, const char *method, Answer *answer)
+{
+    g_dbus_connection_call(scene_bus, BERTH_BUS_NAME, guest->path, BERTH_IFACE_VM, method,
+                           g_variant_new("(a{sv})", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, (int) CLIENT_SECONDS * 1000,
+                           NULL, on_answer, answer);
 }
 
 double guest_uptime(Guest *guest)

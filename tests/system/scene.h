@@ -57,6 +57,8 @@ typedef struct {
 
 /* @config: (nullable) floating a{sv}, beside what the guest needs */
 Guest *guest_new(const char *name, GVariant *config);
+/* Of no image: a QEMU with 64 MiB and nobody in it, which is there in an instant and heeds no power button. */
+Guest *guest_new_bare(const char *name);
 /* Starts it and waits until it can take commands. */
 void guest_boot(Guest *guest);
 Guest *guest_new_booted(const char *name, GVariant *config);
@@ -68,10 +70,21 @@ void guest_free(Guest *guest);
 void guest_forget(Guest *guest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guest, guest_free)
 
+/* A call that is under way. */
+typedef struct {
+    gboolean done;
+    char *error; /* its D-Bus name; NULL where it went well */
+} Answer;
+
+/* @method takes nothing but options, and gets none. @answer must live until it is done. */
+void guest_begin(Guest *guest, const char *method, Answer *answer);
+
 /* Seconds since its kernel began. */
 double guest_uptime(Guest *guest);
 pid_t guest_qemu(Guest *guest);
 pid_t guest_keeper(Guest *guest);
 void guest_assert_ended(Guest *guest, const char *state, const char *reason);
+/* Waits for the end of a removal that was asked for, holds that nothing is left, and frees what the test knows of it. */
+void guest_assert_goes(Guest *guest);
 /* Fails where a file, process or unit of it is left. */
 void guest_assert_no_trace(const char *id);

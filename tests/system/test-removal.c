@@ -172,32 +172,11 @@ static void test_links(void)
     g_assert_cmpstr(kept, ==, "kept");
 }
 
-typedef struct {
-    gboolean done;
-    char *error; /* name; NULL where it went well */
-} Answer;
-
-static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Answer *answer = data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) parameters = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
-    answer->error = error ? g_dbus_error_get_remote_error(error) : NULL;
-    answer->done = TRUE;
-}
-
-static void begin(Guest *guest, const char *method, Answer *answer)
-{
-    g_dbus_connection_call(scene_bus, BERTH_BUS_NAME, guest->path, BERTH_IFACE_VM, method,
-                           g_variant_new("(a{sv})", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, (int) CLIENT_SECONDS * 1000,
-                           NULL, on_answer, answer);
-}
-
 static void test_while_starting(void)
 {
     Guest *guest = guest_new("hasty", NULL);
     Answer start = {0};
-    begin(guest, "Start", &start);
+    guest_begin(guest, "Start", &start);
     client_await_state(guest->vm, "starting");
     client_vm(scene_bus, guest->path, "Remove");
     CLIENT_AWAIT(start.done, "Start was not answered");
@@ -241,7 +220,7 @@ static void test_many(void)
     g_autoptr(Guest) kept = guest_new("kept", NULL);
     Answer answers[N] = {0};
     for (guint i = 0; i < N; i++)
-        begin(guests[i], "Remove", &answers[i]);
+        guest_begin(guests[i], "Remove", &answers[i]);
     for (guint i = 0; i < N; i++) {
         CLIENT_AWAIT(answers[i].done, "Remove was not answered");
         g_assert_cmpstr(answers[i].error, ==, NULL);

@@ -193,6 +193,27 @@ static void test_model(void)
     }
 }
 
+static void add_up(guint32 cid, gpointer data)
+{
+    *(guint64 *) data += cid;
+}
+
+/* Each one in use, in the range and outside of it, and no other. */
+static void test_foreach(void)
+{
+    g_autoptr(BerthCidPool) pool = berth_cid_pool_new(1000, 1200);
+    guint64 sum = 0;
+    berth_cid_pool_foreach(pool, add_up, &sum);
+    g_assert_cmpuint(sum, ==, 0);
+    static const guint32 cids[] = {1000, 1063, 1064, 1200, 5};
+    for (guint i = 0; i < G_N_ELEMENTS(cids); i++)
+        g_assert_true(berth_cid_pool_claim(pool, cids[i]));
+    g_assert_true(berth_cid_pool_claim(pool, 1100));
+    berth_cid_pool_release(pool, 1100, 0, TRUE);
+    berth_cid_pool_foreach(pool, add_up, &sum);
+    g_assert_cmpuint(sum, ==, 1000 + 1063 + 1064 + 1200 + 5);
+}
+
 /* The whole default range, filled and emptied: as full afterwards as before. */
 static void test_nothing_leaks(void)
 {
@@ -217,6 +238,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cid-pool/claim", test_claim);
     g_test_add_func("/cid-pool/outside", test_outside);
     g_test_add_func("/cid-pool/model", test_model);
+    g_test_add_func("/cid-pool/foreach", test_foreach);
     g_test_add_func("/cid-pool/nothing-leaks", test_nothing_leaks);
     return g_test_run();
 }

@@ -439,6 +439,23 @@ static void test_comes_back(Bed *bed, gconstpointer unused)
     g_assert_no_error(bed->error);
 }
 
+/* What systemd has not answered when it leaves the bus is asked again, and may have been heard before. */
+static void test_asked_again(Bed *bed, gconstpointer unused)
+{
+    FakeService *service = fake_systemd_service(bed->fake);
+    fake_service_hold(service, "StartTransientUnit");
+    begin_start(bed, -1, LONG_USEC);
+    AWAIT(fake_service_count(service, "StartTransientUnit") == 1);
+    fake_service_vanish(service);
+    fake_service_come_back(service);
+    AWAIT(fake_service_count(service, "StartTransientUnit") == 2);
+    g_assert_cmpuint(bed->n_done, ==, 0);
+    fake_service_release(service, "StartTransientUnit");
+    AWAIT(bed->n_done == 1);
+    g_assert_no_error(bed->error);
+    g_assert_cmpuint(fake_systemd_n_units(bed->fake), ==, 1);
+}
+
 static void test_absent(Bed *bed, gconstpointer unused)
 {
     fake_service_vanish(fake_systemd_service(bed->fake));
@@ -516,6 +533,7 @@ int main(int argc, char **argv)
     ADD("hints", NULL, test_hints);
     ADD("forged", NULL, test_forged);
     ADD("comes-back", NULL, test_comes_back);
+    ADD("asked-again", NULL, test_asked_again);
     ADD("absent", NULL, test_absent);
     ADD("bus-lost/reply", "StartTransientUnit", test_bus_lost);
     ADD("bus-lost/job", "JobRemoved", test_bus_lost);

@@ -134,7 +134,7 @@ static void test_several(void)
     in_own_network(check_several);
 }
 
-/* One of our name that somebody made to last is left alone. */
+/* One of our name that somebody made to last. */
 static void make_persistent_tap(const char *name)
 {
     int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
@@ -145,6 +145,34 @@ static void make_persistent_tap(const char *name)
     close(fd);
 }
 
+/* What bears no owner is not listed, whatever its name is. */
+static void check_listed(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *other = berth_tap_name(OTHER_ID, 7), *name = berth_tap_name(ID, 0);
+    make_bridge("berth-br", 1500);
+    make_persistent_tap(other);
+    g_autoptr(GHashTable) before = berth_tap_list(&error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(g_hash_table_size(before), ==, 0);
+    int fd = open_tap(ID, 0, "berth-br");
+    for (guint i = 8; i < 108; i++) /* more than one answer of the kernel holds */
+        open_tap(OTHER_ID, i, "berth-br");
+    g_autoptr(GHashTable) taps = berth_tap_list(&error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(g_hash_table_size(taps), ==, 101);
+    g_assert_cmpstr(g_hash_table_lookup(taps, name), ==, ID);
+    close(fd);
+    g_autoptr(GHashTable) after = berth_tap_list(&error);
+    g_assert_false(g_hash_table_contains(after, name));
+}
+
+static void test_listed(void)
+{
+    in_own_network(check_listed);
+}
+
+/* It is left alone. */
 static void check_refused(void)
 {
     g_autofree char *taken = berth_tap_name(OTHER_ID, 0);
@@ -182,6 +210,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tap/name", test_name);
     g_test_add_func("/tap/configured", test_configured);
     g_test_add_func("/tap/several", test_several);
+    g_test_add_func("/tap/listed", test_listed);
     g_test_add_func("/tap/refused", test_refused);
     return g_test_run();
 }
