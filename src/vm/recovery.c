@@ -9,6 +9,7 @@
 #include "../host/runtime-dir.h"
 #include "adopt.h"
 #include "orphan.h"
+#include "remove.h"
 #include "restart.h"
 #include "start.h"
 
@@ -98,6 +99,12 @@ static void adopt_found(Recovery *recovery, GHashTable *units, gboolean with_run
         if (!stored || has_runtime(recovery->manager, stored) != with_runtime)
             continue;
         recovery->stored->pdata[i] = NULL;
+        /* What lies in vms/ came first: a removal of an earlier VM must not be taken for one of this. */
+        if (berth_manager_find_by_id(recovery->manager, stored->id)) {
+            berth_remains_delete(recovery->manager, stored->id, stored->incarnation);
+            berth_stored_vm_free(stored);
+            continue;
+        }
         g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
         /* In whatever state: the one of a start that was just asked for is "inactive". */
         BerthVm *vm = berth_adopt(recovery->manager, stored, units && g_hash_table_contains(units, unit));

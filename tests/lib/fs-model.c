@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 /* Any choice of so many changes is tried. */
-#define CHOICES_MAX 6u
+#define CHOICES_MAX 10u
 
 typedef struct {
     mode_t mode;
@@ -438,14 +438,20 @@ static void try_cut(const Cut *cut, FsCutFunc func, gpointer data)
     func(make_tree(cut, cut->model->root), how->str, data);
 }
 
+/* With what is kept of the names, each that may be kept of the contents. */
+static void try_contents(Cut *cut, FsCutFunc func, gpointer data)
+{
+    for (cut->contents = 0; cut->contents < N_CONTENTS; cut->contents++)
+        try_cut(cut, func, data);
+}
+
 static void cut_prefixes(Cut *cut, gboolean *kept, FsCutFunc func, gpointer data)
 {
     guint n = cut->model->pending->len;
     for (guint length = 0; length <= n; length++) {
         for (guint i = 0; i < n; i++)
             kept[i] = i < length;
-        for (cut->contents = 0; cut->contents < N_CONTENTS; cut->contents++)
-            try_cut(cut, func, data);
+        try_contents(cut, func, data);
     }
 }
 
@@ -455,7 +461,7 @@ static void cut_choices(Cut *cut, gboolean *kept, FsCutFunc func, gpointer data)
     for (guint choice = 0; choice < 1u << n; choice++) {
         for (guint i = 0; i < n; i++)
             kept[i] = (choice >> i & 1) != 0;
-        try_cut(cut, func, data);
+        try_contents(cut, func, data);
     }
 }
 
@@ -465,7 +471,7 @@ static void cut_singles(Cut *cut, gboolean *kept, FsCutFunc func, gpointer data)
     for (guint chosen = 0; chosen < 2 * n; chosen++) {
         for (guint i = 0; i < n; i++)
             kept[i] = (i == chosen % n) == (chosen < n);
-        try_cut(cut, func, data);
+        try_contents(cut, func, data);
     }
 }
 
@@ -474,7 +480,6 @@ void fs_model_cut(const FsModel *model, FsCutFunc func, gpointer data)
     g_autofree gboolean *kept = g_new0(gboolean, model->pending->len + 1);
     Cut cut = {.model = model, .kept = kept};
     cut_prefixes(&cut, kept, func, data);
-    cut.contents = CONTENTS_LOST;
     if (model->pending->len <= CHOICES_MAX)
         cut_choices(&cut, kept, func, data);
     else

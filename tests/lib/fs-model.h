@@ -42,11 +42,12 @@ typedef void (*FsCutFunc)(FsTree *tree, const char *how, gpointer data);
 /**
  * fs_model_cut:
  *
- * Calls @func with each tree that may be found where power is cut now:
+ * Calls @func with each tree that may be found where power is cut now. Of the changes of names that are not durable are kept
  *
- * - of the changes of names that are not durable the first 0, 1, ... all, in the order in which they were made, as a
- *   journal keeps them; each with the contents that were not synced lost, half there, and there;
- * - any choice of these changes, where they are few, else each of them alone lost and alone kept; with the contents lost.
+ * - the first 0, 1, ... all, in the order in which they were made, as a journal keeps them;
+ * - any choice, where they are few; else each of them alone is lost, and each alone kept;
+ *
+ * each with the contents that were not synced lost, half there, and there.
  *
  * Equal trees may come more than once.
  */
