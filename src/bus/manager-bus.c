@@ -103,7 +103,7 @@ static void run_create_vm(BerthBus *bus, sd_bus_message *message)
     }
     Caller *caller = caller_new(bus, message);
     caller->start = start;
-    berth_manager_create(bus->manager, name, config, created, caller);
+    berth_manager_create(bus->manager, name, config, start, created, caller);
 }
 
 static int method_create_vm(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)

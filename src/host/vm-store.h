@@ -53,6 +53,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthStoredVm, berth_stored_vm_free)
 
 /* Makes the directories where absent and takes <state>/lock exclusively. Busy where another daemon has it. */
 BerthVmStore *berth_vm_store_open(const char *state_dir, GError **error);
+/* Which directory of VMs this is, on this host: for what was started from it. */
+const char *berth_vm_store_id(const BerthVmStore *store);
 void berth_vm_store_close(BerthVmStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthVmStore, berth_vm_store_close)
 

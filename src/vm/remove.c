@@ -106,6 +106,15 @@ static gboolean delete_everything(gpointer data, GError **error)
            berth_vm_store_purge(deletion->store, deletion->id, deletion->incarnation, &deletion->blocker, error);
 }
 
+static Deletion *deletion_new(BerthManager *manager, const char *id, const char *incarnation)
+{
+    Deletion *deletion = g_new0(Deletion, 1);
+    deletion->store = berth_manager_host(manager)->vms;
+    deletion->id = g_strdup(id);
+    deletion->incarnation = g_strdup(incarnation);
+    return deletion;
+}
+
 static void deleted(gpointer data, const GError *error, gpointer user_data)
 {
     Deletion *deletion = data;
@@ -124,13 +133,28 @@ static void delete_directory(BerthVm *vm)
      * poke the removal then. */
     if (vm->n_works > 0 || vm->removal->deleting)
         return;
-    Deletion *deletion = g_new0(Deletion, 1);
-    deletion->store = berth_manager_host(vm->manager)->vms;
-    deletion->id = g_strdup(berth_vm_id(vm));
-    deletion->incarnation = g_strdup(vm->record->incarnation);
+    Deletion *deletion = deletion_new(vm->manager, berth_vm_id(vm), vm->record->incarnation);
     vm->removal->deleting = TRUE;
     berth_work_start(BERTH_WORK_LONG, delete_everything, deletion, (GDestroyNotify) deletion_free, deleted,
                      berth_vm_ref(vm));
+}
+
+static gboolean delete_remains(gpointer data, GError **error)
+{
+    Deletion *deletion = data;
+    return berth_vm_store_purge(deletion->store, deletion->id, deletion->incarnation, NULL, error);
+}
+
+static void remains_deleted(gpointer data, const GError *error, gpointer user_data)
+{
+    if (error)
+        g_warning("Some of an earlier VM stays in " BERTH_DIR_REMOVING ": %s", error->message);
+}
+
+void berth_remains_delete(BerthManager *manager, const char *id, const char *incarnation)
+{
+    berth_work_start(BERTH_WORK_LONG, delete_remains, deletion_new(manager, id, incarnation),
+                     (GDestroyNotify) deletion_free, remains_deleted, NULL);
 }
 
 /* releasing */

@@ -401,7 +401,8 @@ static gboolean fork_keeper(BerthVm *vm, GError **error)
     g_auto(GStrv) argv = build_args(vm, error);
     if (!argv)
         return FALSE;
-    if (!berth_runtime_create(host->settings->runtime_dir, berth_vm_id(vm), &start->runtime, error))
+    if (!berth_runtime_create(host->settings->runtime_dir, berth_vm_id(vm), berth_vm_store_id(host->vms),
+                              &start->runtime, error))
         return FALSE;
     const BerthKeeperSpec spec = {
         .keeper_path = host->keeper_path,

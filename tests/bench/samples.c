@@ -38,6 +38,11 @@ double samples_median(Samples *samples)
     return (at(samples, (samples->len - 1) / 2) + at(samples, samples->len / 2)) / 2;
 }
 
+double samples_percentile(Samples *samples, guint percent)
+{
+    return at(samples, (guint) ((guint64) (samples->len - 1) * percent / 100));
+}
+
 double samples_max(Samples *samples)
 {
     return at(samples, samples->len - 1);

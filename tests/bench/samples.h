@@ -15,6 +15,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Samples, samples_free)
 /* Of at least one value; they sort it. */
 double samples_min(Samples *samples);
 double samples_median(Samples *samples);
+double samples_percentile(Samples *samples, guint percent);
 double samples_max(Samples *samples);
 
 /* One row of a table: @name, then minimum, median and maximum in @unit. */

@@ -211,6 +211,18 @@ static void remove_all_vms(Fixture *fixture)
         fixture_await_gone(fixture, vms->pdata[i]);
 }
 
+/* What the daemon itself finds, beside what is looked for here. */
+static void assert_audit_is_clean(Fixture *fixture)
+{
+    g_autoptr(GVariant) answer =
+        fixture_call(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Audit", g_variant_new("(a{sv})", NULL));
+    g_autoptr(GVariant) findings = g_variant_get_child_value(answer, 0);
+    if (g_variant_n_children(findings) > 0) {
+        g_autofree char *text = g_variant_print(findings, FALSE);
+        g_error("The audit finds %s", text);
+    }
+}
+
 static int delete_entry(const char *path, const struct stat *info, int type, struct FTW *ftw)
 {
     return remove(path);
@@ -220,6 +232,8 @@ static void end_daemon(Fixture *fixture)
 {
     if (fixture->daemon > 0 && !fixture->may_leave)
         remove_all_vms(fixture);
+    if (fixture->daemon > 0 && !fixture->may_leave)
+        assert_audit_is_clean(fixture);
     if (fixture->daemon > 0) {
         int status = fixture_stop_daemon(fixture, SIGTERM);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)

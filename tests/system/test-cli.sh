@@ -72,6 +72,8 @@ test_looking() {
 	check "status goes on after a failure" ends 3 berthctl status nobody cli
 	check "and shows the rest" grep "By hand" "$scratch/out"
 	check "version" is_json "'0.1.0' in v.values()" berthctl version --json
+	check "audit finds nothing" says "Nothing is left over" berthctl audit
+	check "audit --json" is_json "v == []" berthctl audit --json
 	check "capabilities" is_json "'tcg' in v" berthctl capabilities --json
 }
 
@@ -93,6 +95,7 @@ test_failures() {
 	check "alice may not start" ends 4 as_alice berthctl --no-ask-password start cli
 	check "alice may not remove" ends 4 as_alice berthctl --no-ask-password remove cli
 	check "alice may not see the console" ends 4 as_alice berthctl --no-ask-password console cli
+	check "nor audit" ends 4 as_alice berthctl --no-ask-password audit
 	check "nor the log" ends 4 as_alice berthctl --no-ask-password log cli
 }
 

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "responsiveness.h"
+
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "loop-turns.h"
+#include "samples.h"
+#include "shell.h"
+#include "src/core/names.h"
+
+#define TURNS_FILE "/run/berth-bench-turns"
+#define NSEC_PER_MSEC 1e6
+
+struct Responsiveness {
+    GThread *thread;
+    GDBusConnection *bus;
+    char *name;
+    int stop; /* atomic */
+    gint64 begin;
+    Samples *latencies;
+};
+
+static LoopTurns *turns;
+
+static void map_turns(void)
+{
+    int fd = open(TURNS_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, sizeof *turns) < 0)
+        g_error("can't make " TURNS_FILE);
+    turns = mmap(NULL, sizeof *turns, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    g_assert(turns != MAP_FAILED);
+    close(fd);
+}
+
+void responsiveness_prepare(const char *settings)
+{
+    const char *library = g_getenv("BERTH_LOOP_TURNS");
+    if (!library)
+        g_error("BERTH_LOOP_TURNS does not say where the library is");
+    map_turns();
+    g_autofree char *drop_in =
+        g_strdup_printf("[Service]\nEnvironment=LD_PRELOAD=%s " LOOP_TURNS_ENV "=" TURNS_FILE "\n", library);
+    shell_write("/run/systemd/system/berthd.service.d/50-bench.conf", drop_in);
+    shell_write("/etc/berth/berth.conf.d/50-bench.conf", settings);
+    shell_run("systemctl daemon-reload && systemctl restart berthd.service");
+    if (atomic_load(&turns->turns) == 0)
+        g_error("berthd's loop can't be watched: the library is not in it");
+}
+
+static GDBusConnection *connect(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *address = g_dbus_address_get_for_bus_sync(G_BUS_TYPE_SYSTEM, NULL, &error);
+    GDBusConnection *bus =
+        address ? g_dbus_connection_new_for_address_sync(address,
+                                                         G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                                             G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                                         NULL, NULL, &error)
+                : NULL;
+    if (!bus)
+        g_error("%s", error->message);
+    return bus;
+}
+
+static gpointer ask_on_and_on(gpointer data)
+{
+    Responsiveness *self = data;
+    while (!g_atomic_int_get(&self->stop)) {
+        g_autoptr(GError) error = NULL;
+        gint64 begin = g_get_monotonic_time();
+        g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
+            self->bus, BERTH_BUS_NAME, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", self->name),
+            NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
+        if (!answer)
+            g_error("GetVM: %s", error->message);
+        samples_add(self->latencies, (double) (g_get_monotonic_time() - begin) / 1000);
+    }
+    return NULL;
+}
+
+Responsiveness *responsiveness_begin(const char *name)
+{
+    Responsiveness *self = g_new0(Responsiveness, 1);
+    self->bus = connect();
+    self->name = g_strdup(name);
+    self->latencies = samples_new();
+    atomic_store(&turns->longest, 0);
+    atomic_store(&turns->longest_cpu, 0);
+    self->begin = g_get_monotonic_time();
+    self->thread = g_thread_new("asks", ask_on_and_on, self);
+    return self;
+}
+
+void responsiveness_print_head(void)
+{
+    g_print("%-44s %8s %8s %8s %8s %10s %10s   ms\n", "GetVM while", "calls", "50 %", "99 %", "100 %", "turn, wall",
+            "turn, CPU");
+}
+
+double responsiveness_end(Responsiveness *self, const char *what)
+{
+    double seconds = (double) (g_get_monotonic_time() - self->begin) / G_USEC_PER_SEC;
+    g_atomic_int_set(&self->stop, 1);
+    g_thread_join(self->thread);
+    g_print("%-44s %8u %8.2f %8.2f %8.2f %10.2f %10.2f\n", what, self->latencies->len,
+            samples_percentile(self->latencies, 50), samples_percentile(self->latencies, 99),
+            samples_max(self->latencies), (double) atomic_load(&turns->longest) / NSEC_PER_MSEC,
+            (double) atomic_load(&turns->longest_cpu) / NSEC_PER_MSEC);
+    samples_free(self->latencies);
+    g_object_unref(self->bus);
+    g_free(self->name);
+    g_free(self);
+    return seconds;
+}
