@@ -129,16 +129,24 @@ static gboolean is_in_grace(GVariant *vm)
     return g_str_equal(phase, "grace");
 }
 
+/* It is there, and is to be, by the name that it is shown with. */
+static void note_expected(Power *power, GVariant *vm)
+{
+    char *name = NULL;
+    g_variant_lookup(vm, "Name", "s", &name);
+    g_ptr_array_add(power->expected, name);
+}
+
 /* Within its grace time it is there, and stays. */
-static void expect_gone(Power *power, GVariant *vm, const char *name, const char *path)
+static void expect_gone(Power *power, GVariant *vm, const char *path)
 {
     if (is_in_grace(vm))
-        g_ptr_array_add(power->expected, g_strdup(name));
+        note_expected(power, vm);
     else
         fixture_await_gone(power_fixture(power), path);
 }
 
-static void expect_alive(Power *power, GVariant *vm, const char *name, const char *path)
+static void expect_alive(Power *power, GVariant *vm, const char *path)
 {
     g_autofree char *id = NULL;
     gboolean wanted = FALSE;
@@ -147,7 +155,7 @@ static void expect_alive(Power *power, GVariant *vm, const char *name, const cha
     fixture_await_state(power_fixture(power), path, wanted ? "running" : "stopped");
     g_variant_lookup(vm, "Id", "s", &id);
     g_autofree char *disks = g_build_filename(BERTH_DIR_VMS, id, BERTH_DIR_DISKS, NULL);
-    g_ptr_array_add(power->expected, g_strdup(name));
+    note_expected(power, vm);
     expect_whole(power, disks);
 }
 
@@ -170,11 +178,11 @@ char *power_expect_vm(Power *power, const char *name, PowerFates fates)
         power_violation(power, "%s is %s", name, all);
     }
     if (fate == POWER_REMOVING)
-        expect_gone(power, vm, name, path);
+        expect_gone(power, vm, path);
     else if (fate == POWER_ALIVE)
-        expect_alive(power, vm, name, path);
+        expect_alive(power, vm, path);
     else if (fate == POWER_BROKEN)
-        g_ptr_array_add(power->expected, g_strdup(name));
+        note_expected(power, vm);
     return fate == POWER_ALIVE ? g_steal_pointer(&path) : NULL;
 }
 
