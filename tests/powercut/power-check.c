@@ -111,15 +111,17 @@ static FsTree *find_files(Power *power, const char *path)
 }
 
 /* The files in @path are those of the scenario. */
-static void expect_whole(Power *power, const char *path)
+static gboolean expect_whole(Power *power, const char *path)
 {
     g_autofree char *full = g_build_filename(power_fixture(power)->state_dir, path, NULL);
     g_autoptr(FsTree) found = g_file_test(full, G_FILE_TEST_IS_DIR) ? fs_tree_scan(full) : NULL;
     const FsTree *wanted = find_files(power, path);
     g_autofree char *wanted_text = wanted ? fs_tree_describe(wanted) : g_strdup("nothing");
     g_autofree char *found_text = found ? fs_tree_describe(found) : g_strdup("nothing");
-    if (!g_str_equal(wanted_text, found_text))
-        power_violation(power, "%s holds\n%s and not\n%s", path, found_text, wanted_text);
+    if (g_str_equal(wanted_text, found_text))
+        return TRUE;
+    power_violation(power, "%s holds\n%s and not\n%s", path, found_text, wanted_text);
+    return FALSE;
 }
 
 static gboolean is_in_grace(GVariant *vm)
@@ -146,17 +148,29 @@ static void expect_gone(Power *power, GVariant *vm, const char *path)
         fixture_await_gone(power_fixture(power), path);
 }
 
+static gboolean expect_files(Power *power, GVariant *vm)
+{
+    const char *id = "";
+    g_variant_lookup(vm, "Id", "&s", &id);
+    g_autofree char *disks = g_build_filename(BERTH_DIR_VMS, id, BERTH_DIR_DISKS, NULL);
+    g_autofree char *logs = g_build_filename(power_fixture(power)->state_dir, BERTH_DIR_VMS, id, BERTH_DIR_LOGS, NULL);
+    if (!expect_whole(power, disks))
+        return FALSE;
+    if (g_file_test(logs, G_FILE_TEST_IS_DIR))
+        return TRUE;
+    power_violation(power, "%s is not there", logs);
+    return FALSE;
+}
+
 static void expect_alive(Power *power, GVariant *vm, const char *path)
 {
-    g_autofree char *id = NULL;
     gboolean wanted = FALSE;
+    note_expected(power, vm);
+    if (!expect_files(power, vm))
+        return; /* nor does it start */
     g_variant_lookup(vm, "WantRunning", "b", &wanted);
     power->wanted += wanted ? 1 : 0;
     fixture_await_state(power_fixture(power), path, wanted ? "running" : "stopped");
-    g_variant_lookup(vm, "Id", "s", &id);
-    g_autofree char *disks = g_build_filename(BERTH_DIR_VMS, id, BERTH_DIR_DISKS, NULL);
-    note_expected(power, vm);
-    expect_whole(power, disks);
 }
 
 static PowerFates fate_of(GVariant *vm)
