@@ -112,6 +112,24 @@ static void act_remove(Stage *stage)
     stage_rest(stage);
 }
 
+/* Its CID is another's only when nothing of it is left: whoever asks for a new VM all the time gets none before. */
+static void act_replace(Stage *stage)
+{
+    WorldVm *heir = world_vm(stage->world, STAGE_HEIR);
+    StageAnswer answer = stage_vm(stage, "Remove", NO_OPTIONS);
+    expect_removal(stage, answer);
+    for (answer = answer == STAGE_OK ? STAGE_REFUSED : STAGE_LOST; answer == STAGE_REFUSED;) {
+        answer = stage_call(stage, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
+                            g_variant_new("(sa{sv}a{sv})", STAGE_HEIR, NULL, NULL), NULL);
+        if (answer == STAGE_OK && !world_was_told_gone(stage->world, stage->path))
+            g_error("The CID was given to another before the VM was gone");
+        if (answer == STAGE_REFUSED)
+            stage_vm(stage, "Remove", NO_OPTIONS); /* where it waits to try again, it does so at once */
+        world_vm_reset(heir, answer == STAGE_OK ? WORLD_YES : answer == STAGE_LOST ? WORLD_EITHER : WORLD_NO);
+    }
+    stage_rest(stage);
+}
+
 static void act_grace(Stage *stage)
 {
     world_forbid_starts(stage->world, stage->vm);
@@ -233,6 +251,7 @@ const Scenario scenarios[] = {
     {"shutdown", "M09", prepare_running, act_shutdown, FALSE},
     {"remove-stopped", "M01", prepare_stopped, act_remove, TRUE},
     {"remove-running", "M01", prepare_running, act_remove, TRUE},
+    {"replace", "M17", prepare_stopped, act_replace, FALSE},
     {"remove-broken", "M12", prepare_broken, act_remove, TRUE},
     {"grace-and-cancel", "M01", prepare_running, act_grace, TRUE},
     {"resume-marked", "M04", prepare_marked, act_resume, TRUE},

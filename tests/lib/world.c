@@ -317,6 +317,11 @@ void world_check(World *world)
     world_check_disk(world);
 }
 
+gboolean world_was_told_gone(World *world, const char *path)
+{
+    return world_signals_told_gone(world->signals, path);
+}
+
 char *world_find(World *world, const char *name)
 {
     for (guint i = 0; i < world->seen->len; i++) {
