@@ -112,7 +112,7 @@ static void act_remove(Stage *stage)
     stage_rest(stage);
 }
 
-/* Its CID is another's only when nothing of it is left: whoever asks for a new VM all the time gets none before. */
+/* There is room for another only when nothing of it is left: whoever asks for a new VM all the time gets none before. */
 static void act_replace(Stage *stage)
 {
     WorldVm *heir = world_vm(stage->world, STAGE_HEIR);
@@ -122,7 +122,7 @@ static void act_replace(Stage *stage)
         answer = stage_call(stage, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
                             g_variant_new("(sa{sv}a{sv})", STAGE_HEIR, NULL, NULL), NULL);
         if (answer == STAGE_OK && !world_was_told_gone(stage->world, stage->path))
-            g_error("The CID was given to another before the VM was gone");
+            g_error("There was room for another before the VM was gone");
         if (answer == STAGE_REFUSED)
             stage_vm(stage, "Remove", NO_OPTIONS); /* where it waits to try again, it does so at once */
         world_vm_reset(heir, answer == STAGE_OK ? WORLD_YES : answer == STAGE_LOST ? WORLD_EITHER : WORLD_NO);
@@ -179,6 +179,22 @@ static void prepare_marked(Stage *stage)
 {
     prepare_running(stage);
     interrupt_removal(stage);
+}
+
+/* And the host went down with it: nothing that lives in memory is left, and only the disk says that it was wanted. */
+static void prepare_booted(Stage *stage)
+{
+    const Fixture *fixture = &stage->fixture;
+    prepare_marked(stage);
+    test_cgroup_signal(fixture->cgroup, SIGKILL);
+    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
+    g_autofree char *runtime = g_build_filename(fixture->runtime_dir, stage->id, NULL);
+    g_autoptr(GDir) dir = g_dir_open(runtime, 0, NULL);
+    for (const char *name; dir && (name = g_dir_read_name(dir));) {
+        g_autofree char *file = g_build_filename(runtime, name, NULL);
+        g_unlink(file);
+    }
+    g_rmdir(runtime);
 }
 
 static char *vm_dir(Stage *stage)
@@ -255,6 +271,7 @@ const Scenario scenarios[] = {
     {"remove-broken", "M12", prepare_broken, act_remove, TRUE},
     {"grace-and-cancel", "M01", prepare_running, act_grace, TRUE},
     {"resume-marked", "M04", prepare_marked, act_resume, TRUE},
+    {"resume-booted", "M27", prepare_booted, act_resume, TRUE},
     {"resume-doomed", "M04", prepare_doomed, act_resume, TRUE},
     {"reload-changed", "M01", prepare_changed, act_reload, FALSE},
     {"reload-marked", "M04", prepare_put_back, act_reload, TRUE},

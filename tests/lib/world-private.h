@@ -11,7 +11,7 @@ typedef struct {
     char *path, *id, *name, *state, *phase, *unit;
     gboolean wanted;
     guint64 memory;
-    guint32 pid;
+    guint32 pid, cid;
     GVariant *all; /* a{sv}, for reports */
 } SeenVm;
 

@@ -149,7 +149,19 @@ static SeenVm *seen_new(const char *path, GVariant *properties)
     g_variant_lookup(properties, "WantRunning", "b", &vm->wanted);
     g_variant_lookup(properties, "MemoryBytes", "t", &vm->memory);
     g_variant_lookup(properties, "PID", "u", &vm->pid);
+    g_variant_lookup(properties, "CID", "u", &vm->cid);
     return vm;
+}
+
+/* At any time: of two that have one, one would be reached in the other's place. 0: its definition can't be read. */
+static void check_cids(World *world)
+{
+    g_autoptr(GHashTable) cids = g_hash_table_new(NULL, NULL);
+    for (guint i = 0; i < world->seen->len; i++) {
+        const SeenVm *vm = world->seen->pdata[i];
+        if (vm->cid != 0 && !g_hash_table_add(cids, GUINT_TO_POINTER(vm->cid)))
+            g_error("%s has the CID %u, as another has", vm->name, vm->cid);
+    }
 }
 
 static void take_objects(World *world, GVariant *answer)
@@ -170,6 +182,7 @@ static void take_objects(World *world, GVariant *answer)
             g_ptr_array_add(world->seen_images, name);
     }
     world_signals_compare(world->signals, world->seen);
+    check_cids(world);
 }
 
 /* FALSE where nobody answers. */
