@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "removal-scene.h"
+#include "tests/lib/hold.h"
 
 /* A removal with a grace time, and what takes it back or cuts it short: durably. */
 
@@ -116,7 +117,7 @@ static void end_meanwhile(Fixture *fixture, const char *script, const char *stat
     fixture_vm(fixture, path, "CancelRemoval");
     fixture_await_state(fixture, path, state);
     fixture_await_property(fixture, path, "WantRunning", g_variant_new_boolean(wanted));
-    await_silence(1300); /* nor is it started again: Remove wins over a restart */
+    await_silence(2300); /* nor is it started again: Remove wins over a restart */
     scripted_assert_string(fixture, path, "State", state);
     fixture_vm(fixture, path, "Start");
 }
@@ -155,6 +156,27 @@ static void test_over_meanwhile(Fixture *fixture, gconstpointer unused)
     fixture_start_daemon(fixture);
     removal_assert_gone(fixture, path);
     removal_await_dead(pidfd);
+}
+
+/* It passes while CancelRemoval is on its way to the disk: who asked in time is in time. */
+static void test_over_while_taken_back(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *holds = g_build_filename(fixture->dir, "hold", NULL);
+    Hold *hold = hold_new(holds, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
+    fixture_start_daemon(fixture);
+    g_autofree char *path = removal_running(fixture, NULL);
+    pid_t pid = removal_qemu(fixture, path);
+    hold_at(hold, HOLD_UNMARK);
+    scripted_remove(fixture, path, "{'grace-seconds': <uint32 2>}");
+    FixtureCall *cancel = scripted_begin(fixture, path, "CancelRemoval");
+    hold_await(hold, HOLD_UNMARK);
+    await_silence(2200);
+    assert_in_grace(fixture, path);
+    hold_release(hold);
+    scripted_succeeds(cancel);
+    scripted_assert_string(fixture, path, "State", "running");
+    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+    hold_free(hold);
 }
 
 /* A directory that lies among the doomed has none left, whatever its marker and the clock say. */
@@ -269,6 +291,7 @@ static void add(void)
     REMOVAL_ADD("grace/crashed-meanwhile", test_crashed_meanwhile);
     REMOVAL_ADD("grace/over", test_over);
     REMOVAL_ADD("grace/over-meanwhile", test_over_meanwhile);
+    REMOVAL_ADD_APART("grace/over-while-taken-back", test_over_while_taken_back);
     REMOVAL_ADD("grace/doomed-has-none", test_doomed_has_none);
     REMOVAL_ADD("grace/link-taken-back", test_link_taken_back);
     REMOVAL_ADD("grace/cut-short", test_cut_short);
