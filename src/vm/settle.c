@@ -5,7 +5,7 @@
 #include "../host/runtime-dir.h"
 #include "control.h"
 #include "manager.h"
-#include "remove.h"
+#include "removal.h"
 #include "restart.h"
 #include "run.h"
 #include "start.h"
