@@ -186,6 +186,8 @@ static void back_to_life(BerthVm *vm)
     BerthVmState before = vm->removal->before;
     const gboolean half_started = before == BERTH_VM_STARTING;
     g_clear_pointer(&vm->removal, berth_removal_free);
+    if (!vm->run)
+        berth_vm_clear_runtime(vm);
     if (!vm->run && vm->record->wanted && before != BERTH_VM_BROKEN && !half_started)
         berth_vm_settle_taken_back(vm);
     else
