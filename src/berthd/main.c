@@ -6,6 +6,7 @@
 
 #include "../bus/bus.h"
 #include "../host/capabilities.h"
+#include "../host/journal.h"
 #include "../host/settings-files.h"
 #include "../vm/recovery.h"
 #include "config.h"
@@ -157,7 +158,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     /* Into the journal with fields, where there is one; to standard error else. */
-    g_log_set_writer_func(g_log_writer_is_journald(fileno(stderr)) ? g_log_writer_journald : write_to_stderr, NULL, NULL);
+    g_log_set_writer_func(g_log_writer_is_journald(fileno(stderr)) ? berth_journal_write : write_to_stderr, NULL, NULL);
     signal(SIGPIPE, SIG_IGN);
 
     g_autoptr(BerthSettings) settings = load_settings();

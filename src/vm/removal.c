@@ -12,6 +12,8 @@
 /* Pauses between attempts double from the first to the last. */
 #define RETRY_FIRST_SEC 1u
 #define RETRY_LAST_SEC 60u
+/* Processes that have not ended so long after they were asked to hold the removal up. */
+#define STOP_PATIENCE_SEC 1u
 #define UNIT_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
 
 BerthRemoval *berth_removal_new(GDestroyNotify free_asked)
@@ -195,13 +197,25 @@ static void release_resources(BerthVm *vm)
 
 /* stopping */
 
+/* QEMU may have long to quit: who it waits for is told before anybody is killed. */
+static gboolean has_not_stopped(gpointer data)
+{
+    BerthVm *vm = data;
+    vm->removal->timer = 0;
+    berth_vm_end_delayed(vm);
+    return G_SOURCE_REMOVE;
+}
+
 static void stop_processes(BerthVm *vm)
 {
     if (!vm->run) {
+        g_clear_handle_id(&vm->removal->timer, g_source_remove);
         set_blocker(vm, "");
         berth_removal_enter(vm, BERTH_PHASE_RELEASING);
         return;
     }
+    if (!vm->removal->timer)
+        vm->removal->timer = g_timeout_add_seconds(STOP_PATIENCE_SEC, has_not_stopped, vm);
     vm->run->stop_asked = TRUE;
     berth_run_end(vm->run, TRUE);
     berth_run_look(vm->run);
@@ -212,7 +226,7 @@ void berth_vm_end_delayed(BerthVm *vm)
     if (!vm->removal || vm->removal->phase != BERTH_PHASE_STOPPING || !vm->run)
         return;
     g_autofree char *blocker = berth_run_blocker(vm->run);
-    vm->removal->attempt = vm->run->end_attempt;
+    vm->removal->attempt = MAX(vm->run->end_attempt, 1);
     set_blocker(vm, blocker ? blocker : "");
     berth_vm_changed(vm, BERTH_ASPECT_REMOVAL);
 }

@@ -111,15 +111,17 @@ static FsTree *find_files(Power *power, const char *path)
 }
 
 /* The files in @path are those of the scenario. */
-static void expect_whole(Power *power, const char *path)
+static gboolean expect_whole(Power *power, const char *path)
 {
     g_autofree char *full = g_build_filename(power_fixture(power)->state_dir, path, NULL);
     g_autoptr(FsTree) found = g_file_test(full, G_FILE_TEST_IS_DIR) ? fs_tree_scan(full) : NULL;
     const FsTree *wanted = find_files(power, path);
     g_autofree char *wanted_text = wanted ? fs_tree_describe(wanted) : g_strdup("nothing");
     g_autofree char *found_text = found ? fs_tree_describe(found) : g_strdup("nothing");
-    if (!g_str_equal(wanted_text, found_text))
-        power_violation(power, "%s holds\n%s and not\n%s", path, found_text, wanted_text);
+    if (g_str_equal(wanted_text, found_text))
+        return TRUE;
+    power_violation(power, "%s holds\n%s and not\n%s", path, found_text, wanted_text);
+    return FALSE;
 }
 
 static gboolean is_in_grace(GVariant *vm)
@@ -129,26 +131,46 @@ static gboolean is_in_grace(GVariant *vm)
     return g_str_equal(phase, "grace");
 }
 
+/* It is there, and is to be, by the name that it is shown with. */
+static void note_expected(Power *power, GVariant *vm)
+{
+    char *name = NULL;
+    g_variant_lookup(vm, "Name", "s", &name);
+    g_ptr_array_add(power->expected, name);
+}
+
 /* Within its grace time it is there, and stays. */
-static void expect_gone(Power *power, GVariant *vm, const char *name, const char *path)
+static void expect_gone(Power *power, GVariant *vm, const char *path)
 {
     if (is_in_grace(vm))
-        g_ptr_array_add(power->expected, g_strdup(name));
+        note_expected(power, vm);
     else
         fixture_await_gone(power_fixture(power), path);
 }
 
-static void expect_alive(Power *power, GVariant *vm, const char *name, const char *path)
+static gboolean expect_files(Power *power, GVariant *vm)
 {
-    g_autofree char *id = NULL;
+    const char *id = "";
+    g_variant_lookup(vm, "Id", "&s", &id);
+    g_autofree char *disks = g_build_filename(BERTH_DIR_VMS, id, BERTH_DIR_DISKS, NULL);
+    g_autofree char *logs = g_build_filename(power_fixture(power)->state_dir, BERTH_DIR_VMS, id, BERTH_DIR_LOGS, NULL);
+    if (!expect_whole(power, disks))
+        return FALSE;
+    if (g_file_test(logs, G_FILE_TEST_IS_DIR))
+        return TRUE;
+    power_violation(power, "%s is not there", logs);
+    return FALSE;
+}
+
+static void expect_alive(Power *power, GVariant *vm, const char *path)
+{
     gboolean wanted = FALSE;
+    note_expected(power, vm);
+    if (!expect_files(power, vm))
+        return; /* nor does it start */
     g_variant_lookup(vm, "WantRunning", "b", &wanted);
     power->wanted += wanted ? 1 : 0;
     fixture_await_state(power_fixture(power), path, wanted ? "running" : "stopped");
-    g_variant_lookup(vm, "Id", "s", &id);
-    g_autofree char *disks = g_build_filename(BERTH_DIR_VMS, id, BERTH_DIR_DISKS, NULL);
-    g_ptr_array_add(power->expected, g_strdup(name));
-    expect_whole(power, disks);
 }
 
 static PowerFates fate_of(GVariant *vm)
@@ -170,11 +192,11 @@ char *power_expect_vm(Power *power, const char *name, PowerFates fates)
         power_violation(power, "%s is %s", name, all);
     }
     if (fate == POWER_REMOVING)
-        expect_gone(power, vm, name, path);
+        expect_gone(power, vm, path);
     else if (fate == POWER_ALIVE)
-        expect_alive(power, vm, name, path);
+        expect_alive(power, vm, path);
     else if (fate == POWER_BROKEN)
-        g_ptr_array_add(power->expected, g_strdup(name));
+        note_expected(power, vm);
     return fate == POWER_ALIVE ? g_steal_pointer(&path) : NULL;
 }
 

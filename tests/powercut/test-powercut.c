@@ -356,6 +356,39 @@ static void check_broken_removed(Power *power, guint kept)
 
 static const PowerScenario scenario_remove_broken = {act_remove_broken, check_broken_removed};
 
+/* What keeps it from being started stays, until what makes it go is there. */
+static void act_remove_marked_badly(Power *power)
+{
+    g_autofree char *path = make_vms(power);
+    g_autofree char *marker = file_of(power, path, BERTH_FILE_MARKER);
+    fixture_stop_daemon(power_fixture(power), SIGTERM);
+    write_file(marker, "not a marker");
+    fixture_start_daemon(power_fixture(power));
+    fixture_await_state(power_fixture(power), path, "broken");
+    power_begin(power);
+    remove_and_wait(power, path);
+}
+
+static const PowerScenario scenario_remove_marked_badly = {act_remove_marked_badly, check_broken_removed};
+
+/* Its directory is a link, which has no room for a marker. */
+static void act_remove_link(Power *power)
+{
+    g_autofree char *path = make_vms(power);
+    g_autofree char *definition = file_of(power, path, BERTH_FILE_DEFINITION);
+    g_autofree char *directory = g_path_get_dirname(definition);
+    g_autofree char *aside = g_build_filename(power_fixture(power)->dir, "aside", NULL);
+    fixture_stop_daemon(power_fixture(power), SIGTERM);
+    g_assert_cmpint(g_rename(directory, aside), ==, 0);
+    g_assert_cmpint(symlink(aside, directory), ==, 0);
+    fixture_start_daemon(power_fixture(power));
+    fixture_await_state(power_fixture(power), path, "broken");
+    power_begin(power);
+    remove_and_wait(power, path);
+}
+
+static const PowerScenario scenario_remove_link = {act_remove_link, check_broken_removed};
+
 /* A grace time, and the way back */
 
 #define GRACE "{'grace-seconds': <uint32 3600>}"
@@ -378,6 +411,26 @@ static void check_in_grace(Power *power, guint kept)
 }
 
 static const PowerScenario scenario_remove_with_grace = {act_remove_with_grace, check_in_grace};
+
+/* Remove without a grace time ends an earlier one. */
+static void act_end_grace(Power *power)
+{
+    g_autofree char *path = make_vms(power);
+    power_vm(power, path, "Remove", GRACE);
+    power_begin(power);
+    remove_and_wait(power, path);
+}
+
+static void check_grace_ended(Power *power, guint kept)
+{
+    expect_bystander(power);
+    g_autofree char *path = power_expect_vm(power, SUBJECT, removed(kept, POWER_REMOVING));
+    g_autoptr(GVariant) phase = power_get(power, SUBJECT, "RemovalPhase");
+    if (kept & FIRST && phase && g_str_equal(g_variant_get_string(phase, NULL), "grace"))
+        power_violation(power, "its grace time was to end");
+}
+
+static const PowerScenario scenario_end_grace = {act_end_grace, check_grace_ended};
 
 static void act_cancel(Power *power)
 {
@@ -464,6 +517,38 @@ static void act_resume_doomed(Power *power)
 
 static const PowerScenario scenario_resume_doomed = {act_resume_doomed, check_resumed};
 
+static void copy_directory(const char *from, const char *above, const char *name)
+{
+    g_autoptr(FsTree) tree = fs_tree_scan(from);
+    g_autofree char *to = g_build_filename(above, name, NULL);
+    fs_tree_write(tree, to);
+}
+
+/* What unfinished creations and imports left is swept. */
+static void act_sweep(Power *power)
+{
+    Fixture *fixture = power_fixture(power);
+    g_autofree char *path = tooled_vm(power_tooled(power), BYSTANDER, NULL);
+    g_autofree char *definition = file_of(power, path, BERTH_FILE_DEFINITION);
+    g_autofree char *vm = g_path_get_dirname(definition), *vms = g_path_get_dirname(vm);
+    g_autofree char *images = g_build_filename(fixture->state_dir, BERTH_DIR_IMAGES, NULL);
+    g_autofree char *image = g_build_filename(images, SUBJECT, NULL);
+    import_and_wait(power);
+    fixture_stop_daemon(fixture, SIGTERM);
+    copy_directory(vm, vms, BERTH_STAGING_PREFIX "vm");
+    copy_directory(image, images, BERTH_STAGING_PREFIX "image");
+    power_begin(power);
+    fixture_start_daemon(fixture);
+}
+
+static void check_swept(Power *power, guint kept)
+{
+    expect_bystander(power);
+    power_expect_image(power, SUBJECT, TRUE, FALSE);
+}
+
+static const PowerScenario scenario_sweep = {act_sweep, check_swept};
+
 /* A marker that is good and was not there before, as after the restoring of a file. */
 static void act_reload(Power *power)
 {
@@ -486,13 +571,16 @@ static const PowerScenario scenario_reload = {act_reload, check_resumed};
 
 static void add(void)
 {
-    power_add("M02/configure", &scenario_configure);
-    power_add("M02/start", &scenario_start);
-    power_add("M02/power-off", &scenario_power_off);
+    power_add("M03/configure", &scenario_configure);
+    power_add("M03/start", &scenario_start);
+    power_add("M03/power-off", &scenario_power_off);
     power_add("M03/remove-stopped", &scenario_remove_stopped);
     power_add("M03/remove-running", &scenario_remove_running);
     power_add("M03/remove-broken", &scenario_remove_broken);
     power_add("M03/remove-with-grace", &scenario_remove_with_grace);
+    power_add("M03/remove-marked-badly", &scenario_remove_marked_badly);
+    power_add("M03/remove-link", &scenario_remove_link);
+    power_add("M03/end-grace", &scenario_end_grace);
     power_add("M03/cancel-removal", &scenario_cancel);
     power_add("M03/resume-marked", &scenario_resume_marked);
     power_add("M03/resume-doomed", &scenario_resume_doomed);
@@ -502,6 +590,7 @@ static void add(void)
     power_add("M21/create-and-start", &scenario_create_and_start);
     power_add("M21/import-image", &scenario_import);
     power_add("M21/remove-image", &scenario_remove_image);
+    power_add("M21/sweep", &scenario_sweep);
 }
 
 int main(int argc, char **argv)
