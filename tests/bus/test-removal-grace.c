@@ -76,18 +76,30 @@ static void test_not_taken_back(Fixture *fixture, gconstpointer unused)
 
 /* Half a start, or half a PowerOff, is not worth a grace time: it ends, and is seen to. */
 
-static void test_taken_back_starting(Fixture *fixture, gconstpointer unused)
+static void take_back_starting(Fixture *fixture, gboolean when_ended)
 {
     g_autofree char *path = scripted_vm(fixture, "web", "on query-status wait never");
     FixtureCall *start = scripted_begin(fixture, path, "Start");
     scripted_await(fixture, "web", "qmp query-status", 1);
     scripted_remove(fixture, path, REMOVAL_GRACE);
     scripted_fails(start, "Cancelled", "");
+    if (when_ended)
+        fixture_await_property(fixture, path, "PID", g_variant_new_uint32(0));
     fixture_vm(fixture, path, "CancelRemoval");
     fixture_await_state(fixture, path, "stopped");
     scripted_assert_nobody(fixture, path);
     scripted_write(fixture, "web", NULL);
     fixture_vm(fixture, path, "Start");
+}
+
+static void test_taken_back_starting(Fixture *fixture, gconstpointer unused)
+{
+    take_back_starting(fixture, FALSE);
+}
+
+static void test_taken_back_started(Fixture *fixture, gconstpointer unused)
+{
+    take_back_starting(fixture, TRUE);
 }
 
 static void test_taken_back_powering_off(Fixture *fixture, gconstpointer unused)
@@ -285,6 +297,7 @@ static void add(void)
     REMOVAL_ADD("grace/taken-back", test_taken_back);
     REMOVAL_ADD("grace/taken-back-restart", test_taken_back_restart);
     REMOVAL_ADD("grace/taken-back-starting", test_taken_back_starting);
+    REMOVAL_ADD("grace/taken-back-starting-ended", test_taken_back_started);
     REMOVAL_ADD("grace/taken-back-powering-off", test_taken_back_powering_off);
     REMOVAL_ADD("grace/not-taken-back", test_not_taken_back);
     REMOVAL_ADD("grace/powered-off-meanwhile", test_powered_off_meanwhile);
