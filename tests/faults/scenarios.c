@@ -86,6 +86,17 @@ static void act_shutdown(Stage *stage)
 
 /* Images */
 
+static void check_image(Stage *stage, const char *source)
+{
+    g_autofree char *disk =
+        g_build_filename(stage->fixture.state_dir, BERTH_DIR_IMAGES, STAGE_IMAGE, BERTH_FILE_DISK, NULL);
+    g_autofree char *expected = NULL, *text = NULL;
+    gsize length = 0;
+    g_assert_true(g_file_get_contents(source, &expected, &length, NULL));
+    if (!g_file_get_contents(disk, &text, NULL, NULL) || memcmp(text, expected, length) != 0)
+        g_error("The image was imported, and is not what was brought");
+}
+
 static void act_import(Stage *stage)
 {
     g_autofree char *source = g_build_filename(stage->fixture.dir, "source", NULL);
@@ -93,7 +104,10 @@ static void act_import(Stage *stage)
     int fd = open(source, O_RDONLY | O_CLOEXEC);
     g_assert_cmpint(g_unix_fd_list_append(fds, fd, NULL), ==, 0);
     close(fd);
-    world_image(stage->world, STAGE_IMAGE, stage_import(stage, fds));
+    WorldTruth exists = stage_import(stage, fds);
+    world_image(stage->world, STAGE_IMAGE, exists);
+    if (exists == WORLD_YES)
+        check_image(stage, source);
     stage_rest(stage);
 }
 
