@@ -84,6 +84,8 @@ static gboolean play(Stage *stage, guint at)
         stage_probe(stage);
     }
     stage_restart(stage, scenario->boots);
+    if (scenario->after)
+        scenario->after(stage);
     world_check(stage->world);
     stage_probe(stage);
     stage_clear(stage);

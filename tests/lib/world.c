@@ -193,10 +193,29 @@ static gboolean look(World *world)
     return answer != NULL;
 }
 
+gboolean world_seen_is_live(const SeenVm *vm)
+{
+    return *vm->unit != '\0';
+}
+
+WorldVm *world_entry_of(World *world, const SeenVm *seen)
+{
+    for (guint i = 0; i < world->vms->len; i++) {
+        WorldVm *vm = world->vms->pdata[i];
+        if (g_str_equal(vm->name, seen->name) || g_strcmp0(vm->id, seen->id) == 0)
+            return vm;
+    }
+    return NULL;
+}
+
 /* Settling */
 
-static gboolean is_under_way(const SeenVm *vm)
+static gboolean is_under_way(World *world, const SeenVm *vm)
 {
+    const WorldVm *entry = world_entry_of(world, vm);
+    /* It is on its way to its end, whether the daemon has seen that or not. */
+    if (entry && entry->runs == WORLD_NO && world_seen_is_live(vm))
+        return TRUE;
     return g_str_equal(vm->state, "starting") || g_str_equal(vm->state, "stopping") ||
            (g_str_equal(vm->state, "removing") && !g_str_equal(vm->phase, "grace"));
 }
@@ -207,7 +226,7 @@ static gboolean push(World *world)
     gboolean busy = FALSE;
     for (guint i = 0; i < world->seen->len; i++) {
         const SeenVm *vm = world->seen->pdata[i];
-        busy = busy || is_under_way(vm);
+        busy = busy || is_under_way(world, vm);
         if (g_str_equal(vm->phase, "waiting"))
             g_dbus_connection_call(world->place.client, BERTH_BUS_NAME, vm->path, BERTH_IFACE_VM, "Remove",
                                    g_variant_new("(a{sv})", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, NULL);
@@ -254,21 +273,6 @@ void world_settle(World *world)
 }
 
 /* Holding it against the ledger */
-
-gboolean world_seen_is_live(const SeenVm *vm)
-{
-    return *vm->unit != '\0';
-}
-
-WorldVm *world_entry_of(World *world, const SeenVm *seen)
-{
-    for (guint i = 0; i < world->vms->len; i++) {
-        WorldVm *vm = world->vms->pdata[i];
-        if (g_str_equal(vm->name, seen->name) || g_strcmp0(vm->id, seen->id) == 0)
-            return vm;
-    }
-    return NULL;
-}
 
 static void check_truth(const SeenVm *vm, const char *what, WorldTruth expected, gboolean is)
 {
