@@ -3,6 +3,7 @@
 
 #include "../core/error.h"
 #include "../core/names.h"
+#include "../host/bus-source.h"
 
 /* Which properties go with each aspect. */
 static const struct {
@@ -85,6 +86,7 @@ static void vm_changed(BerthVm *vm, guint aspects, gpointer data)
      * turns into one. */
     if (!bus->flush_source)
         bus->flush_source = g_idle_add_full(G_PRIORITY_HIGH, flush, bus, NULL);
+    berth_bus_source_end_turn();
 }
 
 static void vm_added(BerthVm *vm, gpointer data)
