@@ -41,7 +41,7 @@ static int get_capabilities(sd_bus *connection, const char *path, const char *in
 
 static void reply_path(sd_bus_message *message, char *path)
 {
-    sd_bus_reply_method_return(message, "o", path);
+    berth_call_check_sent(message, sd_bus_reply_method_return(message, "o", path));
     g_free(path);
 }
 
@@ -103,7 +103,7 @@ static void run_create_vm(BerthBus *bus, sd_bus_message *message)
     }
     Caller *caller = caller_new(bus, message);
     caller->start = start;
-    berth_manager_create(bus->manager, name, config, created, caller);
+    berth_manager_create(bus->manager, name, config, start, created, caller);
 }
 
 static int method_create_vm(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
@@ -153,7 +153,8 @@ static void reloaded(guint loaded, guint updated, guint removed, const GError *e
     if (error)
         berth_call_fail(caller->message, error);
     else
-        sd_bus_reply_method_return(caller->message, "uuu", loaded, updated, removed);
+        berth_call_check_sent(caller->message,
+                              sd_bus_reply_method_return(caller->message, "uuu", loaded, updated, removed));
     caller_free(caller);
 }
 
@@ -205,11 +206,11 @@ static void reply_findings(sd_bus_message *message, const GPtrArray *findings)
     if (r >= 0)
         r = berth_bus_append_variant(reply, value);
     if (r >= 0)
-        r = sd_bus_send(NULL, reply, NULL);
-    sd_bus_message_unref(reply);
-    if (r < 0)
+        berth_call_check_sent(message, sd_bus_send(NULL, reply, NULL));
+    else
         berth_call_fail_with(message, BERTH_ERROR_LIMIT_REACHED, "Can't tell %u findings: %s", findings->len,
                              g_strerror(-r));
+    sd_bus_message_unref(reply);
 }
 
 static void audited(const GPtrArray *findings, const GError *error, gpointer data)

@@ -41,7 +41,7 @@
 #define BERTH_DIR_VMS "vms"
 #define BERTH_DIR_REMOVING "removing"
 #define BERTH_DIR_IMAGES "images"
-#define BERTH_FILE_LOCK "lock"
+#define BERTH_FILE_LOCK "lock" /* also in a VM's runtime directory */
 
 /* In a VM's directory below vms/. */
 #define BERTH_FILE_DEFINITION "vm.json"

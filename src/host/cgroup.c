@@ -233,11 +233,24 @@ static char *describe_process(gint pid)
     return g_strdup_printf("process %d (%s) in state %c", pid, command, close_[2]);
 }
 
+static gboolean is_frozen(const char *path)
+{
+    g_autofree char *directory = berth_cgroup_directory(path, NULL);
+    g_autofree char *name = g_build_filename(directory, "cgroup.events", NULL);
+    int errnum;
+    g_autofree char *text = read_kernel_file(AT_FDCWD, name, &errnum);
+    return text && strstr(text, "frozen 1");
+}
+
 char *berth_cgroup_describe(const char *path)
 {
     g_autoptr(GArray) pids = berth_cgroup_pids(path, NULL);
+    if (!pids || pids->len == 0)
+        return NULL;
 
-    return pids && pids->len > 0 ? describe_process(g_array_index(pids, gint, 0)) : NULL;
+    g_autofree char *process = describe_process(g_array_index(pids, gint, 0));
+    /* A frozen process is in state S, as one that merely waits. */
+    return g_strconcat(process, is_frozen(path) ? ", frozen by the cgroup freezer" : NULL, NULL);
 }
 
 gboolean berth_cgroup_kill(const char *path, GError **error)

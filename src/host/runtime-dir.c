@@ -17,6 +17,7 @@
 #include "runtime-file.h"
 #include "unix-socket.h"
 
+#define OWNER_MAX 64  /* a UUID has 36 */
 #define QMP_BACKLOG 8 /* one daemon connects at a time; a few that came and went may still wait for QEMU */
 
 void berth_runtime_fds_close(BerthRuntimeFds *fds)
@@ -138,11 +139,13 @@ gboolean berth_runtime_remove(const char *runtime_dir, const char *id, GError **
     return TRUE;
 }
 
-static gboolean make_files(int dir_fd, const char *id, BerthRuntimeFds *fds, GError **error)
+static gboolean make_files(int dir_fd, const char *id, const char *owner, BerthRuntimeFds *fds, GError **error)
 {
     fds->lock_fd = openat(dir_fd, BERTH_FILE_LOCK, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fds->lock_fd < 0 || flock(fds->lock_fd, LOCK_EX | LOCK_NB) < 0)
         return fail(error, "make the lock", id);
+    if (write(fds->lock_fd, owner, strlen(owner)) != (ssize_t) strlen(owner))
+        return fail(error, "write the owner", id);
     fds->exit_fd = openat(dir_fd, BERTH_FILE_EXIT, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fds->exit_fd < 0)
         return fail(error, "make the exit record", id);
@@ -151,7 +154,8 @@ static gboolean make_files(int dir_fd, const char *id, BerthRuntimeFds *fds, GEr
     return fds->console_fd >= 0;
 }
 
-gboolean berth_runtime_create(const char *runtime_dir, const char *id, BerthRuntimeFds *fds, GError **error)
+gboolean berth_runtime_create(const char *runtime_dir, const char *id, const char *owner, BerthRuntimeFds *fds,
+                              GError **error)
 {
     g_autofree char *path = g_build_filename(runtime_dir, id, NULL);
 
@@ -166,7 +170,7 @@ gboolean berth_runtime_create(const char *runtime_dir, const char *id, BerthRunt
     if (dir_fd < 0)
         return fail(error, "open the top", id);
     BerthRuntimeFds made = {-1, -1, -1, -1};
-    if (!make_files(dir_fd, id, &made, error)) {
+    if (!make_files(dir_fd, id, owner, &made, error)) {
         berth_runtime_fds_close(&made);
         (void) berth_runtime_remove(runtime_dir, id, NULL); /* else the next start does it */
         return FALSE;
@@ -192,6 +196,14 @@ char *berth_runtime_read_file(const char *runtime_dir, const char *id, const cha
     text[n] = '\0';
     *length = (gsize) n;
     return g_steal_pointer(&text);
+}
+
+char *berth_runtime_owner(const char *runtime_dir, const char *id)
+{
+    gsize length;
+    g_autofree char *owner = berth_runtime_read_file(runtime_dir, id, BERTH_FILE_LOCK, OWNER_MAX, &length, NULL);
+
+    return owner && length > 0 ? g_steal_pointer(&owner) : NULL;
 }
 
 BerthExitRecord *berth_runtime_read_exit(const char *runtime_dir, const char *id, GError **error)

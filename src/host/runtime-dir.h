@@ -30,8 +30,13 @@ typedef struct {
 void berth_run_record_free(BerthRunRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthRunRecord, berth_run_record_free)
 
-/* Makes the directory anew (what an earlier run left is removed first; Busy where its lock is held: somebody lives). */
-gboolean berth_runtime_create(const char *runtime_dir, const char *id, BerthRuntimeFds *fds, GError **error);
+/* Makes the directory anew (what an earlier run left is removed first; Busy where its lock is held: somebody lives).
+ * @owner: berth_vm_store_id() of the store that the VM lies in. */
+gboolean berth_runtime_create(const char *runtime_dir, const char *id, const char *owner, BerthRuntimeFds *fds,
+                              GError **error);
+/* (transfer full) (nullable): the @owner it was made with; %NULL where that can't be read, or was never written: then
+ * nothing had been started there yet. */
+char *berth_runtime_owner(const char *runtime_dir, const char *id);
 /* Whether nobody holds the lock any more; no directory or no lock file is TRUE as well. An error is no proof. */
 gboolean berth_runtime_is_free(const char *runtime_dir, const char *id, gboolean *free, GError **error);
 gboolean berth_runtime_write_run(const char *runtime_dir, const char *id, const BerthRunRecord *record, GError **error);

@@ -7,6 +7,7 @@
 /* Shared by the vm-store*.c files only. */
 
 struct BerthVmStore {
+    char *id;
     char *vms_path, *removing_path; /* absolute, of the directories that were opened */
     int state_fd, vms_fd, removing_fd;
     int lock_fd; /* holds the lock as long as it is open */

@@ -61,6 +61,19 @@ static int open_lock(int state_fd, const char *state_dir, GError **error)
     return berth_steal_fd(&fd);
 }
 
+/* (transfer full): what no other directory has, and what stays over a boot where the file system knows it: its birth. */
+static char *identity_of(int fd, const char *path, GError **error)
+{
+    struct statx st;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0) {
+        berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "look at %s", path);
+        return NULL;
+    }
+    if (st.stx_mask & STATX_BTIME)
+        return g_strdup_printf("born %" G_GINT64_FORMAT ".%09u", (gint64) st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+    return g_strdup_printf("inode %" G_GUINT64_FORMAT, (guint64) st.stx_ino);
+}
+
 /* An administrator may have put the state elsewhere and a link in its place; below it, links are not followed. */
 static char *resolve_state_dir(const char *state_dir, GError **error)
 {
@@ -93,7 +106,7 @@ static gboolean open_directories(BerthVmStore *store, const char *state_dir, GEr
     store->vms_path = g_build_filename(path, BERTH_DIR_VMS, NULL);
     store->removing_path = g_build_filename(path, BERTH_DIR_REMOVING, NULL);
     store->vms_fd = berth_dir_ensure(store->state_fd, BERTH_DIR_VMS, PASSAGE_MODE, error);
-    if (store->vms_fd < 0)
+    if (store->vms_fd < 0 || !(store->id = identity_of(store->vms_fd, store->vms_path, error)))
         return FALSE;
     store->removing_fd = berth_dir_ensure(store->state_fd, BERTH_DIR_REMOVING, REMOVING_MODE, error);
     return store->removing_fd >= 0;
@@ -108,12 +121,18 @@ BerthVmStore *berth_vm_store_open(const char *state_dir, GError **error)
     return g_steal_pointer(&store);
 }
 
+const char *berth_vm_store_id(const BerthVmStore *store)
+{
+    return store->id;
+}
+
 void berth_vm_store_close(BerthVmStore *store)
 {
     berth_autofd_close(&store->removing_fd);
     berth_autofd_close(&store->vms_fd);
     berth_autofd_close(&store->lock_fd);
     berth_autofd_close(&store->state_fd);
+    g_free(store->id);
     g_free(store->vms_path);
     g_free(store->removing_path);
     g_free(store);
@@ -180,13 +199,23 @@ gboolean berth_vm_store_save(BerthVmStore *store, const BerthVmRecord *record, G
     return berth_durable_write(fd, BERTH_FILE_DEFINITION, text, length, 0600, error);
 }
 
+/* FALSE: it is there again where it was, as far as that can be. */
+static gboolean unwant(int vm_fd, GError **error)
+{
+    gboolean was_there = faccessat(vm_fd, BERTH_FILE_WANTED, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (berth_durable_unlink(vm_fd, BERTH_FILE_WANTED, error))
+        return TRUE;
+    if (was_there)
+        berth_file_create(vm_fd, BERTH_FILE_WANTED, "", 0, 0600, NULL);
+    return FALSE;
+}
+
 gboolean berth_vm_store_set_wanted(BerthVmStore *store, const char *id, gboolean wanted, GError **error)
 {
     BERTH_AUTOFD fd = berth_vm_store_open_vm(store, id, error);
     if (fd < 0)
         return FALSE;
-    return wanted ? berth_durable_touch(fd, BERTH_FILE_WANTED, error)
-                  : berth_durable_unlink(fd, BERTH_FILE_WANTED, error);
+    return wanted ? berth_durable_touch(fd, BERTH_FILE_WANTED, error) : unwant(fd, error);
 }
 
 char *berth_vm_store_path(BerthVmStore *store, const char *id)

@@ -53,6 +53,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthStoredVm, berth_stored_vm_free)
 
 /* Makes the directories where absent and takes <state>/lock exclusively. Busy where another daemon has it. */
 BerthVmStore *berth_vm_store_open(const char *state_dir, GError **error);
+/* Which directory of VMs this is, on this host: for what was started from it. */
+const char *berth_vm_store_id(const BerthVmStore *store);
 void berth_vm_store_close(BerthVmStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthVmStore, berth_vm_store_close)
 
@@ -68,7 +70,8 @@ gboolean berth_vm_store_scan(BerthVmStore *store, GPtrArray **found, GPtrArray *
 /* One VM of vms/ as it is on disk now. NotFound where there is no such directory. */
 BerthStoredVm *berth_vm_store_load(BerthVmStore *store, const char *id, GError **error);
 
-/* Removes what creations that did not end have left (.new-*). At start-up, before the first creation. */
+/* Removes what creations and other writes that did not end have left (.new-*). At start-up, before anything is written.
+ * What can't be swept is in nobody's way. */
 gboolean berth_vm_store_sweep(BerthVmStore *store, GError **error);
 
 /**

@@ -7,6 +7,7 @@
 #include "../core/qemu-args.h"
 #include "../host/tap.h"
 #include "image.h"
+#include "orphan.h"
 #include "run.h"
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
@@ -100,14 +101,27 @@ static void add_cid(guint32 cid, gpointer data)
     g_hash_table_add(data, GUINT_TO_POINTER(cid));
 }
 
-static void add_work(BerthAuditModel *model, GHashTable *cids_by_id)
+static void add_creations(BerthAuditModel *model, BerthManager *manager)
 {
     GHashTableIter iter;
     gpointer id, cid;
-    g_hash_table_iter_init(&iter, cids_by_id);
+    g_hash_table_iter_init(&iter, berth_manager_creations(manager));
     while (g_hash_table_iter_next(&iter, &id, &cid)) {
         g_hash_table_add(model->in_the_making, g_strdup(id));
         g_hash_table_add(model->reserved, cid);
+    }
+}
+
+/* One that is left alone is a finding, but that its CID is in use is as it should be. */
+static void add_orphans(BerthAuditModel *model, BerthManager *manager)
+{
+    GHashTableIter iter;
+    gpointer id, orphan;
+    g_hash_table_iter_init(&iter, berth_manager_orphans(manager));
+    while (g_hash_table_iter_next(&iter, &id, &orphan)) {
+        if (berth_orphan_is_ending(orphan))
+            g_hash_table_add(model->in_the_making, g_strdup(id));
+        g_hash_table_add(model->reserved, GUINT_TO_POINTER(berth_orphan_cid(orphan)));
     }
 }
 
@@ -135,8 +149,8 @@ static BerthAuditModel *take_picture(BerthManager *manager)
     g_hash_table_iter_init(&iter, berth_manager_vms(manager));
     while (g_hash_table_iter_next(&iter, NULL, &value))
         describe_vm(model, value);
-    add_work(model, berth_manager_creations(manager));
-    add_work(model, berth_manager_orphans(manager));
+    add_creations(model, manager);
+    add_orphans(model, manager);
     berth_cid_pool_foreach(berth_manager_cids(manager), add_cid, model->cids);
     add_images(model, manager);
     return model;

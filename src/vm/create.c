@@ -112,7 +112,7 @@ static BerthVmConfig *name_overlay(BerthManager *manager, BerthVmConfig *config)
     return berth_vm_config_apply(unnamed, changes, NULL);
 }
 
-void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes,
+void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes, gboolean wanted,
                           void (*created)(BerthVm *vm, const GError *error, gpointer data), gpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -127,6 +127,7 @@ void berth_manager_create(BerthManager *manager, const char *name, GVariant *cha
         return;
     }
     Creation *creation = creation_new(manager, g_steal_pointer(&id), name, g_steal_pointer(&config), cid);
+    creation->record->wanted = wanted;
     creation->created = created;
     creation->data = data;
     berth_work_start(BERTH_WORK_SHORT, make_on_disk, creation, (GDestroyNotify) creation_free, made_on_disk, NULL);

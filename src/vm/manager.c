@@ -4,6 +4,7 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../core/port-table.h"
+#include "orphan.h"
 #include "run.h"
 
 struct BerthManager {
@@ -16,7 +17,7 @@ struct BerthManager {
     BerthPortTable *ports;
     BerthCidPool *cids;
     GHashTable *creations; /* id → CID of a creation in flight */
-    GHashTable *orphans;   /* id → CID, 0 for none */
+    GHashTable *orphans;   /* id → BerthOrphan, owned */
 
     GHashTable *images;  /* name → BerthImage, owned */
     GHashTable *imports; /* names of images being imported, a set */
@@ -35,7 +36,7 @@ BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *obse
     manager->ports = berth_port_table_new();
     manager->cids = berth_cid_pool_new(host->settings->cid_first, host->settings->cid_last);
     manager->creations = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    manager->orphans = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    manager->orphans = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_orphan_free);
     manager->images = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_image_free);
     manager->imports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     manager->jobs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) berth_job_free);

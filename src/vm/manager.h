@@ -43,8 +43,8 @@ GHashTable *berth_manager_vms(BerthManager *manager);
 GHashTable *berth_manager_images(BerthManager *manager);
 GHashTable *berth_manager_jobs(BerthManager *manager);
 guint berth_manager_n_cids_in_use(const BerthManager *manager);
-/* What is under way, borrowed too: ids of VMs in the making, and of orphans that are being ended, with their CIDs, 0 for none
- * (element-type utf8 guint32); names of images that are imported (a set). Who ends an orphan keeps that table. */
+/* What is no VM, borrowed too: ids of VMs in the making, with their CIDs (element-type utf8 guint32); orphans by id (element-type
+ * utf8 BerthOrphan); names of images that are imported (a set). */
 GHashTable *berth_manager_creations(BerthManager *manager);
 GHashTable *berth_manager_orphans(BerthManager *manager);
 GHashTable *berth_manager_imports(BerthManager *manager);
@@ -56,11 +56,12 @@ void berth_manager_release_cid(BerthManager *manager, guint32 cid);
 /**
  * berth_manager_create:
  * @changes: the definition, as the caller gave it
+ * @wanted: it is to run: as durable as the VM itself, so that a power cut before its start does not lose that
  * @created: called once, with the VM or why there is none
  *
  * All or nothing: before @created says so nobody sees it, on the bus or on disk; afterwards it is whole and durable.
  */
-void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes,
+void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes, gboolean wanted,
                           void (*created)(BerthVm *vm, const GError *error, gpointer data), gpointer data);
 
 /* Configure: checks @changes and makes them durable, all or nothing. The caller has checked with berth_vm_check().

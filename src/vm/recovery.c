@@ -8,11 +8,12 @@
 #include "../core/names.h"
 #include "../host/runtime-dir.h"
 #include "adopt.h"
+#include "orphan.h"
+#include "remove.h"
 #include "restart.h"
 #include "start.h"
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
-#define ORPHAN_TIMEOUT_USEC (90 * G_USEC_PER_SEC)
 #define FILE_BOOTED ".booted"
 
 typedef struct {
@@ -40,8 +41,10 @@ static gboolean scan(Recovery *recovery, GError **error)
 {
     const BerthHost *host = berth_manager_host(recovery->manager);
     g_autoptr(GPtrArray) images = NULL, image_notes = NULL, notes = NULL;
-    if (!berth_vm_store_sweep(host->vms, error) ||
-        !berth_image_store_scan(host->images, &images, &image_notes, error) ||
+    g_autoptr(GError) leftover = NULL;
+    if (!berth_vm_store_sweep(host->vms, &leftover))
+        g_warning("Some of what was not finished stays: %s", leftover->message);
+    if (!berth_image_store_scan(host->images, &images, &image_notes, error) ||
         !berth_vm_store_scan(host->vms, &recovery->stored, &notes, error))
         return FALSE;
     say_notes(image_notes);
@@ -75,67 +78,6 @@ static void restore_wanted(Recovery *recovery, BerthVm *vm, gboolean first_since
     berth_restart_schedule(vm, BERTH_EXIT_LOST, 0);
 }
 
-/* Orphans: scopes and runtime directories whose VM is nowhere. Positively ours: the name is berth-<uuid>.scope and
- * there is a runtime directory of that id in our own runtime directory. */
-
-typedef struct {
-    BerthManager *manager;
-    char *id;
-    guint32 cid; /* claimed until nobody is left who has it, 0 for none */
-    BerthSystemdCall *call;
-} Orphan;
-
-static gboolean is_gone(const Orphan *orphan, GError **error)
-{
-    const char *runtime_dir = berth_manager_host(orphan->manager)->settings->runtime_dir;
-    gboolean is_free = FALSE;
-    return berth_runtime_is_free(runtime_dir, orphan->id, &is_free, error) && is_free &&
-           berth_runtime_remove(runtime_dir, orphan->id, error);
-}
-
-static void orphan_stopped(const GError *error, gpointer data)
-{
-    Orphan *orphan = data;
-    g_autoptr(GError) failure = NULL;
-    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&orphan->call);
-    if (error)
-        g_warning("Can't stop the orphan " BERTH_UNIT_PREFIX "%s" BERTH_UNIT_SUFFIX ": %s", orphan->id, error->message);
-    else if (is_gone(orphan, &failure) && orphan->cid != 0)
-        berth_manager_release_cid(orphan->manager, orphan->cid);
-    if (failure)
-        g_warning("%s", failure->message);
-    g_hash_table_remove(berth_manager_orphans(orphan->manager), orphan->id);
-    g_free(orphan->id);
-    g_free(orphan);
-}
-
-static void end_orphan(BerthManager *manager, const char *id)
-{
-    const BerthHost *host = berth_manager_host(manager);
-    g_autoptr(BerthRunRecord) record = berth_runtime_read_run(host->settings->runtime_dir, id, NULL);
-    g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, id, BERTH_UNIT_SUFFIX, NULL);
-    g_warning("%s belongs to no VM: stopping it", unit);
-    Orphan *orphan = g_new0(Orphan, 1);
-    orphan->manager = manager;
-    orphan->id = g_strdup(id);
-    if (record && berth_manager_claim_cid(manager, record->cid))
-        orphan->cid = record->cid;
-    g_hash_table_insert(berth_manager_orphans(manager), g_strdup(id), GUINT_TO_POINTER(orphan->cid));
-    orphan->call = berth_systemd_stop(host->systemd, unit, ORPHAN_TIMEOUT_USEC, orphan_stopped, orphan);
-}
-
-static void end_orphans(Recovery *recovery)
-{
-    const BerthHost *host = berth_manager_host(recovery->manager);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) ids = berth_runtime_list(host->settings->runtime_dir, &error);
-    if (!ids)
-        g_warning("%s", error->message);
-    for (guint i = 0; ids && i < ids->len; i++)
-        if (!berth_manager_find_by_id(recovery->manager, ids->pdata[i]))
-            end_orphan(recovery->manager, ids->pdata[i]);
-}
-
 static gboolean all_shown(gpointer data)
 {
     Recovery *recovery = data;
@@ -159,6 +101,12 @@ static void adopt_found(Recovery *recovery, GHashTable *units, gboolean with_run
         if (!stored || has_runtime(recovery->manager, stored) != with_runtime)
             continue;
         recovery->stored->pdata[i] = NULL;
+        /* What lies in vms/ came first: a removal of an earlier VM must not be taken for one of this. */
+        if (berth_manager_find_by_id(recovery->manager, stored->id)) {
+            berth_remains_delete(recovery->manager, stored->id, stored->incarnation);
+            berth_stored_vm_free(stored);
+            continue;
+        }
         g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
         /* In whatever state: the one of a start that was just asked for is "inactive". */
         BerthVm *vm = berth_adopt(recovery->manager, stored, units && g_hash_table_contains(units, unit));
@@ -177,7 +125,7 @@ static void units_listed(GHashTable *units, const GError *error, gpointer data)
     adopt_found(recovery, units, TRUE, first);
     adopt_found(recovery, units, FALSE, first);
     g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
-    end_orphans(recovery);
+    berth_end_orphans(manager);
     /* After the looks at processes that are due, so that what ended long ago is never shown as running. */
     g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, all_shown, recovery, NULL);
 }

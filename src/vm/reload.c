@@ -94,7 +94,8 @@ static void compare(Reload *reload, BerthVm *vm, BerthStoredVm *stored)
         reload->removed++;
         break;
     case BERTH_STORED_DOOMED:
-        break; /* an earlier VM of this id; a start-up deals with it */
+        berth_remains_delete(reload->manager, stored->id, stored->incarnation);
+        break;
     }
 }
 

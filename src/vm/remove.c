@@ -15,6 +15,8 @@
 /* Pauses between attempts double from the first to the last. */
 #define RETRY_FIRST_SEC 1u
 #define RETRY_LAST_SEC 60u
+/* Processes that have not ended so long after they were asked to hold the removal up. */
+#define STOP_PATIENCE_SEC 1u
 #define UNIT_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
 
 void berth_removal_free(BerthRemoval *removal)
@@ -104,6 +106,15 @@ static gboolean delete_everything(gpointer data, GError **error)
            berth_vm_store_purge(deletion->store, deletion->id, deletion->incarnation, &deletion->blocker, error);
 }
 
+static Deletion *deletion_new(BerthManager *manager, const char *id, const char *incarnation)
+{
+    Deletion *deletion = g_new0(Deletion, 1);
+    deletion->store = berth_manager_host(manager)->vms;
+    deletion->id = g_strdup(id);
+    deletion->incarnation = g_strdup(incarnation);
+    return deletion;
+}
+
 static void deleted(gpointer data, const GError *error, gpointer user_data)
 {
     Deletion *deletion = data;
@@ -122,13 +133,28 @@ static void delete_directory(BerthVm *vm)
      * poke the removal then. */
     if (vm->n_works > 0 || vm->removal->deleting)
         return;
-    Deletion *deletion = g_new0(Deletion, 1);
-    deletion->store = berth_manager_host(vm->manager)->vms;
-    deletion->id = g_strdup(berth_vm_id(vm));
-    deletion->incarnation = g_strdup(vm->record->incarnation);
+    Deletion *deletion = deletion_new(vm->manager, berth_vm_id(vm), vm->record->incarnation);
     vm->removal->deleting = TRUE;
     berth_work_start(BERTH_WORK_LONG, delete_everything, deletion, (GDestroyNotify) deletion_free, deleted,
                      berth_vm_ref(vm));
+}
+
+static gboolean delete_remains(gpointer data, GError **error)
+{
+    Deletion *deletion = data;
+    return berth_vm_store_purge(deletion->store, deletion->id, deletion->incarnation, NULL, error);
+}
+
+static void remains_deleted(gpointer data, const GError *error, gpointer user_data)
+{
+    if (error)
+        g_warning("Some of an earlier VM stays in " BERTH_DIR_REMOVING ": %s", error->message);
+}
+
+void berth_remains_delete(BerthManager *manager, const char *id, const char *incarnation)
+{
+    berth_work_start(BERTH_WORK_LONG, delete_remains, deletion_new(manager, id, incarnation),
+                     (GDestroyNotify) deletion_free, remains_deleted, NULL);
 }
 
 /* releasing */
@@ -162,13 +188,25 @@ static void release_resources(BerthVm *vm)
 
 /* stopping */
 
+/* QEMU may have long to quit: who it waits for is told before anybody is killed. */
+static gboolean has_not_stopped(gpointer data)
+{
+    BerthVm *vm = data;
+    vm->removal->timer = 0;
+    berth_vm_end_delayed(vm);
+    return G_SOURCE_REMOVE;
+}
+
 static void stop_processes(BerthVm *vm)
 {
     if (!vm->run) {
+        g_clear_handle_id(&vm->removal->timer, g_source_remove);
         set_blocker(vm, "");
         enter(vm, BERTH_PHASE_RELEASING);
         return;
     }
+    if (!vm->removal->timer)
+        vm->removal->timer = g_timeout_add_seconds(STOP_PATIENCE_SEC, has_not_stopped, vm);
     vm->run->stop_asked = TRUE;
     berth_run_end(vm->run, TRUE);
     berth_run_look(vm->run);
@@ -179,7 +217,7 @@ void berth_vm_end_delayed(BerthVm *vm)
     if (!vm->removal || vm->removal->phase != BERTH_PHASE_STOPPING || !vm->run)
         return;
     g_autofree char *blocker = berth_run_blocker(vm->run);
-    vm->removal->attempt = vm->run->end_attempt;
+    vm->removal->attempt = MAX(vm->run->end_attempt, 1);
     set_blocker(vm, blocker ? blocker : "");
     berth_vm_changed(vm, BERTH_ASPECT_REMOVAL);
 }

@@ -40,6 +40,16 @@ void berth_vm_cancel_removal(BerthVm *vm, BerthReply *reply);
 /* Goes on with a removal that was found on disk: at start-up and at reload. */
 void berth_vm_resume_removal(BerthVm *vm, const BerthRemovalIntent *intent);
 
+/**
+ * berth_remains_delete:
+ * @id: of a VM that is known
+ * @incarnation: as the name of a directory in removing/ has it, which is not that VM's
+ *
+ * Deletes what is left there of an earlier VM of the same id, a backup of which was restored meanwhile. An id is one object
+ * on the bus, and that is the VM's: a failure here is a warning, and the next start-up tries again.
+ */
+void berth_remains_delete(BerthManager *manager, const char *id, const char *incarnation);
+
 /* Something a removal may be waiting for has happened; nothing where there is none. */
 void berth_removal_poke(BerthVm *vm);
 

@@ -102,6 +102,12 @@ char *scripted_log(Fixture *fixture, const char *name)
     return g_file_get_contents(file, &text, NULL, NULL) ? text : g_strdup("");
 }
 
+void scripted_forget(Fixture *fixture, const char *name)
+{
+    g_autofree char *file = qemu_file(fixture, name, ".log");
+    g_unlink(file);
+}
+
 guint scripted_count(Fixture *fixture, const char *name, const char *line)
 {
     g_autofree char *text = scripted_log(fixture, name);

@@ -27,6 +27,8 @@ void scripted_touch(Fixture *fixture, const char *file);
 /* How often QEMU of @name wrote this line, or one that begins so. */
 guint scripted_count(Fixture *fixture, const char *name, const char *line);
 void scripted_await(Fixture *fixture, const char *name, const char *line, guint count);
+/* From now on they are those of the next VM of that name. */
+void scripted_forget(Fixture *fixture, const char *name);
 /* Everything that it wrote. (transfer full) */
 char *scripted_log(Fixture *fixture, const char *name);
 

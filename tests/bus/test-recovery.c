@@ -315,6 +315,43 @@ static void test_copy_at_start(Fixture *fixture, gconstpointer unused)
     assert_copy_broken(fixture, path, "name");
 }
 
+/* (transfer full): where the VM's directory is when it is being deleted */
+static char *doomed_dir(Fixture *fixture, const char *id)
+{
+    g_autofree char *file = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, id, BERTH_FILE_DEFINITION, NULL);
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    g_auto(GStrv) parts = g_strsplit(strstr(text, "\"incarnation\""), "\"", 5);
+    g_autofree char *name = g_strconcat(id, ".", parts[3], NULL);
+    return g_build_filename(fixture->state_dir, BERTH_DIR_REMOVING, name, NULL);
+}
+
+/* Of a VM that was being deleted a backup was restored: what is left of the one goes, and the other stays. */
+static void test_restored_beside_remains(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *dir = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, id, NULL);
+    g_autofree char *remains = doomed_dir(fixture, id);
+    fixture_stop_daemon(fixture, SIGKILL);
+    scripted_copy_tree(dir, remains);
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "stopped");
+    g_autoptr(GPtrArray) vms = fixture_vms(fixture);
+    g_assert_cmpuint(vms->len, ==, 1);
+    /* The daemon ends when its workers have. */
+    fixture_stop_daemon(fixture, SIGTERM);
+    g_assert_false(g_file_test(remains, G_FILE_TEST_EXISTS));
+    fixture_start_daemon(fixture);
+    scripted_copy_tree(dir, remains);
+    scripted_reload(fixture, 0, 0, 0);
+    fixture_vm(fixture, path, "Start");
+    fixture_stop_daemon(fixture, SIGTERM);
+    g_assert_false(g_file_test(remains, G_FILE_TEST_EXISTS));
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "running");
+}
+
 /* Bus and signals */
 
 static void test_bus(Fixture *fixture, gconstpointer unused)
@@ -386,6 +423,7 @@ static void add_reload(void)
     ADD("copy/as-it-is", test_copy);
     ADD("copy/renamed", test_copy_renamed);
     ADD("copy/at-start", test_copy_at_start);
+    SCRIPTED_ADD("/removal/M06/restored-beside-remains", "", test_restored_beside_remains);
 }
 
 static void add(void)

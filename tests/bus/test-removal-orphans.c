@@ -113,6 +113,32 @@ static void test_gone_at_start(Fixture *fixture, gconstpointer unused)
     scripted_assert_string(fixture, path, "State", "running");
 }
 
+/* Another one is there instead, as where its file system is not mounted yet: what runs was not started from that one, is
+ * no orphan, and is a VM again when the right one is back. */
+static void test_another_at_start(Fixture *fixture, gconstpointer unused)
+{
+    FakeService *service = fake_systemd_service(fixture->systemd);
+    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *vms = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, NULL);
+    g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
+    g_autofree char *wrong = g_build_filename(fixture->dir, "wrong", NULL);
+    pid_t pid = removal_qemu(fixture, path);
+    fixture_stop_daemon(fixture, SIGKILL);
+    rename_away(fixture, vms, aside);
+    fixture_start_daemon(fixture);
+    g_autofree char *other = scripted_vm(fixture, "other", NULL);
+    scripted_start(fixture, other); /* it has long looked around by then */
+    g_assert_cmpuint(fake_service_count(service, "StopUnit"), ==, 0);
+    fixture_vm(fixture, other, "Remove");
+    fixture_await_gone(fixture, other);
+    fixture_stop_daemon(fixture, SIGTERM);
+    rename_away(fixture, vms, wrong);
+    rename_back(fixture, vms, aside);
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "running");
+    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+}
+
 /* M23 */
 
 static void test_name_is_not_id(Fixture *fixture, gconstpointer unused)
@@ -226,6 +252,23 @@ static void test_orphan(Fixture *fixture, gconstpointer unused)
     g_assert_true(removal_can_create_another(fixture));
 }
 
+/* systemd does not do it at once. */
+static void test_orphan_tried_again(Fixture *fixture, gconstpointer unused)
+{
+    FakeService *service = fake_systemd_service(fixture->systemd);
+    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *dir = scripted_vm_dir(fixture, path);
+    g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
+    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_cmpint(g_rename(dir, aside), ==, 0);
+    fake_service_fail(service, "StopUnit", "org.freedesktop.DBus.Error.NoReply", 2);
+    fixture_start_daemon(fixture);
+    removal_await_dead(pidfd);
+    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
+    AWAIT(fake_service_count(service, "StopUnit") == 3);
+}
+
 /* A scope that only looks like ours: there is no runtime directory of that name. */
 static void test_foreign_scope(Fixture *fixture, gconstpointer unused)
 {
@@ -314,11 +357,13 @@ static void add(void)
     REMOVAL_ADD("M22/replaced", test_replaced);
     REMOVAL_ADD_APART("M22/covered", test_covered);
     REMOVAL_ADD("M22/gone-at-start", test_gone_at_start);
+    REMOVAL_ADD("M22/another-at-start", test_another_at_start);
     REMOVAL_ADD("M23/name-is-not-id", test_name_is_not_id);
     REMOVAL_ADD_CIDS("M24/garbage", 2000, test_running_garbage);
     REMOVAL_ADD_CIDS("M24/missing", 2000, test_running_missing);
     REMOVAL_ADD("M24/taken-back", test_running_taken_back);
     REMOVAL_ADD_CIDS("M25/orphan", 2000, test_orphan);
+    REMOVAL_ADD("M25/tried-again", test_orphan_tried_again);
     REMOVAL_ADD("M25/foreign-scope", test_foreign_scope);
     REMOVAL_ADD("M26/second-daemon", test_second_daemon);
     REMOVAL_ADD("M27/stopping", test_down_stopping);

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 /* Any choice of so many changes is tried. */
-#define CHOICES_MAX 6u
+#define CHOICES_MAX 10u
 
 typedef struct {
     mode_t mode;
@@ -20,13 +20,16 @@ typedef struct {
     GHashTable *entries, *durable_entries;   /* name to Inode; NULL of what is no directory */
 } Inode;
 
-/* A change of entries of one directory that is one step. */
 typedef struct {
     Inode *directory;
-    struct {
-        char *name;
-        Inode *inode; /* NULL: there is no such entry any more */
-    } entries[2];
+    char *name;
+    Inode *inode;    /* NULL: there is no such entry any more */
+    gboolean synced; /* the directory was, since */
+} Entry;
+
+/* A change of entries that is one step. */
+typedef struct {
+    Entry entries[2];
     guint n_entries;
 } Change;
 
@@ -140,19 +143,17 @@ static void set_entry(GHashTable *entries, const char *name, Inode *inode)
         g_hash_table_remove(entries, name);
 }
 
-static Change *begin_change(FsModel *model, Inode *directory)
+static Change *begin_change(FsModel *model)
 {
     Change *change = g_new0(Change, 1);
-    change->directory = directory;
     g_ptr_array_add(model->pending, change);
     return change;
 }
 
-static void change_entry(Change *change, const char *name, Inode *inode)
+static void change_entry(Change *change, Inode *directory, const char *name, Inode *inode)
 {
-    change->entries[change->n_entries].name = g_strdup(name);
-    change->entries[change->n_entries++].inode = inode;
-    set_entry(change->directory->entries, name, inode);
+    change->entries[change->n_entries++] = (Entry){directory, g_strdup(name), inode, FALSE};
+    set_entry(directory->entries, name, inode);
 }
 
 static void create(FsModel *model, const FsRecord *record)
@@ -173,21 +174,21 @@ static void create(FsModel *model, const FsRecord *record)
         set_contents(&inode->durable_contents, text);
         fs_contents_unref(text);
     }
-    change_entry(begin_change(model, directory), record->name, inode);
+    change_entry(begin_change(model), directory, record->name, inode);
 }
 
 static void add_link(FsModel *model, const FsRecord *record)
 {
     Inode *directory = find(model, record->head.dir), *inode = find(model, record->head.ino);
     if (directory && inode)
-        change_entry(begin_change(model, directory), record->name, inode);
+        change_entry(begin_change(model), directory, record->name, inode);
 }
 
 static void remove_entry(FsModel *model, const FsRecord *record)
 {
     Inode *directory = find(model, record->head.dir);
     if (directory)
-        change_entry(begin_change(model, directory), record->name, NULL);
+        change_entry(begin_change(model), directory, record->name, NULL);
 }
 
 static void move_entry(FsModel *model, const FsRecord *record)
@@ -199,11 +200,9 @@ static void move_entry(FsModel *model, const FsRecord *record)
     Inode *moved = g_hash_table_lookup(from->entries, record->name);
     Inode *replaced = g_hash_table_lookup(to->entries, record->to_name);
     g_assert_nonnull(moved);
-    Change *change = begin_change(model, to);
-    change_entry(change, record->to_name, moved);
-    if (from != to)
-        change = begin_change(model, from);
-    change_entry(change, record->name, record->head.kind == FS_TRACE_EXCHANGE ? replaced : NULL);
+    Change *change = begin_change(model);
+    change_entry(change, to, record->to_name, moved);
+    change_entry(change, from, record->name, record->head.kind == FS_TRACE_EXCHANGE ? replaced : NULL);
 }
 
 static void write_bytes(Inode *inode, GBytes *data, guint64 offset)
@@ -235,18 +234,44 @@ static void set_bytes(Inode *inode, GBytes *data, guint64 size)
     fs_contents_unref(contents);
 }
 
-static gboolean is_of(gconstpointer change, gconstpointer directory)
+static gboolean touch_the_same(const Change *a, const Change *b)
 {
-    return ((const Change *) change)->directory == directory;
+    for (guint i = 0; i < a->n_entries; i++)
+        for (guint n = 0; n < b->n_entries; n++)
+            if (a->entries[i].directory == b->entries[n].directory &&
+                g_str_equal(a->entries[i].name, b->entries[n].name))
+                return TRUE;
+    return FALSE;
+}
+
+/* All of its directories were synced, and no change before it that is not durable speaks of the same entries. */
+static gboolean becomes_durable(const FsModel *model, guint index)
+{
+    const Change *change = model->pending->pdata[index];
+    for (guint n = 0; n < change->n_entries; n++)
+        if (!change->entries[n].synced)
+            return FALSE;
+    for (guint i = 0; i < index; i++)
+        if (touch_the_same(change, model->pending->pdata[i]))
+            return FALSE;
+    return TRUE;
 }
 
 static void sync_directory(FsModel *model, Inode *directory)
 {
-    guint i;
-    while (g_ptr_array_find_with_equal_func(model->pending, directory, is_of, &i)) {
+    for (guint i = 0; i < model->pending->len; i++) {
         Change *change = model->pending->pdata[i];
         for (guint n = 0; n < change->n_entries; n++)
-            set_entry(directory->durable_entries, change->entries[n].name, change->entries[n].inode);
+            change->entries[n].synced |= change->entries[n].directory == directory;
+    }
+    for (guint i = 0; i < model->pending->len;) {
+        const Change *change = model->pending->pdata[i];
+        if (!becomes_durable(model, i)) {
+            i++;
+            continue;
+        }
+        for (guint n = 0; n < change->n_entries; n++)
+            set_entry(change->entries[n].directory->durable_entries, change->entries[n].name, change->entries[n].inode);
         g_ptr_array_remove_index(model->pending, i);
     }
 }
@@ -360,8 +385,9 @@ static GHashTable *find_entries(const Cut *cut, const Inode *directory)
         set_entry(entries, name, inode);
     for (guint i = 0; i < cut->model->pending->len; i++) {
         const Change *change = cut->model->pending->pdata[i];
-        for (guint n = 0; cut->kept[i] && change->directory == directory && n < change->n_entries; n++)
-            set_entry(entries, change->entries[n].name, change->entries[n].inode);
+        for (guint n = 0; cut->kept[i] && n < change->n_entries; n++)
+            if (change->entries[n].directory == directory)
+                set_entry(entries, change->entries[n].name, change->entries[n].inode);
     }
     return entries;
 }
@@ -409,8 +435,14 @@ static void try_cut(const Cut *cut, FsCutFunc func, gpointer data)
             g_string_append_c(how, ')');
     }
     g_string_append_printf(how, "; contents %s", contents_words[cut->contents]);
-    g_autoptr(FsTree) tree = make_tree(cut, cut->model->root);
-    func(tree, how->str, data);
+    func(make_tree(cut, cut->model->root), how->str, data);
+}
+
+/* With what is kept of the names, each that may be kept of the contents. */
+static void try_contents(Cut *cut, FsCutFunc func, gpointer data)
+{
+    for (cut->contents = 0; cut->contents < N_CONTENTS; cut->contents++)
+        try_cut(cut, func, data);
 }
 
 static void cut_prefixes(Cut *cut, gboolean *kept, FsCutFunc func, gpointer data)
@@ -419,8 +451,7 @@ static void cut_prefixes(Cut *cut, gboolean *kept, FsCutFunc func, gpointer data
     for (guint length = 0; length <= n; length++) {
         for (guint i = 0; i < n; i++)
             kept[i] = i < length;
-        for (cut->contents = 0; cut->contents < N_CONTENTS; cut->contents++)
-            try_cut(cut, func, data);
+        try_contents(cut, func, data);
     }
 }
 
@@ -430,7 +461,7 @@ static void cut_choices(Cut *cut, gboolean *kept, FsCutFunc func, gpointer data)
     for (guint choice = 0; choice < 1u << n; choice++) {
         for (guint i = 0; i < n; i++)
             kept[i] = (choice >> i & 1) != 0;
-        try_cut(cut, func, data);
+        try_contents(cut, func, data);
     }
 }
 
@@ -440,7 +471,7 @@ static void cut_singles(Cut *cut, gboolean *kept, FsCutFunc func, gpointer data)
     for (guint chosen = 0; chosen < 2 * n; chosen++) {
         for (guint i = 0; i < n; i++)
             kept[i] = (i == chosen % n) == (chosen < n);
-        try_cut(cut, func, data);
+        try_contents(cut, func, data);
     }
 }
 
@@ -449,7 +480,6 @@ void fs_model_cut(const FsModel *model, FsCutFunc func, gpointer data)
     g_autofree gboolean *kept = g_new0(gboolean, model->pending->len + 1);
     Cut cut = {.model = model, .kept = kept};
     cut_prefixes(&cut, kept, func, data);
-    cut.contents = CONTENTS_LOST;
     if (model->pending->len <= CHOICES_MAX)
         cut_choices(&cut, kept, func, data);
     else

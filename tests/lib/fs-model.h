@@ -8,9 +8,9 @@
  * found after a cut.
  *
  * Taken for granted, and no more: fsync() of a file makes its contents, mode and owner durable, of a directory its
- * entries; one entry changes in one step, and so do the two of a rename or an exchange within one directory. Not taken for
- * granted: that anything else reaches the disk, or in which order; that an fsync() of a file keeps its name, or one of a
- * directory the contents below it; that the two halves of a rename from one directory to another stay together. */
+ * entries; a call changes names in one step, also where it moves one from a directory to another, which is durable when both
+ * were synced. Not taken for granted: that anything else reaches the disk, or in which order; that an fsync() of a
+ * file keeps its name, or one of a directory the contents of what it names. */
 
 /* One record of a trace. */
 typedef struct {
@@ -36,17 +36,18 @@ void fs_model_apply(FsModel *model, const FsRecord *record);
 /* (transfer full): as every process sees it */
 FsTree *fs_model_now(const FsModel *model);
 
-/* @tree: (transfer none): what may be found after a cut; @how: which of it was kept, for a person */
-typedef void (*FsCutFunc)(const FsTree *tree, const char *how, gpointer data);
+/* @tree: (transfer full): what may be found after a cut; @how: which of it was kept, for a person */
+typedef void (*FsCutFunc)(FsTree *tree, const char *how, gpointer data);
 
 /**
  * fs_model_cut:
  *
- * Calls @func with each tree that may be found where power is cut now:
+ * Calls @func with each tree that may be found where power is cut now. Of the changes of names that are not durable are kept
  *
- * - of the changes of names that are not durable the first 0, 1, ... all, in the order in which they were made, as a
- *   journal keeps them; each with the contents that were not synced lost, half there, and there;
- * - any choice of these changes, where they are few, else each of them alone lost and alone kept; with the contents lost.
+ * - the first 0, 1, ... all, in the order in which they were made, as a journal keeps them;
+ * - any choice, where they are few; else each of them alone is lost, and each alone kept;
+ *
+ * each with the contents that were not synced lost, half there, and there.
  *
  * Equal trees may come more than once.
  */

@@ -23,6 +23,23 @@ gboolean trouble_mount_disk(const char *dir, const char *size)
     return TRUE;
 }
 
+void trouble_unmount_disk(const char *dir)
+{
+    g_free(scene_run("umount", dir, NULL));
+}
+
+char *trouble_unmount_lazily(const char *dir)
+{
+    char *device = scene_run("findmnt", "--noheadings", "--output", "SOURCE", dir, NULL);
+    g_free(scene_run("umount", "--lazy", dir, NULL));
+    return device;
+}
+
+void trouble_mount_again(const char *dir, const char *device)
+{
+    g_free(scene_run("mount", device, dir, NULL));
+}
+
 void trouble_freeze_disk(const char *dir)
 {
     g_free(scene_run("fsfreeze", "--freeze", dir, NULL));

@@ -8,6 +8,10 @@
 
 /* Mounts a new ext4 of @size ("64G": only what is written is taken) on @dir, which is made. */
 gboolean trouble_mount_disk(const char *dir, const char *size);
+void trouble_unmount_disk(const char *dir);
+/* As umount --lazy: who has something of it open keeps that. The other mounts the same disk again. (transfer full) */
+char *trouble_unmount_lazily(const char *dir);
+void trouble_mount_again(const char *dir, const char *device);
 /* From here on, whoever writes to the file system waits in the kernel, and can't be killed. */
 void trouble_freeze_disk(const char *dir);
 void trouble_thaw_disk(const char *dir);

@@ -67,7 +67,7 @@ static int open_old_log(Vm *vm, const char *name)
 static void set_up(Vm *vm, gconstpointer data)
 {
     vm->top = g_dir_make_tmp("berth-keeper-XXXXXX", NULL);
-    g_assert_true(berth_runtime_create(vm->top, ID, &vm->fds, NULL));
+    g_assert_true(berth_runtime_create(vm->top, ID, "owner", &vm->fds, NULL));
     vm->spec = (BerthKeeperSpec){
         .keeper_path = g_getenv("BERTH_TEST_KEEPER"),
         .id = ID,

@@ -19,6 +19,7 @@
 
 #define ID "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
 #define OTHER "00000000-2fa1-41d2-883f-0016d3cca427"
+#define OWNER "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 
 typedef struct {
     char *base;
@@ -65,7 +66,7 @@ static gboolean is_free(Fixture *fixture)
 static void create(Fixture *fixture, BerthRuntimeFds *fds)
 {
     g_autoptr(GError) error = NULL;
-    gboolean created = berth_runtime_create(fixture->top, ID, fds, &error);
+    gboolean created = berth_runtime_create(fixture->top, ID, OWNER, fds, &error);
     g_assert_no_error(error);
     g_assert_true(created);
 }
@@ -93,6 +94,10 @@ static void test_create(Fixture *fixture, gconstpointer data)
     for (guint i = 0; i < sizeof fds / sizeof *all; i++)
         g_assert_cmpint(fcntl(all[i], F_GETFD) & FD_CLOEXEC, !=, 0);
     g_assert_cmpint(fcntl(fds.exit_fd, F_GETFL) & O_ACCMODE, ==, O_WRONLY);
+
+    g_autofree char *owner = berth_runtime_owner(fixture->top, ID);
+    g_assert_cmpstr(owner, ==, OWNER);
+    g_assert_null(berth_runtime_owner(fixture->top, OTHER));
 
     /* The paths reach them, long as they are. */
     g_autoptr(GError) error = NULL;
@@ -146,7 +151,7 @@ static void test_lock(Fixture *fixture, gconstpointer data)
     berth_runtime_fds_close(&fds);
     g_assert_false(is_free(fixture));
     g_assert_false(is_free(fixture)); /* looking did not break it */
-    g_assert_false(berth_runtime_create(fixture->top, ID, &again, &error));
+    g_assert_false(berth_runtime_create(fixture->top, ID, OWNER, &again, &error));
     g_assert_error(error, BERTH_ERROR, BERTH_ERROR_BUSY);
     g_assert_cmpint(again.lock_fd, ==, -5);
     g_clear_error(&error);
