@@ -21,7 +21,7 @@ struct BerthRemoval {
     BerthRemovalIntent intent;
     BerthVmState before; /* the state that CancelRemoval goes back to, where its processes still are as they were */
     GPtrArray *asked;    /* who calls Remove meanwhile: then they are heard, in their order */
-    BerthTurn turn; /* to end its processes */
+    BerthTurn turn;      /* to end its processes */
     struct BerthSystemdCall *call;
 };
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "scripted.h"
 #include "src/core/names.h"
 
@@ -67,22 +70,35 @@ static void test_all_go(Fixture *fixture, gconstpointer unused)
     await_gone(fixture, paths);
 }
 
-/* Those that wait for their turn end by themselves, or are gone with the daemon: nobody waits in vain. */
-static void test_restart(Fixture *fixture, gconstpointer unused)
+/* The daemon goes while some wait for their turn: another one goes on. */
+static void restart(Fixture *fixture, int signal)
 {
     char *paths[VMS];
     make_running(fixture, paths, "on quit wait go");
     remove_all(fixture, paths);
-    fixture_restart_daemon(fixture);
+    fixture_stop_daemon(fixture, signal);
+    fixture_start_daemon(fixture);
     scripted_touch(fixture, "go");
     await_gone(fixture, paths);
 }
 
+static void test_killed(Fixture *fixture, gconstpointer unused)
+{
+    restart(fixture, SIGKILL);
+}
+
+static void test_stopped(Fixture *fixture, gconstpointer unused)
+{
+    restart(fixture, SIGTERM);
+    g_assert_true(WIFEXITED(fixture->daemon_status) && WEXITSTATUS(fixture->daemon_status) == 0);
+}
+
 static void add(void)
 {
-    SCRIPTED_ADD("/removal/M15/many-end-in-turns", "", test_turns);
+    SCRIPTED_ADD("/removal/M15/many-end-in-turns", "PowerOffTimeoutSec=60\n", test_turns);
     SCRIPTED_ADD("/removal/M15/many-at-once", "", test_all_go);
-    SCRIPTED_ADD("/removal/M15/many-and-a-restart", "", test_restart);
+    SCRIPTED_ADD("/removal/M15/many-and-a-kill", "", test_killed);
+    SCRIPTED_ADD("/removal/M15/many-and-a-stop", "", test_stopped);
 }
 
 int main(int argc, char **argv)
