@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what is needed, builds, and runs every suite: unit and bus also under ASan and UBSan, system in containers
-# with the real systemd, D-Bus, polkit and QEMU. The last line counts: "N passed, N failed, N skipped".
+# Installs what is needed, builds, and runs every suite: unit and bus also under ASan and UBSan, faults (each call of berthd's
+# that can go wrong goes wrong once), system in containers with the real systemd, D-Bus, polkit and QEMU. The last line counts: "N passed, N failed, N skipped".
 set -eu
 cd "$(dirname "$0")/.."
 . data/packages.sh
@@ -19,8 +19,9 @@ meson test -C build --no-rebuild --print-errorlogs --suite unit --suite bus --lo
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     meson test -C build-asan --no-rebuild --print-errorlogs --suite unit --suite bus --timeout-multiplier 4 \
     --logbase asan || failed=1
+meson test -C build --no-rebuild --print-errorlogs --suite faults --num-processes 3 --logbase faults || failed=1
 meson test -C build --print-errorlogs --suite system --num-processes 2 --logbase system || failed=1
 
-python3 tests/lib/count.py build/meson-logs/fast.json build-asan/meson-logs/asan.json build/meson-logs/system.json ||
-    failed=1
+python3 tests/lib/count.py build/meson-logs/fast.json build-asan/meson-logs/asan.json build/meson-logs/faults.json \
+    build/meson-logs/system.json || failed=1
 exit $failed

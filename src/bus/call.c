@@ -2,6 +2,7 @@
 #include "call.h"
 
 #include "../core/error.h"
+#include "../host/bus-source.h"
 #include "../host/bus-variant.h"
 #include "changes.h"
 
@@ -53,12 +54,24 @@ int berth_call_authorise(BerthBus *bus, sd_bus_message *message, const char *act
     return 1;
 }
 
+void berth_call_check_sent(sd_bus_message *message, int r)
+{
+    berth_bus_check_sent(sd_bus_message_get_bus(message), r);
+}
+
+void berth_call_reply_fd(sd_bus_message *message, int fd)
+{
+    /* A descriptor can't be passed where there are none left for a copy; that can be told. */
+    if (sd_bus_reply_method_return(message, "h", fd) < 0)
+        berth_call_fail_with(message, BERTH_ERROR_LIMIT_REACHED, "The file can't be passed on; try again");
+}
+
 void berth_call_fail(sd_bus_message *message, const GError *error)
 {
     /* sd-bus sends no answer at all where the text is no UTF-8, and it may quote a name on disk, or half of one. */
     g_autofree char *text = g_utf8_make_valid(error->message, -1);
     if (sd_bus_message_get_expect_reply(message))
-        sd_bus_reply_method_errorf(message, berth_error_dbus_name(error), "%s", text);
+        berth_call_check_sent(message, sd_bus_reply_method_errorf(message, berth_error_dbus_name(error), "%s", text));
 }
 
 void berth_call_fail_with(sd_bus_message *message, BerthError code, const char *format, ...)
@@ -73,7 +86,7 @@ void berth_call_fail_with(sd_bus_message *message, BerthError code, const char *
 void berth_call_succeed(sd_bus_message *message)
 {
     if (sd_bus_message_get_expect_reply(message))
-        sd_bus_reply_method_return(message, NULL);
+        berth_call_check_sent(message, sd_bus_reply_method_return(message, NULL));
 }
 
 typedef struct {

@@ -26,6 +26,10 @@ void berth_call_fail(sd_bus_message *message, const GError *error);
 void berth_call_fail_with(sd_bus_message *message, BerthError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /* Answers with nothing. */
 void berth_call_succeed(sd_bus_message *message);
+/* Answers with a copy of @fd. */
+void berth_call_reply_fd(sd_bus_message *message, int fd);
+/* What sending an answer to @message has returned: see berth_bus_check_sent(). */
+void berth_call_check_sent(sd_bus_message *message, int r);
 /* (transfer full): a reply for the model: nothing, or its error; what the answer is about is announced before it. */
 BerthReply *berth_call_reply(BerthBus *bus, sd_bus_message *message);
 

@@ -3,6 +3,7 @@
 
 #include "../core/error.h"
 #include "../core/names.h"
+#include "../host/bus-source.h"
 
 /* Which properties go with each aspect. */
 static const struct {
@@ -39,9 +40,8 @@ static void emit(BerthBus *bus, const char *path, guint aspects)
     for (guint i = 0; i < G_N_ELEMENTS(announcements); i++)
         if (aspects & announcements[i].aspect)
             properties[n++] = (char *) announcements[i].property;
-    int r = sd_bus_emit_properties_changed_strv(bus->connection, path, BERTH_IFACE_VM, properties);
-    if (r < 0)
-        g_warning("Can't announce changes of %s: %s", path, g_strerror(-r));
+    berth_bus_check_sent(bus->connection,
+                         sd_bus_emit_properties_changed_strv(bus->connection, path, BERTH_IFACE_VM, properties));
 }
 
 void berth_bus_announce(BerthBus *bus)
@@ -87,14 +87,25 @@ static void vm_changed(BerthVm *vm, guint aspects, gpointer data)
         bus->flush_source = g_idle_add_full(G_PRIORITY_HIGH, flush, bus, NULL);
 }
 
+static void object_added(BerthBus *bus, const char *path)
+{
+    if (bus->connection)
+        berth_bus_check_sent(bus->connection, sd_bus_emit_object_added(bus->connection, path));
+}
+
+static void object_removed(BerthBus *bus, const char *path)
+{
+    if (bus->connection)
+        berth_bus_check_sent(bus->connection, sd_bus_emit_object_removed(bus->connection, path));
+}
+
 static void vm_added(BerthVm *vm, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_vm_path(vm);
     /* All of its properties are in this signal: there is nothing left to announce. */
     g_hash_table_remove(bus->dirty, path);
-    if (bus->connection)
-        sd_bus_emit_object_added(bus->connection, path);
+    object_added(bus, path);
 }
 
 static void vm_removed(BerthVm *vm, gpointer data)
@@ -103,17 +114,14 @@ static void vm_removed(BerthVm *vm, gpointer data)
     g_autofree char *path = berth_vm_path(vm);
     flush_object(bus, path);
     /* The object can still be found: else sd-bus would say that all is well, and tell nobody. */
-    int r = bus->connection ? sd_bus_emit_object_removed(bus->connection, path) : 0;
-    if (r < 0)
-        g_warning("Can't announce the end of %s: %s", path, g_strerror(-r));
+    object_removed(bus, path);
 }
 
 static void image_added(BerthImage *image, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_image_path(image);
-    if (bus->connection)
-        sd_bus_emit_object_added(bus->connection, path);
+    object_added(bus, path);
 }
 
 static void image_changed(BerthImage *image, gpointer data)
@@ -121,23 +129,22 @@ static void image_changed(BerthImage *image, gpointer data)
     BerthBus *bus = data;
     g_autofree char *path = berth_image_path(image);
     if (bus->connection)
-        sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_IMAGE, "UsedBy", NULL);
+        berth_bus_check_sent(bus->connection,
+                             sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_IMAGE, "UsedBy", NULL));
 }
 
 static void image_removed(BerthImage *image, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_image_path(image);
-    if (bus->connection)
-        sd_bus_emit_object_removed(bus->connection, path);
+    object_removed(bus, path);
 }
 
 static void job_added(BerthJob *job, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_job_path(job);
-    if (bus->connection)
-        sd_bus_emit_object_added(bus->connection, path);
+    object_added(bus, path);
 }
 
 static void job_changed(BerthJob *job, gpointer data)
@@ -145,8 +152,9 @@ static void job_changed(BerthJob *job, gpointer data)
     BerthBus *bus = data;
     g_autofree char *path = berth_job_path(job);
     if (bus->connection)
-        sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_JOB, "Progress", "BytesDone", "BytesTotal",
-                                       NULL);
+        berth_bus_check_sent(bus->connection,
+                             sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_JOB, "Progress",
+                                                            "BytesDone", "BytesTotal", NULL));
 }
 
 static void job_completed(BerthJob *job, gpointer data)
@@ -157,9 +165,11 @@ static void job_completed(BerthJob *job, gpointer data)
     g_autofree char *path = berth_job_path(job);
     const BerthImage *image = job->image ? berth_manager_find_image(bus->manager, job->image) : NULL;
     g_autofree char *result = image ? berth_image_path(image) : g_strdup("/");
-    sd_bus_emit_signal(bus->connection, path, BERTH_IFACE_JOB, "Completed", "o(ss)", result,
-                       job->error ? berth_error_dbus_name(job->error) : "", job->error ? job->error->message : "");
-    sd_bus_emit_object_removed(bus->connection, path);
+    berth_bus_check_sent(bus->connection,
+                         sd_bus_emit_signal(bus->connection, path, BERTH_IFACE_JOB, "Completed", "o(ss)", result,
+                                            job->error ? berth_error_dbus_name(job->error) : "",
+                                            job->error ? job->error->message : ""));
+    object_removed(bus, path);
 }
 
 const BerthObserver *berth_bus_observer(void)

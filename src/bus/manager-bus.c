@@ -41,7 +41,7 @@ static int get_capabilities(sd_bus *connection, const char *path, const char *in
 
 static void reply_path(sd_bus_message *message, char *path)
 {
-    sd_bus_reply_method_return(message, "o", path);
+    berth_call_check_sent(message, sd_bus_reply_method_return(message, "o", path));
     g_free(path);
 }
 
@@ -153,7 +153,8 @@ static void reloaded(guint loaded, guint updated, guint removed, const GError *e
     if (error)
         berth_call_fail(caller->message, error);
     else
-        sd_bus_reply_method_return(caller->message, "uuu", loaded, updated, removed);
+        berth_call_check_sent(caller->message,
+                              sd_bus_reply_method_return(caller->message, "uuu", loaded, updated, removed));
     caller_free(caller);
 }
 

@@ -166,7 +166,7 @@ static void run_open_console(BerthBus *bus, sd_bus_message *message, BerthVm *vm
     if (fd < 0)
         berth_call_fail(message, error);
     else
-        sd_bus_reply_method_return(message, "h", fd);
+        berth_call_reply_fd(message, fd);
 }
 
 typedef struct {
@@ -198,7 +198,7 @@ static void log_opened(BerthVm *vm, gpointer data, const GError *error)
     if (error)
         berth_call_fail(opening->message, error);
     else
-        sd_bus_reply_method_return(opening->message, "h", opening->fd);
+        berth_call_reply_fd(opening->message, opening->fd);
 }
 
 static void run_open_log(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)

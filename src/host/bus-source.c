@@ -93,6 +93,14 @@ static void provoke_disconnect(sd_bus *bus)
     (void) sd_bus_emit_signal(bus, "/", BERTH_BUS_NAME, "Closing", NULL); /* goes nowhere, and notices that */
 }
 
+void berth_bus_check_sent(sd_bus *bus, int r)
+{
+    if (r >= 0 || sd_bus_is_open(bus) <= 0)
+        return;
+    g_warning("A message to the bus is lost: %s", g_strerror(-r));
+    provoke_disconnect(bus);
+}
+
 static gboolean bus_source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     BusSource *self = (BusSource *) source;

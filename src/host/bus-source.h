@@ -15,3 +15,8 @@
  * Returns: (transfer full): attach it with g_source_attach(), end it with g_source_destroy()
  */
 GSource *berth_bus_source_new(sd_bus *bus, void (*failed)(int error, gpointer data), gpointer data);
+
+/* What sending a message on @bus has returned. Where it could not be sent (the kernel has no memory, say) it is lost, and
+ * nobody would ever know: a caller would wait in vain, a client would go on with what is no more. So the connection is given
+ * up; the bus answers the callers, and clients read anew when it is back. */
+void berth_bus_check_sent(sd_bus *bus, int r);

@@ -150,6 +150,27 @@ gboolean berth_file_create(int dir_fd, const char *name, const void *data, gsize
     return create(dir_fd, name, data, length, mode, FALSE, error);
 }
 
+static gboolean swap(int dir_fd, const char *staged, const char *name)
+{
+    return renameat2(dir_fd, staged, dir_fd, name, RENAME_EXCHANGE) == 0;
+}
+
+/* Swapped, the old file lies under the staging name until the new one is known to last. FALSE with errno. */
+static gboolean put_in_place(int dir_fd, const char *staged, const char *name, gboolean *swapped)
+{
+    struct stat st;
+    gboolean is_there = fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+    *swapped = is_there && swap(dir_fd, staged, name);
+    /* NFS and FAT can't swap. */
+    return *swapped || ((!is_there || errno == EINVAL) && renameat(dir_fd, staged, dir_fd, name) == 0);
+}
+
+static void take_back(int dir_fd, const char *staged, const char *name, GError **error)
+{
+    if ((!swap(dir_fd, staged, name) || !sync_fd(dir_fd, name, NULL)) && error && *error)
+        g_prefix_error(error, "What %s was can't be brought back for certain. ", name);
+}
+
 gboolean berth_durable_write(int dir_fd, const char *name, const void *data, gsize length, mode_t mode, GError **error)
 {
     /* One fixed name, so that crashes leave at most one such file, which the next write replaces. */
@@ -159,12 +180,18 @@ gboolean berth_durable_write(int dir_fd, const char *name, const void *data, gsi
     /* The content is on disk before its name is: a power cut leaves the old file or the new one, never half of one. */
     if (!create(dir_fd, staged, data, length, mode, TRUE, error))
         return FALSE;
-    if (renameat(dir_fd, staged, dir_fd, name) < 0) {
+    gboolean swapped;
+    if (!put_in_place(dir_fd, staged, name, &swapped)) {
         fail(error, "replace", name);
         unlinkat(dir_fd, staged, 0);
         return FALSE;
     }
-    return sync_fd(dir_fd, name, error);
+    gboolean ok = sync_fd(dir_fd, name, error);
+    if (swapped && !ok)
+        take_back(dir_fd, staged, name, error);
+    if (swapped)
+        unlinkat(dir_fd, staged, 0);
+    return ok;
 }
 
 static gboolean check_regular(int fd, const char *name, struct stat *st, GError **error)

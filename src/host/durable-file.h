@@ -27,9 +27,9 @@ GPtrArray *berth_dir_list(int dir_fd, GError **error);
  * @name: the file in it, replaced as a whole
  * @mode: permission bits
  *
- * Temporary file, write, fsync, rename, fsync of the directory. On failure before the rename the temporary
- * file is gone and the old content stands; where only the last fsync failed, the error says so and the new
- * content may or may not be durable. One writer at a time for a file: the temporary name is BERTH_STAGING_PREFIX and
+ * Temporary file, write, fsync, rename, fsync of the directory. On failure the temporary file is gone and the old content
+ * stands; where not even that can be made durable, the error says so. A file that was not there before stays where only
+ * the last fsync failed, and may or may not be durable. One writer at a time for a file: the temporary name is BERTH_STAGING_PREFIX and
  * @name.
  */
 gboolean berth_durable_write(int dir_fd, const char *name, const void *data, gsize length, mode_t mode, GError **error);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../core/autofd.h"
 #include "../core/error.h"
@@ -40,13 +41,12 @@ static int make_dir(int dir_fd, const char *name, mode_t mode, uid_t owner, GErr
         return -1;
     }
     BERTH_AUTOFD fd = berth_dir_open(dir_fd, name, error);
-    if (fd < 0)
-        return -1;
-    if (fchmod(fd, mode) < 0 || fchown(fd, owner, (gid_t) -1) < 0) {
+    if (fd >= 0 && fchmod(fd, mode) == 0 && fchown(fd, owner, (gid_t) -1) == 0)
+        return berth_steal_fd(&fd);
+    if (fd >= 0)
         fail(error, "set the owner of", name);
-        return -1;
-    }
-    return berth_steal_fd(&fd);
+    unlinkat(dir_fd, name, AT_REMOVEDIR);
+    return -1;
 }
 
 static gboolean fill(int vm_fd, const BerthVmRecord *record, uid_t owner, GError **error)
@@ -132,7 +132,21 @@ gboolean berth_vm_store_discard(BerthVmStore *store, const char *id, GError **er
     return berth_vm_store_check(store, error) && berth_tree_delete(store->vms_fd, name, NULL, NULL, error);
 }
 
+/* Files that were being replaced when the daemon was killed. */
+static gboolean sweep_vm(BerthVmStore *store, const char *id, GError **error)
+{
+    BERTH_AUTOFD fd = berth_entry_is_link(store->vms_fd, id) ? -1 : berth_dir_open(store->vms_fd, id, NULL);
+    return fd < 0 || berth_tree_sweep(fd, BERTH_STAGING_PREFIX, error);
+}
+
 gboolean berth_vm_store_sweep(BerthVmStore *store, GError **error)
 {
-    return berth_vm_store_check(store, error) && berth_tree_sweep(store->vms_fd, BERTH_STAGING_PREFIX, error);
+    g_autoptr(GPtrArray) names = berth_vm_store_check(store, error) ? berth_dir_list(store->vms_fd, error) : NULL;
+    if (!names || !berth_tree_sweep(store->vms_fd, BERTH_STAGING_PREFIX, error))
+        return FALSE;
+    gboolean ok = TRUE;
+    for (guint i = 0; i < names->len; i++)
+        if (berth_vm_id_is_valid(names->pdata[i]))
+            ok = sweep_vm(store, names->pdata[i], ok ? error : NULL) && ok;
+    return ok;
 }

@@ -199,13 +199,23 @@ gboolean berth_vm_store_save(BerthVmStore *store, const BerthVmRecord *record, G
     return berth_durable_write(fd, BERTH_FILE_DEFINITION, text, length, 0600, error);
 }
 
+/* FALSE: it is there again where it was, as far as that can be. */
+static gboolean unwant(int vm_fd, GError **error)
+{
+    gboolean was_there = faccessat(vm_fd, BERTH_FILE_WANTED, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (berth_durable_unlink(vm_fd, BERTH_FILE_WANTED, error))
+        return TRUE;
+    if (was_there)
+        berth_file_create(vm_fd, BERTH_FILE_WANTED, "", 0, 0600, NULL);
+    return FALSE;
+}
+
 gboolean berth_vm_store_set_wanted(BerthVmStore *store, const char *id, gboolean wanted, GError **error)
 {
     BERTH_AUTOFD fd = berth_vm_store_open_vm(store, id, error);
     if (fd < 0)
         return FALSE;
-    return wanted ? berth_durable_touch(fd, BERTH_FILE_WANTED, error)
-                  : berth_durable_unlink(fd, BERTH_FILE_WANTED, error);
+    return wanted ? berth_durable_touch(fd, BERTH_FILE_WANTED, error) : unwant(fd, error);
 }
 
 char *berth_vm_store_path(BerthVmStore *store, const char *id)

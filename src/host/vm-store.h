@@ -70,7 +70,8 @@ gboolean berth_vm_store_scan(BerthVmStore *store, GPtrArray **found, GPtrArray *
 /* One VM of vms/ as it is on disk now. NotFound where there is no such directory. */
 BerthStoredVm *berth_vm_store_load(BerthVmStore *store, const char *id, GError **error);
 
-/* Removes what creations that did not end have left (.new-*). At start-up, before the first creation. */
+/* Removes what creations and other writes that did not end have left (.new-*). At start-up, before anything is written.
+ * What can't be swept is in nobody's way. */
 gboolean berth_vm_store_sweep(BerthVmStore *store, GError **error);
 
 /**

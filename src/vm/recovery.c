@@ -41,8 +41,10 @@ static gboolean scan(Recovery *recovery, GError **error)
 {
     const BerthHost *host = berth_manager_host(recovery->manager);
     g_autoptr(GPtrArray) images = NULL, image_notes = NULL, notes = NULL;
-    if (!berth_vm_store_sweep(host->vms, error) ||
-        !berth_image_store_scan(host->images, &images, &image_notes, error) ||
+    g_autoptr(GError) leftover = NULL;
+    if (!berth_vm_store_sweep(host->vms, &leftover))
+        g_warning("Some of what was not finished stays: %s", leftover->message);
+    if (!berth_image_store_scan(host->images, &images, &image_notes, error) ||
         !berth_vm_store_scan(host->vms, &recovery->stored, &notes, error))
         return FALSE;
     say_notes(image_notes);

@@ -68,6 +68,35 @@ void berth_start_free(BerthStart *start)
     g_free(start);
 }
 
+/* Why it failed, for the caller: told when it is durable, too, that the VM is not wanted. Else a daemon that comes after
+ * this one would take it for a VM that should run. */
+typedef struct {
+    BerthReply *reply;
+    GError *failure;
+} Refusal;
+
+static void refusal_free(gpointer data)
+{
+    Refusal *refusal = data;
+    berth_reply_free(refusal->reply);
+    g_error_free(refusal->failure);
+    g_free(refusal);
+}
+
+static void refuse(const GError *error, gpointer data)
+{
+    Refusal *refusal = data;
+    berth_reply_return(&refusal->reply, refusal->failure);
+}
+
+static void refuse_unwanted(BerthVm *vm, BerthReply *reply, const GError *failure)
+{
+    Refusal *refusal = g_new0(Refusal, 1);
+    refusal->reply = reply;
+    refusal->failure = g_error_copy(failure);
+    berth_vm_want(vm, FALSE, berth_reply_new(refuse, refusal, refusal_free));
+}
+
 /* The end of a failed start, when nothing of it is left. */
 static void finish_failed(BerthVm *vm)
 {
@@ -79,9 +108,10 @@ static void finish_failed(BerthVm *vm)
     berth_vm_set_error(vm, start->failure);
     berth_vm_set_state(vm, BERTH_VM_EXITED, start->failure->message);
     berth_vm_set_exit(vm, BERTH_EXIT_START_FAILED, vm->exit_reason == BERTH_EXIT_START_FAILED ? vm->exit_status : -1);
-    if (!start->reply)
+    if (start->reply)
+        refuse_unwanted(vm, g_steal_pointer(&start->reply), start->failure);
+    else
         berth_restart_schedule(vm, BERTH_EXIT_START_FAILED, 0);
-    berth_reply_return(&start->reply, start->failure);
     berth_start_free(start);
 }
 
@@ -122,8 +152,6 @@ void berth_start_process_gone(BerthVm *vm, const char *words)
     if (!start->failure)
         start->failure =
             g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), words);
-    if (start->reply)
-        berth_vm_want(vm, FALSE, NULL);
     finish_failed(vm);
 }
 

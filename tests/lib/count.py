@@ -2,12 +2,13 @@
 """Counts test cases over meson's JSON logs and prints "N passed, N failed, N skipped" as the last line.
 
 A TAP program counts by its cases; another by its exit. A program that ended badly, or not as it had planned, counts as one
-failure more, so that a crash is never a success.
+failure more, so that a crash is never a success. Before that line it sums up how many fault points were tried.
 """
 import json
 import re
 import sys
 
+FAULT_LINE = re.compile(r"^# fault points tried: (\d+), violations: (\d+)$", re.MULTILINE)
 TAP_LINE = re.compile(r"^(not )?ok\b[^#]*(#\s*(skip|todo))?", re.IGNORECASE)
 
 
@@ -32,14 +33,24 @@ def count(log_file):
     return passed, failed, skipped
 
 
+def count_faults(log_file):
+    """How many points were tried by the programs that say so, and how many were violations."""
+    with open(log_file, encoding="utf-8") as log:
+        lines = [m for line in log for m in FAULT_LINE.findall(json.loads(line).get("stdout", ""))]
+    return sum(int(tried) for tried, _ in lines), sum(int(violations) for _, violations in lines)
+
+
 def main():
     totals = [0, 0, 0]
+    faults = [0, 0]
     for log_file in sys.argv[1:]:
         try:
             totals = [a + b for a, b in zip(totals, count(log_file))]
+            faults = [a + b for a, b in zip(faults, count_faults(log_file))]
         except OSError as error:
             print(error)
             totals[1] += 1
+    print("fault points tried: %d, violations: %d" % tuple(faults))
     print("%d passed, %d failed, %d skipped" % tuple(totals))
     return 1 if totals[1] or not totals[0] else 0
 

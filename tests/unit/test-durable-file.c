@@ -108,12 +108,13 @@ static void with_failing_fsync(TestDir *dir)
 
 static void with_failing_rename(TestDir *dir)
 {
-    if (!fail_syscall(SYS_renameat, -1, EIO))
+    if (!fail_syscall(SYS_renameat2, -1, EIO))
         _exit(TEST_SKIP);
     assert_unchanged(dir, EIO);
 }
 
-/* The directory's fsync alone: the error is told, and the content is whole. A flag that was not there goes again. */
+/* The directory's fsync alone, and so the one that would make the old content durable again: both are told. A flag that was
+ * not there goes again. */
 static void with_failing_directory(TestDir *dir)
 {
     if (!fail_syscall(SYS_fsync, dir->fd, EIO))
@@ -121,8 +122,9 @@ static void with_failing_directory(TestDir *dir)
     g_autoptr(GError) error = NULL;
     g_assert_false(berth_durable_write(dir->fd, "file", "new", 3, 0600, &error));
     assert_failed(error, STORAGE_FAILED);
+    g_assert_nonnull(strstr(error->message, "can't be brought back"));
     g_autofree char *text = test_dir_read(dir, "file");
-    g_assert_cmpstr(text, ==, "new");
+    g_assert_cmpstr(text, ==, "old");
     g_clear_error(&error);
     g_assert_false(berth_durable_touch(dir->fd, "flag", &error));
     assert_failed(error, STORAGE_FAILED);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "stage.h"
+
+typedef struct {
+    const char *name;
+    const char *promise; /* of REMOVAL.md, "M01" */
+    /* Without faults: brings the stage to where the scenario begins. */
+    void (*prepare)(Stage *stage);
+    /* With them: asks, writes into the ledger what was answered, and waits until the daemon rests or is dead. */
+    void (*act)(Stage *stage);
+    gboolean boots; /* whoever comes after finds the host booted: what is wanted is started */
+} Scenario;
+
+extern const Scenario scenarios[];
+extern const guint n_scenarios;
+
+/* (nullable) */
+const Scenario *scenario_find(const char *name);

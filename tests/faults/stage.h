@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tests/bus/scripted.h"
+#include "tests/lib/faults.h"
+#include "tests/lib/world.h"
+
+/* Where scenarios are played: berthd with the preload library on a private bus, a VM that stands by and may not be touched,
+ * and room for one more. */
+
+#define STAGE_VM "web"
+#define STAGE_IMAGE "image"
+#define STAGE_MEMORY ((guint64) 64 << 20)
+
+typedef struct {
+    Fixture fixture; /* first */
+    World *world;
+    Faults *faults;
+    WorldVm *vm; /* what is known of STAGE_VM */
+    char *path;  /* its object, while it was made by stage_create() */
+    char *id;
+    gboolean is_unknown; /* the daemon need not know what is on disk before it is started again */
+} Stage;
+
+void stage_set_up(Stage *stage);
+void stage_tear_down(Stage *stage);
+
+typedef enum {
+    STAGE_OK,
+    STAGE_REFUSED, /* answered with an error */
+    STAGE_LOST,    /* the daemon went away */
+} StageAnswer;
+
+/* Calls and waits for the answer, with a daemon that may die. @answer: (nullable) (out) (transfer full) */
+StageAnswer stage_call(Stage *stage, const char *path, const char *interface, const char *method, GVariant *parameters,
+                       GVariant **answer);
+/* A method of STAGE_VM; @options in GVariant's text form. */
+StageAnswer stage_vm(Stage *stage, const char *method, const char *options);
+/* CreateVM, with everything that makes it write files. */
+StageAnswer stage_try_create(Stage *stage, const char *options);
+/* It must succeed: then the ledger has it, and path and id are known. */
+void stage_create(Stage *stage);
+void stage_start(Stage *stage);
+/* ImportImage as STAGE_IMAGE, with the one descriptor of @fds; whether the image is there then. */
+WorldTruth stage_import(Stage *stage, GUnixFDList *fds);
+/* Waits until nothing goes on any more, or the daemon is dead, or off the bus and back. */
+void stage_rest(Stage *stage);
+
+/* A daemon without faults; one that was killed, or has ended as it should, is awaited first. @booted: as if the host had
+ * been. */
+void stage_restart(Stage *stage, gboolean booted);
+/* Takes away all but the VM that stands by; nothing may be left, and there is room for one more again. */
+void stage_clear(Stage *stage);
+/* STAGE_VM, where it is not there, can be made. */
+void stage_probe(Stage *stage);
