@@ -9,6 +9,7 @@
 #include "../host/bus-variant.h"
 #include "../host/runtime-dir.h"
 #include "../vm/control.h"
+#include "../vm/removal.h"
 #include "../vm/remove.h"
 #include "../vm/restart.h"
 #include "../vm/run.h"

@@ -4,6 +4,7 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../host/runtime-dir.h"
+#include "removal.h"
 #include "remove.h"
 #include "run.h"
 

@@ -9,7 +9,7 @@
 #include "../host/runtime-dir.h"
 #include "adopt.h"
 #include "orphan.h"
-#include "remove.h"
+#include "removal.h"
 #include "restart.h"
 #include "start.h"
 

@@ -3,6 +3,7 @@
 
 #include "../core/error.h"
 #include "adopt.h"
+#include "removal.h"
 #include "remove.h"
 
 typedef struct {

@@ -2,283 +2,16 @@
 #include "remove.h"
 
 #include "../core/error.h"
-#include "../core/names.h"
-#include "../host/runtime-dir.h"
 #include "control.h"
 #include "manager.h"
+#include "removal.h"
 #include "restart.h"
 #include "run.h"
 #include "settle.h"
 #include "start.h"
 #include "want.h"
 
-/* Pauses between attempts double from the first to the last. */
-#define RETRY_FIRST_SEC 1u
-#define RETRY_LAST_SEC 60u
-/* Processes that have not ended so long after they were asked to hold the removal up. */
-#define STOP_PATIENCE_SEC 1u
-#define UNIT_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
-
-void berth_removal_free(BerthRemoval *removal)
-{
-    g_clear_handle_id(&removal->timer, g_source_remove);
-    berth_systemd_call_free(&removal->call);
-    g_clear_pointer(&removal->asked, g_ptr_array_unref);
-    g_free(removal->blocker);
-    g_free(removal);
-}
-
-BerthRemovalPhase berth_vm_removal_phase(const BerthVm *vm)
-{
-    return vm->state == BERTH_VM_REMOVING && vm->removal ? vm->removal->phase : BERTH_PHASE_NONE;
-}
-
-static void set_phase(BerthVm *vm, BerthRemovalPhase phase)
-{
-    if (vm->removal->phase == phase)
-        return;
-    vm->removal->phase = phase;
-    berth_vm_log(vm, G_LOG_LEVEL_INFO, "removal: %s", berth_removal_phase_to_string(phase));
-    berth_vm_changed(vm, BERTH_ASPECT_REMOVAL);
-}
-
-static void set_blocker(BerthVm *vm, const char *words)
-{
-    g_autofree char *blocker = g_utf8_make_valid(words, -1); /* it may quote a name on disk */
-    if (g_strcmp0(vm->removal->blocker, blocker) == 0)
-        return;
-    g_free(vm->removal->blocker);
-    vm->removal->blocker = g_steal_pointer(&blocker);
-    berth_vm_changed(vm, BERTH_ASPECT_REMOVAL);
-}
-
-static void enter(BerthVm *vm, BerthRemovalPhase phase);
-
-/* A phase failed */
-
-static gboolean try_again(gpointer data)
-{
-    BerthVm *vm = data;
-    BerthRemoval *removal = vm->removal;
-    g_clear_handle_id(&removal->timer, g_source_remove);
-    removal->next_attempt = 0;
-    removal->attempt++;
-    berth_vm_changed(vm, BERTH_ASPECT_REMOVAL);
-    enter(vm, removal->resume_at);
-    return G_SOURCE_REMOVE;
-}
-
-static void wait_to_try_again(BerthVm *vm, const char *blocker, const GError *error)
-{
-    BerthRemoval *removal = vm->removal;
-    guint shift = MIN(removal->attempts_without_progress, 6);
-    removal->attempts_without_progress++;
-    guint delay = MIN(RETRY_FIRST_SEC << shift, RETRY_LAST_SEC);
-    removal->resume_at = removal->phase;
-    removal->next_attempt = g_get_real_time() + (gint64) delay * G_USEC_PER_SEC;
-    removal->timer = g_timeout_add_seconds(delay, try_again, vm);
-    berth_vm_set_error(vm, error);
-    set_blocker(vm, blocker ? blocker : error->message);
-    set_phase(vm, BERTH_PHASE_WAITING);
-}
-
-/* deleting */
-
-typedef struct {
-    BerthVmStore *store;
-    char *id;
-    char *incarnation;
-    char *blocker;
-} Deletion;
-
-static void deletion_free(Deletion *deletion)
-{
-    g_free(deletion->id);
-    g_free(deletion->incarnation);
-    g_free(deletion->blocker);
-    g_free(deletion);
-}
-
-static gboolean delete_everything(gpointer data, GError **error)
-{
-    Deletion *deletion = data;
-    return berth_vm_store_doom(deletion->store, deletion->id, deletion->incarnation, error) &&
-           berth_vm_store_purge(deletion->store, deletion->id, deletion->incarnation, &deletion->blocker, error);
-}
-
-static Deletion *deletion_new(BerthManager *manager, const char *id, const char *incarnation)
-{
-    Deletion *deletion = g_new0(Deletion, 1);
-    deletion->store = berth_manager_host(manager)->vms;
-    deletion->id = g_strdup(id);
-    deletion->incarnation = g_strdup(incarnation);
-    return deletion;
-}
-
-static void deleted(gpointer data, const GError *error, gpointer user_data)
-{
-    Deletion *deletion = data;
-    BerthVm *vm = user_data;
-    vm->removal->deleting = FALSE;
-    if (error)
-        wait_to_try_again(vm, deletion->blocker, error);
-    else
-        berth_manager_vm_gone(vm->manager, vm);
-    berth_vm_unref(vm);
-}
-
-static void delete_directory(BerthVm *vm)
-{
-    /* Who still writes into the directory would put something into a tree that is being deleted: they end first, and
-     * poke the removal then. */
-    if (vm->n_works > 0 || vm->removal->deleting)
-        return;
-    Deletion *deletion = deletion_new(vm->manager, berth_vm_id(vm), vm->record->incarnation);
-    vm->removal->deleting = TRUE;
-    berth_work_start(BERTH_WORK_LONG, delete_everything, deletion, (GDestroyNotify) deletion_free, deleted,
-                     berth_vm_ref(vm));
-}
-
-static gboolean delete_remains(gpointer data, GError **error)
-{
-    Deletion *deletion = data;
-    return berth_vm_store_purge(deletion->store, deletion->id, deletion->incarnation, NULL, error);
-}
-
-static void remains_deleted(gpointer data, const GError *error, gpointer user_data)
-{
-    if (error)
-        g_warning("Some of an earlier VM stays in " BERTH_DIR_REMOVING ": %s", error->message);
-}
-
-void berth_remains_delete(BerthManager *manager, const char *id, const char *incarnation)
-{
-    berth_work_start(BERTH_WORK_LONG, delete_remains, deletion_new(manager, id, incarnation),
-                     (GDestroyNotify) deletion_free, remains_deleted, NULL);
-}
-
-/* releasing */
-
-static void unit_released(const GError *error, gpointer data)
-{
-    BerthVm *vm = data;
-    g_autoptr(GError) failure = NULL;
-    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->removal->call);
-    if (error) {
-        wait_to_try_again(vm, NULL, error);
-        return;
-    }
-    if (!berth_runtime_remove(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &failure)) {
-        wait_to_try_again(vm, NULL, failure);
-        return;
-    }
-    berth_manager_release_image(vm->manager, vm);
-    enter(vm, BERTH_PHASE_DELETING);
-}
-
-static void release_resources(BerthVm *vm)
-{
-    /* Taps went with QEMU's descriptors, forwarded ports with QEMU. A unit without processes is taken away, so that its
-     * name is free. */
-    g_autofree char *unit = berth_vm_unit(vm);
-    if (!vm->removal->call)
-        vm->removal->call =
-            berth_systemd_stop(berth_manager_host(vm->manager)->systemd, unit, UNIT_TIMEOUT_USEC, unit_released, vm);
-}
-
-/* stopping */
-
-/* QEMU may have long to quit: who it waits for is told before anybody is killed. */
-static gboolean has_not_stopped(gpointer data)
-{
-    BerthVm *vm = data;
-    vm->removal->timer = 0;
-    berth_vm_end_delayed(vm);
-    return G_SOURCE_REMOVE;
-}
-
-static void stop_processes(BerthVm *vm)
-{
-    if (!vm->run) {
-        g_clear_handle_id(&vm->removal->timer, g_source_remove);
-        set_blocker(vm, "");
-        enter(vm, BERTH_PHASE_RELEASING);
-        return;
-    }
-    if (!vm->removal->timer)
-        vm->removal->timer = g_timeout_add_seconds(STOP_PATIENCE_SEC, has_not_stopped, vm);
-    vm->run->stop_asked = TRUE;
-    berth_run_end(vm->run, TRUE);
-    berth_run_look(vm->run);
-}
-
-void berth_vm_end_delayed(BerthVm *vm)
-{
-    if (!vm->removal || vm->removal->phase != BERTH_PHASE_STOPPING || !vm->run)
-        return;
-    g_autofree char *blocker = berth_run_blocker(vm->run);
-    vm->removal->attempt = MAX(vm->run->end_attempt, 1);
-    set_blocker(vm, blocker ? blocker : "");
-    berth_vm_changed(vm, BERTH_ASPECT_REMOVAL);
-}
-
-/* grace */
-
-static gboolean grace_over(gpointer data)
-{
-    BerthVm *vm = data;
-    vm->removal->timer = 0;
-    /* What is being written decides, and comes back here where it is not the end of the grace time. */
-    if (!vm->removal->writing)
-        enter(vm, BERTH_PHASE_STOPPING);
-    return G_SOURCE_REMOVE;
-}
-
-static void begin_grace(BerthVm *vm)
-{
-    g_clear_handle_id(&vm->removal->timer, g_source_remove);
-    gint64 left = vm->removal->intent.grace_until - g_get_real_time();
-    if (left <= 0) {
-        enter(vm, BERTH_PHASE_STOPPING);
-        return;
-    }
-    vm->removal->timer = g_timeout_add((guint) (left / 1000 + 1), grace_over, vm);
-}
-
-static void enter(BerthVm *vm, BerthRemovalPhase phase)
-{
-    set_phase(vm, phase);
-    switch (phase) {
-    case BERTH_PHASE_GRACE:
-        begin_grace(vm);
-        break;
-    case BERTH_PHASE_STOPPING:
-        stop_processes(vm);
-        break;
-    case BERTH_PHASE_RELEASING:
-        release_resources(vm);
-        break;
-    case BERTH_PHASE_DELETING:
-        delete_directory(vm);
-        break;
-    case BERTH_PHASE_WAITING:
-    case BERTH_PHASE_NONE:
-    case BERTH_PHASE_LAST:
-        g_assert_not_reached();
-    }
-}
-
-void berth_removal_poke(BerthVm *vm)
-{
-    if (vm->state != BERTH_VM_REMOVING || !vm->removal)
-        return;
-    if (vm->removal->phase == BERTH_PHASE_STOPPING && !vm->run)
-        stop_processes(vm);
-    else if (vm->removal->phase == BERTH_PHASE_DELETING)
-        delete_directory(vm);
-}
-
-/* The marker */
+/* The promise: a marker that is durable before anybody is answered, and taken back as durably. */
 
 /* A Remove or a CancelRemoval, from its call to its answer. */
 typedef struct {
@@ -305,14 +38,6 @@ static Request *request_new(BerthVm *vm, BerthReply *reply)
     request->incarnation = g_strdup(vm->record->incarnation);
     request->reply = reply;
     return request;
-}
-
-static BerthRemoval *removal_new(void)
-{
-    BerthRemoval *removal = g_new0(BerthRemoval, 1);
-    removal->asked = g_ptr_array_new_with_free_func((GDestroyNotify) request_free);
-    removal->blocker = g_strdup("");
-    return removal;
 }
 
 /* From here on it is a promise. What was under way is cancelled, and nothing starts it any more. */
@@ -367,7 +92,7 @@ static void marked(BerthVm *vm, gpointer data, const GError *error)
         begin(vm, "Remove");
     berth_reply_return(&request->reply, error);
     if (vm->removal)
-        enter(vm, removal->phase);
+        berth_removal_enter(vm, removal->phase);
     ask_again(vm, asked);
 }
 
@@ -391,7 +116,7 @@ static void mark(BerthVm *vm, Request *request)
 static void ask(BerthVm *vm, Request *request)
 {
     if (!vm->removal)
-        vm->removal = removal_new();
+        vm->removal = berth_removal_new((GDestroyNotify) request_free);
     BerthRemoval *removal = vm->removal;
     if (removal->writing) {
         /* Whether there still is a removal to promise is open: the answer waits for that. */
@@ -403,7 +128,7 @@ static void ask(BerthVm *vm, Request *request)
         return;
     }
     if (removal->phase == BERTH_PHASE_WAITING)
-        try_again(vm);
+        berth_removal_try_again(vm);
     berth_reply_return(&request->reply, NULL);
     request_free(request);
 }
@@ -437,22 +162,13 @@ void berth_vm_resume_removal(BerthVm *vm, const BerthRemovalIntent *intent)
 {
     if (vm->removal)
         return;
-    vm->removal = removal_new();
+    vm->removal = berth_removal_new((GDestroyNotify) request_free);
     vm->removal->intent = *intent;
     begin(vm, "a removal was asked for before");
-    enter(vm, vm->removal->phase);
+    berth_removal_enter(vm, vm->removal->phase);
 }
 
 /* Taking it back */
-
-void berth_removal_guest_paused(BerthVm *vm, gboolean paused)
-{
-    BerthRemoval *removal = vm->removal;
-    if (vm->state != BERTH_VM_REMOVING || !removal)
-        return;
-    if (removal->before == BERTH_VM_RUNNING || removal->before == BERTH_VM_PAUSED)
-        removal->before = paused ? BERTH_VM_PAUSED : BERTH_VM_RUNNING;
-}
 
 static BerthVmState state_to_go_back_to(const BerthVm *vm, BerthVmState before)
 {
@@ -470,6 +186,8 @@ static void back_to_life(BerthVm *vm)
     BerthVmState before = vm->removal->before;
     const gboolean half_started = before == BERTH_VM_STARTING;
     g_clear_pointer(&vm->removal, berth_removal_free);
+    if (!vm->run)
+        berth_vm_clear_runtime(vm);
     if (!vm->run && vm->record->wanted && before != BERTH_VM_BROKEN && !half_started)
         berth_vm_settle_taken_back(vm);
     else
@@ -492,7 +210,7 @@ static void unmarked(BerthVm *vm, gpointer data, const GError *error)
     g_autoptr(GPtrArray) asked = end_writing(vm->removal);
     if (error) {
         berth_vm_set_error(vm, error);
-        enter(vm, BERTH_PHASE_GRACE); /* which may be over by now */
+        berth_removal_enter(vm, BERTH_PHASE_GRACE); /* which may be over by now */
     } else {
         back_to_life(vm);
     }

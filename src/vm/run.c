@@ -8,7 +8,7 @@
 #include "../core/error.h"
 #include "../host/runtime-dir.h"
 #include "manager.h"
-#include "remove.h"
+#include "removal.h"
 #include "settle.h"
 
 /* After QEMU's SIGKILL its keeper gets this long to write down how it ended, before the whole scope is killed. */

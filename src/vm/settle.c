@@ -5,7 +5,7 @@
 #include "../host/runtime-dir.h"
 #include "control.h"
 #include "manager.h"
-#include "remove.h"
+#include "removal.h"
 #include "restart.h"
 #include "run.h"
 #include "start.h"
@@ -56,13 +56,17 @@ static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason rea
         berth_restart_schedule(vm, reason, ran_usec);
 }
 
+void berth_vm_clear_runtime(BerthVm *vm)
+{
+    g_autoptr(GError) error = NULL;
+    if (!berth_runtime_remove(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+}
+
 /* Remove wins over a restart, also where it is taken back. */
 void berth_vm_settle_taken_back(BerthVm *vm)
 {
     BerthExitReason reason = vm->exit_reason == BERTH_EXIT_NONE ? BERTH_EXIT_LOST : vm->exit_reason;
-    g_autoptr(GError) error = NULL;
-    if (!berth_runtime_remove(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &error))
-        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
     berth_vm_set_exit(vm, reason, vm->exit_status);
     go_where_it_ends(vm, FALSE, reason, "it had ended when its removal was taken back");
 }
@@ -71,7 +75,6 @@ void berth_vm_settle(BerthVm *vm)
 {
     g_autoptr(BerthVm) hold = berth_vm_ref(vm);
     const char *runtime_dir = berth_manager_host(vm->manager)->settings->runtime_dir;
-    g_autoptr(GError) error = NULL;
     g_autoptr(BerthExitRecord) record = berth_runtime_read_exit(runtime_dir, berth_vm_id(vm), NULL);
     BerthRun *run = g_steal_pointer(&vm->run);
     BerthExitReason reason = judge(run, record);
@@ -80,9 +83,10 @@ void berth_vm_settle(BerthVm *vm)
     g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
     berth_run_free(run);
 
-    /* In `removing` this is a phase of its own, which is retried. */
-    if (vm->state != BERTH_VM_REMOVING && !berth_runtime_remove(runtime_dir, berth_vm_id(vm), &error))
-        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+    /* In `removing` this is a phase of its own, which is retried; and a daemon that comes within the grace time finds there how
+     * it ended. */
+    if (vm->state != BERTH_VM_REMOVING)
+        berth_vm_clear_runtime(vm);
     berth_vm_changed(vm, BERTH_ASPECT_PROCESS);
     berth_vm_set_responsive(vm, TRUE);
     berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);

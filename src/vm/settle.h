@@ -11,6 +11,10 @@
  * answers who waited, and applies the restart policy. Frees vm->run. */
 void berth_vm_settle(BerthVm *vm);
 
+/* Deletes what the processes of a VM that has none any more have left in the runtime directory. What can't be deleted the
+ * next start finds, or the removal. */
+void berth_vm_clear_runtime(BerthVm *vm);
+
 /* Its removal is taken back; it is wanted and has no process any more: judges that end, which may have come while nobody
  * was there to see it, as berth_vm_settle() would have. It is not restarted. */
 void berth_vm_settle_taken_back(BerthVm *vm);

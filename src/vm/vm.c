@@ -4,7 +4,7 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "manager.h"
-#include "remove.h"
+#include "removal.h"
 #include "run.h"
 #include "start.h"
 

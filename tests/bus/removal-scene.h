@@ -8,11 +8,9 @@
 
 #define REMOVAL_GRACE "{'grace-seconds': <uint32 600>}"
 #define REMOVAL_ADD(path, func) SCRIPTED_ADD("/removal/" path, "", func)
-/* With so many CIDs as are between 2000 and @last. */
-#define REMOVAL_ADD_CIDS(path, last, func)                                                                             \
-    SCRIPTED_ADD("/removal/" path, "[Manager]\nCIDFirst=2000\nCIDLast=" #last, func)
-/* For tests that mount something: in a mount namespace of their own, and without a daemon, which removal_start_apart()
- * brings. */
+#define REMOVAL_TWO_CIDS "[Manager]\nCIDFirst=2000\nCIDLast=2001"
+#define REMOVAL_ADD_TWO_CIDS(path, func) SCRIPTED_ADD("/removal/" path, REMOVAL_TWO_CIDS, func)
+/* Without a daemon yet: for tests that mount something, with removal_start_apart(), or hold its way to the disk. */
 #define REMOVAL_ADD_APART(path, func)                                                                                  \
     g_test_add("/removal/" path, Fixture, "", scripted_prepare, func, fixture_tear_down)
 
@@ -54,8 +52,10 @@ void removal_make_dangling_link(const char *file);
 void removal_make_link(const char *to, const char *file);
 void removal_delete(const char *path);
 
-/* CreateVM of one called "another": whether a CID is free. */
-gboolean removal_can_create_another(Fixture *fixture);
+/* Where there are the CIDs 2000 and 2001 (REMOVAL_ADD_TWO_CIDS): whatever is done meanwhile, nobody else gets 2000; and both
+ * are free. That as many VMs can be made as before would not tell: those that are going are counted too. */
+void removal_assert_cid_kept(Fixture *fixture);
+void removal_assert_cids_free(Fixture *fixture);
 /* The host goes down at once and boots: no process and nothing of /run is left. The daemon is there again. */
 void removal_reboot(Fixture *fixture);
 /* Kills daemon and processes, the daemon first. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "removal-scene.h"
+#include "tests/lib/hold.h"
 
 /* M11 to M14 and M16: the tree goes, or says why not. */
 
@@ -34,7 +35,7 @@ static void assert_stuck(Fixture *fixture, const char *path)
     scripted_assert_string(fixture, path, "State", "removing");
     scripted_assert_string(fixture, path, "Name", "web");
     g_assert_cmpuint(fixture_get_uint(fixture, path, "CID"), ==, 2000);
-    g_assert_false(removal_can_create_another(fixture));
+    removal_assert_cid_kept(fixture);
 }
 
 static void test_immutable(Fixture *fixture, gconstpointer unused)
@@ -58,7 +59,7 @@ static void test_immutable(Fixture *fixture, gconstpointer unused)
     assert_stuck(fixture, path);
     g_assert_true(scripted_set_immutable(file, FALSE));
     removal_and_await(fixture, path); /* at once */
-    g_assert_true(removal_can_create_another(fixture));
+    removal_assert_cids_free(fixture);
 }
 
 /* Without a second Remove; and a daemon that is killed meanwhile goes on with it (M1). */
@@ -196,6 +197,30 @@ static void test_nothing_re_creates(Fixture *fixture, gconstpointer unused)
     removal_and_await(fixture, path);
 }
 
+/* Nor does who was writing there when it came: the rename waits for that. */
+static void test_waits_for_writers(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *holds = g_build_filename(fixture->dir, "hold", NULL);
+    Hold *hold = hold_new(holds, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
+    fixture_start_daemon(fixture);
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *dir = scripted_vm_dir(fixture, path);
+    hold_at(hold, HOLD_SAVE);
+    g_autoptr(FixtureCall) configure =
+        fixture_begin(fixture, path, BERTH_IFACE_VM, "Configure",
+                      g_variant_new("(@a{sv}a{sv})", g_variant_new_parsed("{'description': <'x'>}"), NULL));
+    hold_await(hold, HOLD_SAVE);
+    fixture_vm(fixture, path, "Remove");
+    removal_await_phase(fixture, path, "deleting");
+    await_silence(200);
+    g_assert_true(g_file_test(dir, G_FILE_TEST_IS_DIR));
+    hold_release(hold);
+    AWAIT(configure->done);
+    g_assert_no_error(configure->error);
+    removal_assert_gone(fixture, path);
+    hold_free(hold);
+}
+
 /* M14: everything inside goes, nothing outside is touched. */
 
 static void make_link(const char *to, const char *dir, const char *name)
@@ -295,7 +320,7 @@ static void test_runtime_stuck(Fixture *fixture, gconstpointer unused)
     removal_delete(nobodys);
     removal_assert_gone(fixture, path);
     g_assert_false(g_file_test(runtime, G_FILE_TEST_EXISTS));
-    g_assert_true(removal_can_create_another(fixture));
+    removal_assert_cids_free(fixture);
 }
 
 static void test_scope_stuck(Fixture *fixture, gconstpointer unused)
@@ -306,16 +331,16 @@ static void test_scope_stuck(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "Remove");
     removal_await_phase(fixture, path, "waiting");
     removal_assert_blocker(fixture, path, "LimitsExceeded");
-    assert_stuck(fixture, path);
+    g_assert_cmpuint(fixture_get_uint(fixture, path, "CID"), ==, 2000);
     removal_assert_gone(fixture, path);
     g_assert_cmpuint(fake_service_count(service, "StopUnit"), >=, 3);
-    g_assert_true(removal_can_create_another(fixture));
+    removal_assert_cids_free(fixture);
 }
 
 static void add(void)
 {
-    REMOVAL_ADD_CIDS("M11/immutable", 2000, test_immutable);
-    REMOVAL_ADD_CIDS("M11/immutable-restart", 2000, test_immutable_restart);
+    REMOVAL_ADD_TWO_CIDS("M11/immutable", test_immutable);
+    REMOVAL_ADD_TWO_CIDS("M11/immutable-restart", test_immutable_restart);
     REMOVAL_ADD_APART("M11/mount-point", test_mount_point);
     REMOVAL_ADD_APART("M11/mounted-on", test_mounted_on);
     REMOVAL_ADD("M12/definition-garbage", test_definition_garbage);
@@ -324,10 +349,11 @@ static void add(void)
     REMOVAL_ADD("M12/directory-missing", test_directory_missing);
     REMOVAL_ADD("M12/image-missing", test_image_missing);
     REMOVAL_ADD("M13/nothing-re-creates", test_nothing_re_creates);
+    REMOVAL_ADD_APART("M13/waits-for-writers", test_waits_for_writers);
     REMOVAL_ADD("M14/hostile-tree", test_hostile_tree);
     REMOVAL_ADD("M14/link", test_link);
-    REMOVAL_ADD_CIDS("M16/runtime-directory", 2000, test_runtime_stuck);
-    REMOVAL_ADD_CIDS("M16/scope", 2000, test_scope_stuck);
+    REMOVAL_ADD_TWO_CIDS("M16/runtime-directory", test_runtime_stuck);
+    REMOVAL_ADD_TWO_CIDS("M16/scope", test_scope_stuck);
 }
 
 int main(int argc, char **argv)

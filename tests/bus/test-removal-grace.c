@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "removal-scene.h"
+#include "tests/lib/hold.h"
 
 /* A removal with a grace time, and what takes it back or cuts it short: durably. */
 
@@ -75,18 +76,30 @@ static void test_not_taken_back(Fixture *fixture, gconstpointer unused)
 
 /* Half a start, or half a PowerOff, is not worth a grace time: it ends, and is seen to. */
 
-static void test_taken_back_starting(Fixture *fixture, gconstpointer unused)
+static void take_back_starting(Fixture *fixture, gboolean when_ended)
 {
     g_autofree char *path = scripted_vm(fixture, "web", "on query-status wait never");
     FixtureCall *start = scripted_begin(fixture, path, "Start");
     scripted_await(fixture, "web", "qmp query-status", 1);
     scripted_remove(fixture, path, REMOVAL_GRACE);
     scripted_fails(start, "Cancelled", "");
+    if (when_ended)
+        fixture_await_property(fixture, path, "PID", g_variant_new_uint32(0));
     fixture_vm(fixture, path, "CancelRemoval");
     fixture_await_state(fixture, path, "stopped");
     scripted_assert_nobody(fixture, path);
     scripted_write(fixture, "web", NULL);
     fixture_vm(fixture, path, "Start");
+}
+
+static void test_taken_back_starting(Fixture *fixture, gconstpointer unused)
+{
+    take_back_starting(fixture, FALSE);
+}
+
+static void test_taken_back_started(Fixture *fixture, gconstpointer unused)
+{
+    take_back_starting(fixture, TRUE);
 }
 
 static void test_taken_back_powering_off(Fixture *fixture, gconstpointer unused)
@@ -116,7 +129,7 @@ static void end_meanwhile(Fixture *fixture, const char *script, const char *stat
     fixture_vm(fixture, path, "CancelRemoval");
     fixture_await_state(fixture, path, state);
     fixture_await_property(fixture, path, "WantRunning", g_variant_new_boolean(wanted));
-    await_silence(1300); /* nor is it started again: Remove wins over a restart */
+    await_silence(2300); /* nor is it started again: Remove wins over a restart */
     scripted_assert_string(fixture, path, "State", state);
     fixture_vm(fixture, path, "Start");
 }
@@ -155,6 +168,27 @@ static void test_over_meanwhile(Fixture *fixture, gconstpointer unused)
     fixture_start_daemon(fixture);
     removal_assert_gone(fixture, path);
     removal_await_dead(pidfd);
+}
+
+/* It passes while CancelRemoval is on its way to the disk: who asked in time is in time. */
+static void test_over_while_taken_back(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *holds = g_build_filename(fixture->dir, "hold", NULL);
+    Hold *hold = hold_new(holds, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
+    fixture_start_daemon(fixture);
+    g_autofree char *path = removal_running(fixture, NULL);
+    pid_t pid = removal_qemu(fixture, path);
+    hold_at(hold, HOLD_UNMARK);
+    scripted_remove(fixture, path, "{'grace-seconds': <uint32 2>}");
+    FixtureCall *cancel = scripted_begin(fixture, path, "CancelRemoval");
+    hold_await(hold, HOLD_UNMARK);
+    await_silence(2200);
+    assert_in_grace(fixture, path);
+    hold_release(hold);
+    scripted_succeeds(cancel);
+    scripted_assert_string(fixture, path, "State", "running");
+    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+    hold_free(hold);
 }
 
 /* A directory that lies among the doomed has none left, whatever its marker and the clock say. */
@@ -263,12 +297,14 @@ static void add(void)
     REMOVAL_ADD("grace/taken-back", test_taken_back);
     REMOVAL_ADD("grace/taken-back-restart", test_taken_back_restart);
     REMOVAL_ADD("grace/taken-back-starting", test_taken_back_starting);
+    REMOVAL_ADD("grace/taken-back-starting-ended", test_taken_back_started);
     REMOVAL_ADD("grace/taken-back-powering-off", test_taken_back_powering_off);
     REMOVAL_ADD("grace/not-taken-back", test_not_taken_back);
     REMOVAL_ADD("grace/powered-off-meanwhile", test_powered_off_meanwhile);
     REMOVAL_ADD("grace/crashed-meanwhile", test_crashed_meanwhile);
     REMOVAL_ADD("grace/over", test_over);
     REMOVAL_ADD("grace/over-meanwhile", test_over_meanwhile);
+    REMOVAL_ADD_APART("grace/over-while-taken-back", test_over_while_taken_back);
     REMOVAL_ADD("grace/doomed-has-none", test_doomed_has_none);
     REMOVAL_ADD("grace/link-taken-back", test_link_taken_back);
     REMOVAL_ADD("grace/cut-short", test_cut_short);

@@ -54,7 +54,8 @@ static void test_rounds(Fixture *fixture, gconstpointer unused)
         g_assert_true(cid >= 2000 && cid <= 2002 && !taken[cid - 2000]);
         taken[cid - 2000] = TRUE;
     }
-    g_assert_false(removal_can_create_another(fixture));
+    fixture_call_fails(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
+                       g_variant_new("(sa{sv}a{sv})", "four", NULL, NULL), "LimitReached", "");
 }
 
 /* One that was freed rests as long as there is another: the first to be freed is the first to be taken. */
@@ -71,22 +72,16 @@ static void test_quarantine(Fixture *fixture, gconstpointer unused)
     g_autofree char *six = create(fixture, "six", 2002);
 }
 
-/* Its processes are dead, its data is there: it is not free yet. */
+/* One process lives: it is not free yet. Then the data is still there (M11). */
 static void test_not_before(Fixture *fixture, gconstpointer unused)
 {
-    FakeService *service = fake_systemd_service(fixture->systemd);
     g_autofree char *path = removal_running(fixture, "on quit wait go");
-    fake_service_hold(service, "StopUnit");
     fixture_vm(fixture, path, "Remove");
     scripted_await(fixture, "web", "qmp quit", 1);
-    g_assert_false(removal_can_create_another(fixture));
+    removal_assert_cid_kept(fixture);
     scripted_touch(fixture, "go");
-    removal_await_phase(fixture, path, "releasing");
-    g_assert_false(removal_can_create_another(fixture));
-    g_assert_cmpuint(cid_of(fixture, path), ==, 2000);
-    fake_service_release(service, "StopUnit");
     removal_assert_gone(fixture, path);
-    g_assert_true(removal_can_create_another(fixture));
+    removal_assert_cids_free(fixture);
 }
 
 /* M18 */
@@ -235,15 +230,21 @@ static void test_seen_restart(Fixture *fixture, gconstpointer unused)
     g_assert_true(recorder_ends_with_removal(recorder));
 }
 
+#define ADD_ONE_CID(path, func) SCRIPTED_ADD("/removal/" path, "[Manager]\nCIDFirst=2000\nCIDLast=2000", func)
+
 static void add(void)
 {
-    REMOVAL_ADD_CIDS("M17/rounds", 2002, test_rounds);
-    REMOVAL_ADD_CIDS("M17/quarantine", 2002, test_quarantine);
-    REMOVAL_ADD_CIDS("M17/not-before", 2000, test_not_before);
-    REMOVAL_ADD_CIDS("M18/late", 2000, test_late);
-    REMOVAL_ADD_CIDS("M18/late-job", 2000, test_late_job);
-    REMOVAL_ADD_CIDS("M18/late-console", 2000, test_late_console);
-    REMOVAL_ADD_CIDS("M18/late-exit", 2000, test_late_exit);
+    SCRIPTED_ADD("/removal/"
+                 "M17/rounds",
+                 "[Manager]\nCIDFirst=2000\nCIDLast=2002", test_rounds);
+    SCRIPTED_ADD("/removal/"
+                 "M17/quarantine",
+                 "[Manager]\nCIDFirst=2000\nCIDLast=2002", test_quarantine);
+    REMOVAL_ADD_TWO_CIDS("M17/not-before", test_not_before);
+    ADD_ONE_CID("M18/late", test_late);
+    ADD_ONE_CID("M18/late-job", test_late_job);
+    ADD_ONE_CID("M18/late-console", test_late_console);
+    ADD_ONE_CID("M18/late-exit", test_late_exit);
     REMOVAL_ADD("M19/seen", test_seen);
     REMOVAL_ADD("M19/seen-restart", test_seen_restart);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "removal-scene.h"
+#include "tests/lib/hold.h"
 
 /* M1 to M6: what was asked to go goes, whatever happens next; what was not asked to go stays. */
 
@@ -167,7 +168,7 @@ static void never_start(Fixture *fixture, void (*come_back)(Fixture *fixture))
             vms[i].damage(vms[i].spoilt);
     come_back(fixture);
     scripted_reload(fixture, 0, 0, 0);
-    await_silence(1300); /* more than the policy's first pause */
+    await_silence(2300); /* more than the policy's first pause */
     for (guint i = 0; i < G_N_ELEMENTS(vms); i++)
         assert_never_started(fixture, &vms[i]);
     for (guint i = 0; i < G_N_ELEMENTS(vms); i++) {
@@ -199,6 +200,28 @@ static void test_never_after_boot(Fixture *fixture, gconstpointer unused)
 static void test_never_by_policy(Fixture *fixture, gconstpointer unused)
 {
     never_start(fixture, after_crash);
+}
+
+/* Its restart falls due while the marker is on its way to the disk. */
+static void test_never_while_marking(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *holds = g_build_filename(fixture->dir, "hold", NULL);
+    Hold *hold = hold_new(holds, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
+    fixture_start_daemon(fixture);
+    g_autofree char *path = scripted_vm_with(fixture, "web", "{'restart': <'always'>}", NULL);
+    fixture_vm(fixture, path, "Start");
+    hold_at(hold, HOLD_MARK);
+    kill(removal_qemu(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "exited");
+    FixtureCall *removal = scripted_begin(fixture, path, "Remove");
+    hold_await(hold, HOLD_MARK);
+    await_silence(2300);
+    scripted_assert_string(fixture, path, "State", "exited");
+    hold_release(hold);
+    scripted_succeeds(removal);
+    removal_assert_gone(fixture, path);
+    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
+    hold_free(hold);
 }
 
 /* M5: a marker that can't be read deletes nothing and starts nothing. @uncover: (nullable): makes it go again */
@@ -372,6 +395,7 @@ static void add(void)
     REMOVAL_ADD_APART("M02/disk-read-only", test_disk_read_only);
     REMOVAL_ADD("M04/after-boot", test_never_after_boot);
     REMOVAL_ADD("M04/by-policy", test_never_by_policy);
+    REMOVAL_ADD_APART("M04/while-marking", test_never_while_marking);
     REMOVAL_ADD("M05/garbage", test_garbage);
     REMOVAL_ADD("M05/empty", test_empty);
     REMOVAL_ADD("M05/directory", test_directory);

@@ -151,7 +151,7 @@ static void assert_everything_there(Fixture *fixture, const char *path)
     scripted_assert_string(fixture, path, "RemovalPhase", "stopping");
     g_assert_true(g_file_test(definition, G_FILE_TEST_IS_REGULAR));
     g_assert_true(g_file_test(disks, G_FILE_TEST_IS_DIR));
-    g_assert_false(removal_can_create_another(fixture)); /* its CID is the only one */
+    removal_assert_cid_kept(fixture);
 }
 
 /* Only a child of QEMU's is left, and systemd does not kill it; @lie says that it is dead. */
@@ -236,6 +236,47 @@ static void test_record_missing(Fixture *fixture, gconstpointer unused)
     removal_assert_gone(fixture, path);
     g_assert_true(removal_is_dead(child));
     close(child);
+}
+
+/* In the scope, though it holds nothing: the cgroup tells. */
+static void test_stranger_in_scope(Fixture *fixture, gconstpointer unused)
+{
+    FakeService *service = fake_systemd_service(fixture->systemd);
+    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    pid_t stranger = removal_bystander();
+    int pidfd = removal_pidfd(stranger);
+    g_assert_true(test_cgroup_add(cgroup, stranger));
+    fake_service_hold(service, "KillUnit");
+    fixture_vm(fixture, path, "Remove");
+    AWAIT(fake_service_count(service, "KillUnit") > 0);
+    await_silence(300);
+    g_assert_false(removal_is_dead(pidfd));
+    assert_everything_there(fixture, path);
+    fake_service_release(service, "KillUnit");
+    removal_assert_gone(fixture, path);
+    removal_await_dead(pidfd);
+    g_assert_cmpint(waitpid(stranger, NULL, 0), ==, stranger);
+}
+
+/* Not in the scope any more, but it holds the lock: nobody kills it, and nothing goes until it has ended. */
+static void test_escaped(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = removal_running(fixture, "on ready fork-child");
+    pid_t child = removal_child_of_qemu(fixture);
+    g_autofree char *elsewhere = g_build_filename(fixture->cgroup, "elsewhere", NULL);
+    int pidfd = removal_pidfd(child);
+    removal_kill_keeper(fixture, path); /* which would end it too */
+    test_cgroup_make(elsewhere);
+    g_assert_true(test_cgroup_add(elsewhere, child));
+    fixture_vm(fixture, path, "Remove");
+    fixture_await_property(fixture, path, "RemovalBlocker",
+                           g_variant_new_string("a process holds the lock in the VM's runtime directory"));
+    assert_everything_there(fixture, path);
+    g_assert_false(removal_is_dead(pidfd));
+    kill(child, SIGKILL);
+    removal_await_dead(pidfd);
+    removal_assert_gone(fixture, path);
 }
 
 /* Its monitor closes, and QEMU runs on. */
@@ -329,8 +370,7 @@ static void test_second_daemon(Fixture *fixture, gconstpointer unused)
     removal_assert_gone(fixture, path);
 }
 
-#define ADD_STRICT(path, func)                                                                                         \
-    SCRIPTED_ADD("/removal/" path, "PowerOffTimeoutSec=60\n[Manager]\nCIDFirst=2000\nCIDLast=2000", func)
+#define ADD_STRICT(path, func) SCRIPTED_ADD("/removal/" path, "PowerOffTimeoutSec=60\n" REMOVAL_TWO_CIDS, func)
 
 static void add(void)
 {
@@ -345,12 +385,14 @@ static void add(void)
     REMOVAL_ADD("M07/bus-lost", test_bus_lost);
     REMOVAL_ADD("M07/systemd-away", test_systemd_away);
     REMOVAL_ADD("M08/systemd-silent", test_systemd_silent);
-    REMOVAL_ADD_CIDS("M09/child-lives", 2000, test_child_lives);
-    REMOVAL_ADD_CIDS("M09/child-outlives-daemon", 2000, test_child_outlives_daemon);
-    REMOVAL_ADD_CIDS("M09/unit-removed", 2000, test_unit_removed);
-    REMOVAL_ADD_CIDS("M09/stop-done", 2000, test_stop_done);
-    REMOVAL_ADD_CIDS("M09/record-missing", 2000, test_record_missing);
+    REMOVAL_ADD_TWO_CIDS("M09/child-lives", test_child_lives);
+    REMOVAL_ADD_TWO_CIDS("M09/child-outlives-daemon", test_child_outlives_daemon);
+    REMOVAL_ADD_TWO_CIDS("M09/unit-removed", test_unit_removed);
+    REMOVAL_ADD_TWO_CIDS("M09/stop-done", test_stop_done);
+    REMOVAL_ADD_TWO_CIDS("M09/record-missing", test_record_missing);
     ADD_STRICT("M09/monitor-closed", test_monitor_closed);
+    REMOVAL_ADD_TWO_CIDS("M09/stranger-in-scope", test_stranger_in_scope);
+    REMOVAL_ADD_TWO_CIDS("M09/escaped", test_escaped);
     REMOVAL_ADD("M09/pid-reused", test_pid_reused);
     REMOVAL_ADD("M09/false-signals", test_false_signals);
     REMOVAL_ADD("M10/ends-in-grace", test_ends_in_grace);

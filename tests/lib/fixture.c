@@ -71,16 +71,24 @@ static void disconnect_client(Fixture *fixture)
     g_clear_pointer(&fixture->owner, g_free);
 }
 
+/* Of this program's own, as far as can be: an audit that looks at the processes of its VMs' users must not find those of a test
+ * that runs beside it. */
+static guint uid_base(void)
+{
+    return 65536u * (1u + (guint) getpid() % 32000u);
+}
+
 static void write_config(Fixture *fixture, const char *config)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *text = g_strdup_printf("[Manager]\n"
                                             "StateDirectory=%s\n"
                                             "RuntimeDirectory=%s\n"
+                                            "UIDBase=%u\n"
                                             "[QEMU]\n"
                                             "Accelerator=tcg\n"
                                             "%s",
-                                            fixture->state_dir, fixture->runtime_dir, config ? config : "");
+                                            fixture->state_dir, fixture->runtime_dir, uid_base(), config ? config : "");
     g_file_set_contents(fixture->config, text, -1, &error);
     g_assert_no_error(error);
 }
