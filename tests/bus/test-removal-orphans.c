@@ -93,6 +93,24 @@ static void test_covered(Fixture *fixture, gconstpointer unused)
         vanish(fixture, cover, uncover);
 }
 
+/* One file can't be read (EIO) when Reload looks: its guest is left alone, and all is well when it can be read again. */
+static void test_eio(Fixture *fixture, gconstpointer unused)
+{
+    if (!removal_start_apart(fixture))
+        return;
+    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    pid_t pid = removal_qemu(fixture, path);
+    g_assert_cmpint(mount("/proc/self/mem", definition, NULL, MS_BIND, NULL), ==, 0);
+    scripted_reload(fixture, 0, 1, 0);
+    scripted_assert_string(fixture, path, "State", "broken");
+    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+    g_assert_cmpint(umount(definition), ==, 0);
+    scripted_reload(fixture, 0, 1, 0);
+    scripted_assert_string(fixture, path, "State", "running");
+    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+}
+
 /* A daemon that starts without it refuses to, and the guests run on. */
 static void test_gone_at_start(Fixture *fixture, gconstpointer unused)
 {
@@ -357,6 +375,7 @@ static void add(void)
     REMOVAL_ADD("M22/renamed-away", test_renamed_away);
     REMOVAL_ADD("M22/replaced", test_replaced);
     REMOVAL_ADD_APART("M22/covered", test_covered);
+    REMOVAL_ADD_APART("M22/eio", test_eio);
     REMOVAL_ADD("M22/gone-at-start", test_gone_at_start);
     REMOVAL_ADD("M22/another-at-start", test_another_at_start);
     REMOVAL_ADD("M23/name-is-not-id", test_name_is_not_id);

@@ -29,6 +29,11 @@ static bool is_id(const char *name)
     return name != NULL && strlen(name) == ID_LENGTH;
 }
 
+static bool is_staged(const char *name)
+{
+    return name != NULL && strncmp(name, BERTH_STAGING_PREFIX, strlen(BERTH_STAGING_PREFIX)) == 0;
+}
+
 static const char *point_of_rename(const char *from, const char *to)
 {
     if (is(to, BERTH_FILE_MARKER))
@@ -39,7 +44,9 @@ static const char *point_of_rename(const char *from, const char *to)
         return HOLD_SAVE;
     if (is_id(to))
         return HOLD_PUBLISH;
-    return is_id(from) ? HOLD_DOOM : NULL;
+    if (is_id(from))
+        return HOLD_DOOM;
+    return is_staged(to) && !is_staged(from) ? HOLD_DROP : NULL;
 }
 
 static const char *point_of(const InterposedCall *call)

@@ -5,6 +5,7 @@
 
 #include "power-private.h"
 #include "src/core/names.h"
+#include "tests/lib/test-cgroup.h"
 
 /* What is looked at after a boot. */
 
@@ -148,12 +149,23 @@ static void expect_gone(Power *power, GVariant *vm, const char *path)
         fixture_await_gone(power_fixture(power), path);
 }
 
+/* Nothing that was being written is left in it. */
+static void expect_nothing_staged(Power *power, const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    for (const char *name; dir && (name = g_dir_read_name(dir));)
+        if (g_str_has_prefix(name, BERTH_STAGING_PREFIX))
+            power_violation(power, "%s/%s is left", path, name);
+}
+
 static gboolean expect_files(Power *power, GVariant *vm)
 {
     const char *id = "";
     g_variant_lookup(vm, "Id", "&s", &id);
+    g_autofree char *path = g_build_filename(power_fixture(power)->state_dir, BERTH_DIR_VMS, id, NULL);
     g_autofree char *disks = g_build_filename(BERTH_DIR_VMS, id, BERTH_DIR_DISKS, NULL);
-    g_autofree char *logs = g_build_filename(power_fixture(power)->state_dir, BERTH_DIR_VMS, id, BERTH_DIR_LOGS, NULL);
+    g_autofree char *logs = g_build_filename(path, BERTH_DIR_LOGS, NULL);
+    expect_nothing_staged(power, path);
     if (!expect_whole(power, disks))
         return FALSE;
     if (g_file_test(logs, G_FILE_TEST_IS_DIR))
@@ -260,6 +272,30 @@ static void remove_vm(Power *power, const char *name)
     fixture_await_gone(fixture, path);
 }
 
+/* What the daemon itself finds, beside what is looked for here. */
+static void expect_audit_clean(Power *power)
+{
+    g_autoptr(GVariant) answer = fixture_call(power_fixture(power), BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Audit",
+                                              g_variant_new("(@a{sv})", tooled_asv("{}")));
+    g_autoptr(GVariant) findings = g_variant_get_child_value(answer, 0);
+    if (g_variant_n_children(findings) == 0)
+        return;
+    g_autofree char *text = g_variant_print(findings, FALSE);
+    power_violation(power, "the audit finds %s", text);
+}
+
+/* No VM is left: nor is any of its files, here and in /run, or its processes. */
+static void expect_nothing(Power *power)
+{
+    const Fixture *fixture = power_fixture(power);
+    expect_count(power, BERTH_DIR_VMS, 0);
+    expect_count(power, BERTH_DIR_REMOVING, 0);
+    if (tooled_count_entries(fixture->runtime_dir, ".") > 1) /* .booted: that the host is up */
+        power_violation(power, "something is left in the runtime directory");
+    if (!test_cgroup_is_empty(fixture->cgroup))
+        power_violation(power, "a process is left");
+}
+
 void power_check_end(Power *power)
 {
     if (count_starts(power) != power->starts + power->wanted)
@@ -270,10 +306,11 @@ void power_check_end(Power *power)
     expect_count(power, BERTH_DIR_VMS, power->expected->len);
     expect_count(power, BERTH_DIR_REMOVING, 0);
     expect_count(power, BERTH_DIR_IMAGES, power->images->len);
+    expect_audit_clean(power);
     for (guint i = 0; i < power->expected->len; i++)
         remove_vm(power, power->expected->pdata[i]);
-    expect_count(power, BERTH_DIR_VMS, 0);
-    expect_count(power, BERTH_DIR_REMOVING, 0);
+    expect_audit_clean(power);
+    expect_nothing(power);
     forget_objects(power);
     g_clear_pointer(&power->expected, g_ptr_array_unref);
     g_clear_pointer(&power->images, g_ptr_array_unref);
