@@ -11,6 +11,9 @@
 #include "../vm/recovery.h"
 #include "config.h"
 
+/* How long the end waits for a journal that is slow. */
+#define JOURNAL_PATIENCE_MSEC 1000u
+
 typedef struct {
     GMainLoop *loop;
     BerthBus *bus;
@@ -159,13 +162,15 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     /* Into the journal with fields, where there is one; to standard error else. */
-    g_log_set_writer_func(g_log_writer_is_journald(fileno(stderr)) ? berth_journal_write : write_to_stderr, NULL, NULL);
+    const gboolean to_journal = g_log_writer_is_journald(fileno(stderr)) && berth_journal_open(BERTH_JOURNAL_SOCKET);
+    g_log_set_writer_func(to_journal ? berth_journal_write : write_to_stderr, NULL, NULL);
     signal(SIGPIPE, SIG_IGN);
 
     g_autoptr(BerthSettings) settings = load_settings();
-    if (serve(settings, &error))
-        return EXIT_SUCCESS;
+    const gboolean served = serve(settings, &error);
     if (error)
         g_critical("%s", error->message);
-    return EXIT_FAILURE;
+    if (to_journal)
+        berth_journal_close(JOURNAL_PATIENCE_MSEC);
+    return served ? EXIT_SUCCESS : EXIT_FAILURE;
 }

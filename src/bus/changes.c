@@ -85,6 +85,7 @@ static void vm_changed(BerthVm *vm, guint aspects, gpointer data)
      * turns into one. */
     if (!bus->flush_source)
         bus->flush_source = g_idle_add_full(G_PRIORITY_HIGH, flush, bus, NULL);
+    berth_bus_source_end_turn();
 }
 
 static void object_added(BerthBus *bus, const char *path)

@@ -206,11 +206,11 @@ static void reply_findings(sd_bus_message *message, const GPtrArray *findings)
     if (r >= 0)
         r = berth_bus_append_variant(reply, value);
     if (r >= 0)
-        r = sd_bus_send(NULL, reply, NULL);
-    sd_bus_message_unref(reply);
-    if (r < 0)
+        berth_call_check_sent(message, sd_bus_send(NULL, reply, NULL));
+    else
         berth_call_fail_with(message, BERTH_ERROR_LIMIT_REACHED, "Can't tell %u findings: %s", findings->len,
                              g_strerror(-r));
+    sd_bus_message_unref(reply);
 }
 
 static void audited(const GPtrArray *findings, const GError *error, gpointer data)

@@ -6,6 +6,13 @@
 
 #include "../core/names.h"
 
+/* A turn of the loop costs as much as there are sources, a message little: so a turn handles several. Bounded both ways, since
+ * the others wait. */
+#define MESSAGES_MAX 32u
+#define TURN_USEC 1000
+
+static gboolean turn_is_over = FALSE;
+
 typedef struct {
     GSource source;
     GPollFD poll;
@@ -93,6 +100,23 @@ static void provoke_disconnect(sd_bus *bus)
     (void) sd_bus_emit_signal(bus, "/", BERTH_BUS_NAME, "Closing", NULL); /* goes nowhere, and notices that */
 }
 
+void berth_bus_source_end_turn(void)
+{
+    turn_is_over = TRUE;
+}
+
+/* What sd_bus_process() said last: 0 where nothing is left to do, a negative errno where it failed. */
+static int process_some(GSource *source, sd_bus *bus)
+{
+    const gint64 end = g_get_monotonic_time() + TURN_USEC;
+    int r;
+    turn_is_over = FALSE;
+    for (guint n = 1; (r = sd_bus_process(bus, NULL)) > 0; n++)
+        if (turn_is_over || n == MESSAGES_MAX || g_source_is_destroyed(source) || g_get_monotonic_time() >= end)
+            break;
+    return r;
+}
+
 void berth_bus_check_sent(sd_bus *bus, int r)
 {
     if (r >= 0 || sd_bus_is_open(bus) <= 0)
@@ -104,7 +128,7 @@ void berth_bus_check_sent(sd_bus *bus, int r)
 static gboolean bus_source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     BusSource *self = (BusSource *) source;
-    int r = sd_bus_process(self->bus, NULL);
+    int r = process_some(source, self->bus);
     if (r >= 0)
         return G_SOURCE_CONTINUE;
     if (sd_bus_is_open(self->bus) > 0 && self->error == 0) {

@@ -3,11 +3,15 @@
 
 #include <glib.h>
 
-/**
- * berth_journal_write:
- *
- * A GLogWriterFunc: all fields into the journal by its native protocol, as g_log_writer_journald() does, but never
- * blocking: that one waits for a journald that is stopped, and with it the main loop and every client. What it does not
- * take is lost, and how much that was is said as soon as it takes something again. For any thread.
- */
-GLogWriterOutput berth_journal_write(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data);
+/* What the daemon logs, by the journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), never waiting for it: where
+ * journald is stopped or slow, messages queue here, in order and within bounds, until it takes them. */
+
+/* Connects to journald's socket at @path. FALSE where there is none. */
+gboolean berth_journal_open(const char *path);
+#define BERTH_JOURNAL_SOCKET "/run/systemd/journal/socket"
+
+/* For g_log_set_writer_func(); any thread may log. What queues is sent by the default main context. */
+GLogWriterOutput berth_journal_write(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer unused);
+
+/* Sends what still queues, for at most @msec, and closes: for the end of the daemon. */
+void berth_journal_close(guint msec);

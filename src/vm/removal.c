@@ -27,6 +27,7 @@ BerthRemoval *berth_removal_new(GDestroyNotify free_asked)
 void berth_removal_free(BerthRemoval *removal)
 {
     g_clear_handle_id(&removal->timer, g_source_remove);
+    berth_turn_give_back(&removal->turn);
     berth_systemd_call_free(&removal->call);
     g_clear_pointer(&removal->asked, g_ptr_array_unref);
     g_free(removal->blocker);
@@ -202,18 +203,31 @@ static gboolean has_not_stopped(gpointer data)
 {
     BerthVm *vm = data;
     vm->removal->timer = 0;
+    berth_turn_give_back(&vm->removal->turn);
     berth_vm_end_delayed(vm);
     return G_SOURCE_REMOVE;
+}
+
+static void stop_processes(BerthVm *vm);
+
+static void turn_has_come(gpointer data)
+{
+    stop_processes(data);
 }
 
 static void stop_processes(BerthVm *vm)
 {
     if (!vm->run) {
         g_clear_handle_id(&vm->removal->timer, g_source_remove);
+        berth_turn_give_back(&vm->removal->turn);
         set_blocker(vm, "");
         berth_removal_enter(vm, BERTH_PHASE_RELEASING);
         return;
     }
+    vm->removal->turn.go = turn_has_come;
+    vm->removal->turn.data = vm;
+    if (!berth_turn_take(&vm->removal->turn))
+        return;
     if (!vm->removal->timer)
         vm->removal->timer = g_timeout_add_seconds(STOP_PATIENCE_SEC, has_not_stopped, vm);
     vm->run->stop_asked = TRUE;

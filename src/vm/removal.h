@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "turn.h"
 #include "vm.h"
 
 /* The way of a VM from a durable wish to nothing. ARCHITECTURE.md says why the order of its steps is safe. */
@@ -20,6 +21,7 @@ struct BerthRemoval {
     BerthRemovalIntent intent;
     BerthVmState before; /* the state that CancelRemoval goes back to, where its processes still are as they were */
     GPtrArray *asked;    /* who calls Remove meanwhile: then they are heard, in their order */
+    BerthTurn turn;      /* to end its processes */
     struct BerthSystemdCall *call;
 };
 

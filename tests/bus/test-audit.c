@@ -261,8 +261,9 @@ static void test_missing_keeper(Tooled *tooled, gconstpointer unused)
     Fixture *fixture = &tooled->fixture;
     g_autofree char *vm = tooled_vm(tooled, "web", NULL);
     fixture_vm(fixture, vm, "Start");
-    pid_t keeper = parent_of((pid_t) fixture_get_uint(fixture, vm, "PID"));
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, vm);
+    /* Asked when the recorder listens: the bus takes both in order. */
+    pid_t keeper = parent_of((pid_t) fixture_get_uint(fixture, vm, "PID"));
     kill(keeper, SIGKILL);
     AWAIT(recorder_changes(recorder, "LastError") > 0);
     g_autofree char *process = g_strdup_printf("%d", (int) keeper);

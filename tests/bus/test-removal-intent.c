@@ -373,6 +373,25 @@ static void test_copied_vm(Fixture *fixture, gconstpointer unused)
     g_assert_true(g_file_test(copy, G_FILE_TEST_IS_DIR));
 }
 
+/* Somebody puts another directory in its place before it is deleted: that one was never asked to go. */
+static void test_replaced(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *dir = scripted_vm_dir(fixture, path);
+    g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
+    g_autofree char *precious = g_build_filename(dir, "precious", NULL);
+    scripted_remove(fixture, path, "{'grace-seconds': <uint32 1>}");
+    g_assert_cmpint(g_rename(dir, aside), ==, 0);
+    removal_make_directory(dir);
+    removal_make_empty(precious);
+    removal_await_phase(fixture, path, "waiting");
+    removal_assert_blocker(fixture, path, "is not the one");
+    g_assert_true(g_file_test(precious, G_FILE_TEST_IS_REGULAR));
+    removal_delete(dir);
+    g_assert_cmpint(g_rename(aside, dir), ==, 0);
+    removal_assert_gone(fixture, path);
+}
+
 static void test_protected(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_vm_with(fixture, "web", "{'protected': <true>}", NULL);
@@ -406,6 +425,7 @@ static void add(void)
     REMOVAL_ADD("M06/copied-vm", test_copied_vm);
     REMOVAL_ADD("M06/other-vm", test_other_vm);
     REMOVAL_ADD("M06/other-incarnation", test_other_incarnation);
+    REMOVAL_ADD("M06/replaced", test_replaced);
     REMOVAL_ADD("protected", test_protected);
 }
 

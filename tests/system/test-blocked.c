@@ -299,7 +299,7 @@ static void test_unmounted(void)
 
 /* The log */
 
-/* Its socket is full after a few hundred messages: whoever waits for it then, waits for good. */
+/* Its socket is full after a few hundred messages: whoever waits for it then, waits for good. Nothing is lost by not waiting. */
 static void test_journal_stopped(void)
 {
     enum { N_VMS = 250 };
@@ -314,7 +314,7 @@ static void test_journal_stopped(void)
     g_autoptr(Guest) logged = guest_new_bare("logged");
     g_free(scene_run("timeout", "60", "sh", "-c",
                      "journalctl --quiet --boot --follow --lines=all --output=cat --unit=berthd.service |"
-                     " grep -q 'messages were lost'",
+                     " grep -c -m 250 'unlogged: removed'",
                      NULL));
 }
 

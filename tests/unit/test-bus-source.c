@@ -143,6 +143,41 @@ static void test_queued(void)
     clear_bed(&bed);
 }
 
+static int on_signal_that_ends_turn(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+    Bed *bed = data;
+    bed->n_signals++;
+    berth_bus_source_end_turn();
+    return 0;
+}
+
+/* @n signals are in the queue; how many turns of the loop they take. */
+static guint turns_for(guint n, sd_bus_message_handler_t handler)
+{
+    Bed bed = {0};
+    guint turns = 0;
+    connect_bed(&bed);
+    g_assert_cmpint(sd_bus_match_signal(bed.bus, NULL, NULL, "/", "org.example.Test", "Ping", handler, &bed), >=, 0);
+    for (guint i = 0; i < n; i++)
+        g_assert_cmpint(sd_bus_emit_signal(bed.bus, "/", "org.example.Test", "Ping", NULL), >=, 0);
+    g_assert_cmpint(sd_bus_call_method(bed.bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                       "GetId", NULL, NULL, NULL),
+                    >=, 0);
+    for (; bed.n_signals < n; turns++)
+        g_main_context_iteration(NULL, FALSE);
+    clear_bed(&bed);
+    return turns;
+}
+
+/* A turn handles several messages, but not all of a flood, and no other where one has said so. */
+static void test_turns(void)
+{
+    guint turns = turns_for(320, on_signal);
+    g_assert_cmpuint(turns, >=, 10);
+    g_assert_cmpuint(turns, <, 320);
+    g_assert_cmpuint(turns_for(50, on_signal_that_ends_turn), >=, 50);
+}
+
 static void test_timeout(void)
 {
     Bed bed = {0};
@@ -223,6 +258,7 @@ int main(int argc, char **argv)
     private_bus = private_bus_new(NULL);
     g_test_add_func("/bus-source/idle", test_idle);
     g_test_add_func("/bus-source/queued", test_queued);
+    g_test_add_func("/bus-source/turns", test_turns);
     g_test_add_func("/bus-source/timeout", test_timeout);
     g_test_add_func("/bus-source/lost", test_lost);
     g_test_add_func("/bus-source/garbage", test_garbage);
