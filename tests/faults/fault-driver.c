@@ -58,6 +58,11 @@ static void check_daemon(Stage *stage)
         g_error("berthd crashed: wait status %#x", (guint) fixture->daemon_status);
 }
 
+static gboolean creates(const char *call)
+{
+    return g_str_has_prefix(call, "open(") || g_str_has_prefix(call, "openat(") || g_str_has_prefix(call, "creat(");
+}
+
 /* One point; FALSE where there is no such call. */
 static gboolean play(Stage *stage, guint at)
 {
@@ -69,14 +74,18 @@ static gboolean play(Stage *stage, guint at)
     scenario->act(stage);
     faults_disarm(stage->faults);
     check_daemon(stage);
-    if (stage->fixture.daemon != 0 && !stage->is_unknown) {
-        g_autofree char *call = faults_describe(stage->faults, at);
+    g_autofree char *call = faults_describe(stage->faults, at);
+    /* Who could not look may take a VM for broken, and say so; what it does must be right all the same. */
+    const gboolean was_blind = kinds[now.kind].error == EMFILE && faults_fired(stage->faults) && !creates(call);
+    if (stage->fixture.daemon != 0 && !stage->is_unknown && !was_blind) {
         world_allow_leftovers(stage->world, g_str_has_prefix(call, "unlink") || g_str_has_prefix(call, "rmdir"));
         world_check(stage->world);
         world_allow_leftovers(stage->world, FALSE);
         stage_probe(stage);
     }
     stage_restart(stage, scenario->boots);
+    if (scenario->after)
+        scenario->after(stage);
     world_check(stage->world);
     stage_probe(stage);
     stage_clear(stage);

@@ -69,12 +69,25 @@ static void act_start(Stage *stage)
     stage_rest(stage);
 }
 
+/* Whether QEMU was told to end: what was sent to it before comes before this. */
+static void find_out(Stage *stage)
+{
+    if (stage->vm->runs != WORLD_EITHER)
+        return;
+    if (stage_vm(stage, "Pause", NO_OPTIONS) != STAGE_OK)
+        stage->vm->runs = WORLD_NO;
+    else
+        stage_vm(stage, "Resume", NO_OPTIONS);
+}
+
 /* It goes in any case: an error says that it may come back after a boot. */
 static void act_power_off(Stage *stage)
 {
     StageAnswer answer = stage_vm(stage, "PowerOff", NO_OPTIONS);
     expect_process(stage, answer == STAGE_OK ? WORLD_NO : WORLD_EITHER);
     stage_rest(stage);
+    if (answer == STAGE_LOST && stage->fixture.daemon != 0)
+        find_out(stage);
 }
 
 static void act_shutdown(Stage *stage)
@@ -82,9 +95,22 @@ static void act_shutdown(Stage *stage)
     StageAnswer answer = stage_vm(stage, "Shutdown", NO_OPTIONS);
     expect_process(stage, answer == STAGE_OK ? WORLD_NO : WORLD_EITHER);
     stage_rest(stage);
+    if (answer == STAGE_LOST && stage->fixture.daemon != 0)
+        find_out(stage);
 }
 
 /* Images */
+
+static void check_image(Stage *stage, const char *source)
+{
+    g_autofree char *disk =
+        g_build_filename(stage->fixture.state_dir, BERTH_DIR_IMAGES, STAGE_IMAGE, BERTH_FILE_DISK, NULL);
+    g_autofree char *expected = NULL, *text = NULL;
+    gsize length = 0;
+    g_assert_true(g_file_get_contents(source, &expected, &length, NULL));
+    if (!g_file_get_contents(disk, &text, NULL, NULL) || memcmp(text, expected, length) != 0)
+        g_error("The image was imported, and is not what was brought");
+}
 
 static void act_import(Stage *stage)
 {
@@ -93,7 +119,10 @@ static void act_import(Stage *stage)
     int fd = open(source, O_RDONLY | O_CLOEXEC);
     g_assert_cmpint(g_unix_fd_list_append(fds, fd, NULL), ==, 0);
     close(fd);
-    world_image(stage->world, STAGE_IMAGE, stage_import(stage, fds));
+    WorldTruth exists = stage_import(stage, fds);
+    world_image(stage->world, STAGE_IMAGE, exists);
+    if (exists == WORLD_YES)
+        check_image(stage, source);
     stage_rest(stage);
 }
 
@@ -109,6 +138,27 @@ static void act_remove(Stage *stage)
 {
     world_forbid_starts(stage->world, stage->vm);
     expect_removal(stage, stage_vm(stage, "Remove", NO_OPTIONS));
+    stage_rest(stage);
+}
+
+/* There is room for another only when nothing of it is left: whoever asks for a new VM all the time gets none before. */
+static void act_replace(Stage *stage)
+{
+    WorldVm *heir = world_vm(stage->world, STAGE_HEIR);
+    g_autofree char *owner = g_strdup(stage->fixture.owner);
+    StageAnswer answer = stage_vm(stage, "Remove", NO_OPTIONS);
+    expect_removal(stage, answer);
+    for (answer = answer == STAGE_OK ? STAGE_REFUSED : STAGE_LOST; answer == STAGE_REFUSED;) {
+        answer = stage_call(stage, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
+                            g_variant_new("(sa{sv}a{sv})", STAGE_HEIR, NULL, NULL), NULL);
+        /* A daemon that lost the bus in between could not tell. */
+        if (answer == STAGE_OK && g_strcmp0(owner, stage->fixture.owner) == 0 &&
+            !world_was_told_gone(stage->world, stage->path))
+            g_error("There was room for another before the VM was gone");
+        if (answer == STAGE_REFUSED)
+            stage_vm(stage, "Remove", NO_OPTIONS); /* where it waits to try again, it does so at once */
+        world_vm_reset(heir, answer == STAGE_OK ? WORLD_YES : answer == STAGE_LOST ? WORLD_EITHER : WORLD_NO);
+    }
     stage_rest(stage);
 }
 
@@ -161,6 +211,22 @@ static void prepare_marked(Stage *stage)
 {
     prepare_running(stage);
     interrupt_removal(stage);
+}
+
+/* And the host went down with it: nothing that lives in memory is left, and only the disk says that it was wanted. */
+static void prepare_booted(Stage *stage)
+{
+    const Fixture *fixture = &stage->fixture;
+    prepare_marked(stage);
+    test_cgroup_signal(fixture->cgroup, SIGKILL);
+    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
+    g_autofree char *runtime = g_build_filename(fixture->runtime_dir, stage->id, NULL);
+    g_autoptr(GDir) dir = g_dir_open(runtime, 0, NULL);
+    for (const char *name; dir && (name = g_dir_read_name(dir));) {
+        g_autofree char *file = g_build_filename(runtime, name, NULL);
+        g_unlink(file);
+    }
+    g_rmdir(runtime);
 }
 
 static char *vm_dir(Stage *stage)
@@ -224,21 +290,23 @@ static void act_reload(Stage *stage)
 }
 
 const Scenario scenarios[] = {
-    {"create", "M21", prepare_nothing, act_create, FALSE},
-    {"create-with-start", "M21", prepare_nothing, act_create_with_start, FALSE},
-    {"import", "M21", prepare_nothing, act_import, FALSE},
-    {"configure", "M21", prepare_stopped, act_configure, FALSE},
-    {"start", "M09", prepare_stopped, act_start, FALSE},
-    {"power-off", "M09", prepare_running, act_power_off, FALSE},
-    {"shutdown", "M09", prepare_running, act_shutdown, FALSE},
-    {"remove-stopped", "M01", prepare_stopped, act_remove, TRUE},
-    {"remove-running", "M01", prepare_running, act_remove, TRUE},
-    {"remove-broken", "M12", prepare_broken, act_remove, TRUE},
-    {"grace-and-cancel", "M01", prepare_running, act_grace, TRUE},
-    {"resume-marked", "M04", prepare_marked, act_resume, TRUE},
-    {"resume-doomed", "M04", prepare_doomed, act_resume, TRUE},
-    {"reload-changed", "M01", prepare_changed, act_reload, FALSE},
-    {"reload-marked", "M04", prepare_put_back, act_reload, TRUE},
+    {"create", "M21", prepare_nothing, act_create, NULL, FALSE},
+    {"create-with-start", "M21", prepare_nothing, act_create_with_start, NULL, FALSE},
+    {"import", "M21", prepare_nothing, act_import, NULL, FALSE},
+    {"configure", "M21", prepare_stopped, act_configure, NULL, FALSE},
+    {"start", "M09", prepare_stopped, act_start, NULL, FALSE},
+    {"power-off", "M09", prepare_running, act_power_off, find_out, FALSE},
+    {"shutdown", "M09", prepare_running, act_shutdown, find_out, FALSE},
+    {"remove-stopped", "M01", prepare_stopped, act_remove, NULL, TRUE},
+    {"remove-running", "M01", prepare_running, act_remove, NULL, TRUE},
+    {"replace", "M17", prepare_stopped, act_replace, NULL, FALSE},
+    {"remove-broken", "M12", prepare_broken, act_remove, NULL, TRUE},
+    {"grace-and-cancel", "M01", prepare_running, act_grace, NULL, TRUE},
+    {"resume-marked", "M04", prepare_marked, act_resume, NULL, TRUE},
+    {"resume-booted", "M27", prepare_booted, act_resume, NULL, TRUE},
+    {"resume-doomed", "M04", prepare_doomed, act_resume, NULL, TRUE},
+    {"reload-changed", "M01", prepare_changed, act_reload, NULL, FALSE},
+    {"reload-marked", "M04", prepare_put_back, act_reload, NULL, TRUE},
 };
 const guint n_scenarios = G_N_ELEMENTS(scenarios);
 

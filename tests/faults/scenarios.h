@@ -10,6 +10,8 @@ typedef struct {
     void (*prepare)(Stage *stage);
     /* With them: asks, writes into the ledger what was answered, and waits until the daemon rests or is dead. */
     void (*act)(Stage *stage);
+    /* (nullable): what can be found out with the next daemon, before it is looked at. */
+    void (*after)(Stage *stage);
     gboolean boots; /* whoever comes after finds the host booted: what is wanted is started */
 } Scenario;
 

@@ -283,14 +283,17 @@ void stage_clear(Stage *stage)
 {
     world_settle(stage->world);
     remove_vm(stage, STAGE_VM);
+    remove_vm(stage, STAGE_HEIR);
     remove_image(stage, STAGE_IMAGE);
     world_vm_reset(stage->vm, WORLD_NO);
+    world_vm_reset(world_vm(stage->world, STAGE_HEIR), WORLD_NO);
     world_check(stage->world);
 }
 
 void stage_probe(Stage *stage)
 {
     g_autofree char *path = world_find(stage->world, STAGE_VM);
-    if (!path)
+    g_autofree char *heir = world_find(stage->world, STAGE_HEIR);
+    if (!path && !heir)
         stage_create(stage);
 }

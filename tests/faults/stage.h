@@ -9,6 +9,7 @@
  * and room for one more. */
 
 #define STAGE_VM "web"
+#define STAGE_HEIR "heir" /* another, where a scenario makes one */
 #define STAGE_IMAGE "image"
 #define STAGE_MEMORY ((guint64) 64 << 20)
 

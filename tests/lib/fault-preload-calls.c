@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -38,9 +39,8 @@
 
 static int open_at(const char *name, int dir_fd, const char *path, int flags, mode_t mode)
 {
-    if (!(flags & O_CREAT))
-        return (int) REAL(SYS_openat, dir_fd, path, flags, mode);
-    FaultPoint point = fault_enter(FAULT_OPEN, name, dir_fd, path, 0);
+    const int creates = flags & O_CREAT;
+    FaultPoint point = fault_enter(creates ? FAULT_OPEN : FAULT_OBTAIN, creates ? name : "look", dir_fd, path, 0);
     return (int) fault_leave(&point, point.error ? -1 : REAL(SYS_openat, dir_fd, path, flags, mode));
 }
 
@@ -75,6 +75,21 @@ OPENAT(openat64)
 int creat64(const char *path, mode_t mode)
 {
     return open_at("creat", AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+
+int socket(int domain, int type, int protocol)
+{
+    return (int) NUMBERED(FAULT_OBTAIN, -1, NULL, REAL(SYS_socket, domain, type, protocol));
+}
+
+int socketpair(int domain, int type, int protocol, int fds[2])
+{
+    return (int) NUMBERED(FAULT_OBTAIN, -1, NULL, REAL(SYS_socketpair, domain, type, protocol, fds));
+}
+
+int pidfd_open(pid_t pid, unsigned flags)
+{
+    return (int) NUMBERED(FAULT_OBTAIN, -1, NULL, REAL(SYS_pidfd_open, pid, flags));
 }
 
 /* Writing and sending */

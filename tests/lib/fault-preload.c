@@ -36,6 +36,7 @@ static const int errors[][7] = {
     [FAULT_SPAWN] = {ENOMEM},
     [FAULT_SIGNAL] = {0},
     [FAULT_SEND] = {EIO, ENOMEM},
+    [FAULT_OBTAIN] = {EMFILE},
 };
 
 typedef long SystemCall(long number, long a, long b, long c, long d, long e, long f);
@@ -85,7 +86,7 @@ static int is_eligible(FaultSort sort, size_t length)
     case FAULT_ERROR:
         return can_yield(sort, control->error);
     default:
-        return 1;
+        return sort != FAULT_OBTAIN;
     }
 }
 

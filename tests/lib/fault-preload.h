@@ -18,6 +18,7 @@ typedef enum {
     FAULT_SPAWN,
     FAULT_SIGNAL,
     FAULT_SEND,
+    FAULT_OBTAIN, /* a descriptor, of what is there: nothing changes, so that it can only fail for want of one */
 } FaultSort;
 
 /* What happens to one call. */

@@ -104,6 +104,20 @@ static void check_names(World *world, const char *dir, const char *const *expect
             g_error("%s/%s is missing", dir, *expected);
 }
 
+/* As many disks as its definition has, and its firmware's variables. */
+static void check_disks(World *world, const SeenVm *vm)
+{
+    g_autofree char *dir = g_build_filename(world->place.state_dir, BERTH_DIR_VMS, vm->id, BERTH_DIR_DISKS, NULL);
+    g_autoptr(GPtrArray) names = list(dir);
+    g_autoptr(GVariant) config = g_variant_lookup_value(vm->all, "Config", G_VARIANT_TYPE_VARDICT);
+    g_autoptr(GVariant) disks = g_variant_lookup_value(config, "disks", NULL);
+    const char *firmware = "";
+    g_variant_lookup(config, "firmware", "&s", &firmware);
+    const guint expected = (disks ? (guint) g_variant_n_children(disks) : 0) + (g_str_equal(firmware, "uefi") ? 1 : 0);
+    if (names->len != expected)
+        g_error("%s has %u files in its disks/, and not %u", vm->name, names->len, expected);
+}
+
 static void check_vm_dir(World *world, const SeenVm *vm)
 {
     g_autofree char *dir = g_build_filename(world->place.state_dir, BERTH_DIR_VMS, vm->id, NULL);
@@ -118,8 +132,10 @@ static void check_vm_dir(World *world, const SeenVm *vm)
         is_marked ? BERTH_FILE_MARKER : BERTH_DIR_LOGS,
         NULL,
     };
-    if (!g_str_equal(vm->state, "broken"))
-        check_names(world, dir, expected);
+    if (g_str_equal(vm->state, "broken"))
+        return;
+    check_names(world, dir, expected);
+    check_disks(world, vm);
 }
 
 static void check_runtime_dir(World *world, const SeenVm *vm)
@@ -152,11 +168,18 @@ static void check_vms(World *world, const char *dir, gboolean is_runtime)
 
 static void check_images(World *world)
 {
+    static const char *const files[] = {
+        BERTH_FILE_IMAGE, "?" BERTH_FILE_DISK, "?" BERTH_FILE_KERNEL, "?" BERTH_FILE_INITRD, NULL,
+    };
     g_autofree char *dir = g_build_filename(world->place.state_dir, BERTH_DIR_IMAGES, NULL);
     g_autoptr(GPtrArray) expected = g_ptr_array_copy(world->seen_images, (GCopyFunc) (void (*)(void)) g_strdup, NULL);
     g_ptr_array_set_free_func(expected, g_free);
     g_ptr_array_add(expected, NULL);
     check_names(world, dir, (const char *const *) expected->pdata);
+    for (guint i = 0; i < world->seen_images->len; i++) {
+        g_autofree char *image = g_build_filename(dir, world->seen_images->pdata[i], NULL);
+        check_names(world, image, files);
+    }
 }
 
 void world_check_disk(World *world)

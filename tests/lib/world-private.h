@@ -11,7 +11,7 @@ typedef struct {
     char *path, *id, *name, *state, *phase, *unit;
     gboolean wanted;
     guint64 memory;
-    guint32 pid;
+    guint32 pid, cid;
     GVariant *all; /* a{sv}, for reports */
 } SeenVm;
 
@@ -48,5 +48,6 @@ WorldSignals *world_signals_new(GDBusConnection *client);
 void world_signals_free(WorldSignals *signals);
 /* How many signals have come in, of the daemon and of systemd. */
 guint world_signals_count(const WorldSignals *signals);
+gboolean world_signals_told_gone(const WorldSignals *signals, const char *path);
 /* Objects that the daemon has just told of, all of them: who was known and is missing must have been told to be gone. */
 void world_signals_compare(WorldSignals *signals, const GPtrArray *seen);

@@ -162,6 +162,11 @@ guint world_signals_count(const WorldSignals *signals)
     return signals->count;
 }
 
+gboolean world_signals_told_gone(const WorldSignals *signals, const char *path)
+{
+    return g_hash_table_contains(signals->gone, path);
+}
+
 void world_signals_compare(WorldSignals *signals, const GPtrArray *seen)
 {
     g_autoptr(GHashTable) there = g_hash_table_new(g_str_hash, g_str_equal);

@@ -149,7 +149,19 @@ static SeenVm *seen_new(const char *path, GVariant *properties)
     g_variant_lookup(properties, "WantRunning", "b", &vm->wanted);
     g_variant_lookup(properties, "MemoryBytes", "t", &vm->memory);
     g_variant_lookup(properties, "PID", "u", &vm->pid);
+    g_variant_lookup(properties, "CID", "u", &vm->cid);
     return vm;
+}
+
+/* At any time: of two that have one, one would be reached in the other's place. 0: its definition can't be read. */
+static void check_cids(World *world)
+{
+    g_autoptr(GHashTable) cids = g_hash_table_new(NULL, NULL);
+    for (guint i = 0; i < world->seen->len; i++) {
+        const SeenVm *vm = world->seen->pdata[i];
+        if (vm->cid != 0 && !g_hash_table_add(cids, GUINT_TO_POINTER(vm->cid)))
+            g_error("%s has the CID %u, as another has", vm->name, vm->cid);
+    }
 }
 
 static void take_objects(World *world, GVariant *answer)
@@ -170,6 +182,7 @@ static void take_objects(World *world, GVariant *answer)
             g_ptr_array_add(world->seen_images, name);
     }
     world_signals_compare(world->signals, world->seen);
+    check_cids(world);
 }
 
 /* FALSE where nobody answers. */
@@ -180,10 +193,29 @@ static gboolean look(World *world)
     return answer != NULL;
 }
 
+gboolean world_seen_is_live(const SeenVm *vm)
+{
+    return *vm->unit != '\0';
+}
+
+WorldVm *world_entry_of(World *world, const SeenVm *seen)
+{
+    for (guint i = 0; i < world->vms->len; i++) {
+        WorldVm *vm = world->vms->pdata[i];
+        if (g_str_equal(vm->name, seen->name) || g_strcmp0(vm->id, seen->id) == 0)
+            return vm;
+    }
+    return NULL;
+}
+
 /* Settling */
 
-static gboolean is_under_way(const SeenVm *vm)
+static gboolean is_under_way(World *world, const SeenVm *vm)
 {
+    const WorldVm *entry = world_entry_of(world, vm);
+    /* It is on its way to its end, whether the daemon has seen that or not. */
+    if (entry && entry->runs == WORLD_NO && world_seen_is_live(vm))
+        return TRUE;
     return g_str_equal(vm->state, "starting") || g_str_equal(vm->state, "stopping") ||
            (g_str_equal(vm->state, "removing") && !g_str_equal(vm->phase, "grace"));
 }
@@ -194,7 +226,7 @@ static gboolean push(World *world)
     gboolean busy = FALSE;
     for (guint i = 0; i < world->seen->len; i++) {
         const SeenVm *vm = world->seen->pdata[i];
-        busy = busy || is_under_way(vm);
+        busy = busy || is_under_way(world, vm);
         if (g_str_equal(vm->phase, "waiting"))
             g_dbus_connection_call(world->place.client, BERTH_BUS_NAME, vm->path, BERTH_IFACE_VM, "Remove",
                                    g_variant_new("(a{sv})", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, NULL);
@@ -241,21 +273,6 @@ void world_settle(World *world)
 }
 
 /* Holding it against the ledger */
-
-gboolean world_seen_is_live(const SeenVm *vm)
-{
-    return *vm->unit != '\0';
-}
-
-WorldVm *world_entry_of(World *world, const SeenVm *seen)
-{
-    for (guint i = 0; i < world->vms->len; i++) {
-        WorldVm *vm = world->vms->pdata[i];
-        if (g_str_equal(vm->name, seen->name) || g_strcmp0(vm->id, seen->id) == 0)
-            return vm;
-    }
-    return NULL;
-}
 
 static void check_truth(const SeenVm *vm, const char *what, WorldTruth expected, gboolean is)
 {
@@ -315,6 +332,11 @@ void world_check(World *world)
     check_images(world);
     world_check_host(world);
     world_check_disk(world);
+}
+
+gboolean world_was_told_gone(World *world, const char *path)
+{
+    return world_signals_told_gone(world->signals, path);
 }
 
 char *world_find(World *world, const char *name)

@@ -66,5 +66,7 @@ gboolean world_try_settle(World *world);
 /* Settles; aborts the test where anything is not as the ledger has it. */
 void world_check(World *world);
 
+/* Whether a daemon has said that the object is gone. */
+gboolean world_was_told_gone(World *world, const char *path);
 /* (transfer full) (nullable): its object path. After world_settle(), without asking again. */
 char *world_find(World *world, const char *name);
