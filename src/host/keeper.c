@@ -92,8 +92,11 @@ static gboolean spawn(const BerthKeeperSpec *spec, int channel, pid_t *pid, GErr
     FdMap map = {sources, targets};
     g_autoptr(GError) local = NULL;
 
-    /* GLib would open it too, and abort where it can't. */
-    BERTH_AUTOFD nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    /* GLib would open it too, and abort where it can't. In the child it closes this number last of all: it must not be
+     * one that something was handed over as. */
+    BERTH_AUTOFD opened = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    BERTH_AUTOFD nothing =
+        opened < 0 ? -1 : fcntl(opened, F_DUPFD_CLOEXEC, BERTH_QEMU_FD_EXTRA + (int) spec->n_extra_fds);
     if (nothing < 0) {
         berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "open /dev/null");
         return FALSE;

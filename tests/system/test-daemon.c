@@ -328,11 +328,11 @@ int main(int argc, char **argv)
     g_test_add_data_func("/daemon/killed-at-starting", GUINT_TO_POINTER(AT_STARTING), kill_during_start);
     g_test_add_data_func("/daemon/killed-at-scope", GUINT_TO_POINTER(AT_SCOPE), kill_during_start);
     g_test_add_data_func("/daemon/killed-at-pid", GUINT_TO_POINTER(AT_PID), kill_during_start);
-    g_test_add_func("/daemon/removal-resumes", test_removal_resumes);
+    g_test_add_func("/daemon/M01/removal-resumes", test_removal_resumes);
     g_test_add_func("/daemon/grace-outlives", test_grace_outlives);
-    g_test_add_func("/daemon/systemd-reloads", test_systemd_reloads);
+    g_test_add_func("/daemon/M09/systemd-reloads", test_systemd_reloads);
     g_test_add_func("/daemon/activation", test_activation);
     g_test_add_func("/daemon/watchdog", test_watchdog);
-    g_test_add_func("/daemon/second-daemon", test_second_daemon);
+    g_test_add_func("/daemon/M26/second-daemon", test_second_daemon);
     return g_test_run();
 }

@@ -13,7 +13,7 @@ bed=in-bed-$$ # by a name like this, in-bed.sh finds what was left behind
 number=0
 
 echo TAP version 14
-echo 1..18
+echo 1..22
 state=$(mktemp -d "$PWD/reboot-XXXXXX")
 trap '"$lib/bed.sh" kill "$bed"; rm -rf "$state"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -91,25 +91,42 @@ begin_removals() {
 	there berthctl remove --grace=3600 regretted >/dev/null
 }
 
+# Ten VMs with something to delete, some of them running, of which the power leaves whatever it has come to.
+begin_many() {
+	there sh -c 'for i in 0 1 2 3 4 5 6 7 8 9; do berthctl create "cut-$i" --memory 64M >/dev/null; done
+		berthctl start cut-7 cut-8 cut-9
+		for dir in $(grep -l "\"cut-" /var/lib/berth/vms/*/vm.json); do
+			seq -f "${dir%/*}/disks/%g" 300 | xargs touch; done
+		berthctl remove cut-0 cut-1 cut-2 cut-3 cut-4 cut-5 cut-6 cut-7 cut-8 cut-9 >/dev/null'
+}
+
+all_are_gone() {
+	for i in 0 1 2 3 4 5 6 7 8 9; do
+		reaches "cut-$i" gone || return 1
+	done
+	there sh -c '! grep -l "\"cut-" /var/lib/berth/*/*/vm.json && test -z "$(ls /var/lib/berth/removing)"' &&
+		there berthctl audit
+}
+
 boot
 prepare
 deleted=$(id_of deleted)
 stopping=$(id_of stopping)
 begin_removals
-check "a removal is deleting when the power goes" says deleted 'removal: waiting'
-check "another is stopping a guest" shows stopping RemovalPhase '"stopping"'
-check "a third is in its grace time" shows regretted RemovalPhase '"grace"'
+check "/removal/M27/deleting-when-the-power-goes" says deleted 'removal: waiting'
+check "/removal/M27/stopping-when-the-power-goes" shows stopping RemovalPhase '"stopping"'
+check "/removal/M27/in-its-grace-time-when-the-power-goes" shows regretted RemovalPhase '"grace"'
 
 "$lib/bed.sh" kill "$bed"
 boot
-check "the first removal finishes after the boot" reaches deleted gone
-check "nothing of it is left" has_nothing_left "$deleted"
-check "the second finishes too" reaches stopping gone
-check "nothing of it is left either" has_nothing_left "$stopping"
-check "its guest was not started again" said_nothing_of stopping starting
-check "the grace time goes on" shows regretted RemovalPhase '"grace"'
-check "and the removal can be taken back" there berthctl cancel-removal regretted
-check "which makes the VM what it was" shows regretted State '"stopped"'
+check "/removal/M27/deleting-finishes-after-the-boot" reaches deleted gone
+check "/removal/M27/deleting-leaves-nothing" has_nothing_left "$deleted"
+check "/removal/M27/stopping-finishes-after-the-boot" reaches stopping gone
+check "/removal/M27/stopping-leaves-nothing" has_nothing_left "$stopping"
+check "/removal/M04/its-guest-is-not-started-again" said_nothing_of stopping starting
+check "/removal/M27/the-grace-time-goes-on" shows regretted RemovalPhase '"grace"'
+check "/removal/M27/and-the-removal-can-be-taken-back" there berthctl cancel-removal regretted
+check "/removal/M27/which-makes-the-vm-what-it-was" shows regretted State '"stopped"'
 check "what ran is started again" reaches wanted running
 check "and its guest boots" says wanted 'berth-guest: ready'
 check "what did not run is left alone" shows unwanted State '"stopped"'
@@ -122,3 +139,14 @@ check "the guest was shut down with the host" there sh -c \
 check "and is started again" reaches wanted running
 check "and boots" says wanted 'berth-guest: ready'
 check "nothing else is" shows unwanted State '"stopped"'
+
+# As soon as the removals were promised, and when one is through whose QEMU had to end first.
+for moment in "" cut-9; do
+	begin_many
+	[ -z "$moment" ] || reaches "$moment" gone
+	"$lib/bed.sh" kill "$bed"
+	boot
+	check "/removal/M27/ten-at-once-finish-after-the-boot${moment:+-once-$moment-was-gone}" all_are_gone
+done
+check "/removal/M27/and-what-was-not-asked-to-go-stays" reaches wanted running
+check "/removal/M27/as-it-was" shows unwanted State '"stopped"'

@@ -307,20 +307,20 @@ static void test_copied_marker(void)
 int main(int argc, char **argv)
 {
     scene_begin(&argc, &argv);
-    g_test_add_func("/removal/running", test_running);
-    g_test_add_func("/removal/held-up", test_held_up);
+    g_test_add_func("/removal/M09/running", test_running);
+    g_test_add_func("/removal/M07/held-up", test_held_up);
     g_test_add_func("/removal/grace", test_grace);
     g_test_add_func("/removal/grace-passes", test_grace_passes);
     g_test_add_func("/removal/protected", test_protected);
-    g_test_add_func("/removal/mount-point", test_mount_point);
-    g_test_add_func("/removal/links", test_links);
-    g_test_add_func("/removal/while-starting", test_while_starting);
-    g_test_add_func("/removal/while-stopping", test_while_stopping);
-    g_test_add_func("/removal/before-restart", test_before_restart);
-    g_test_add_func("/removal/many", test_many);
-    g_test_add_func("/removal/cids", test_cids);
-    g_test_add_func("/removal/broken", test_broken);
-    g_test_add_func("/removal/orphan", test_orphan);
-    g_test_add_func("/removal/copied-marker", test_copied_marker);
+    g_test_add_func("/removal/M11/mount-point", test_mount_point);
+    g_test_add_func("/removal/M14/links", test_links);
+    g_test_add_func("/removal/M20/while-starting", test_while_starting);
+    g_test_add_func("/removal/M20/while-stopping", test_while_stopping);
+    g_test_add_func("/removal/M20/before-restart", test_before_restart);
+    g_test_add_func("/removal/M19/many", test_many);
+    g_test_add_func("/removal/M17/cids", test_cids);
+    g_test_add_func("/removal/M12/broken", test_broken);
+    g_test_add_func("/removal/M25/orphan", test_orphan);
+    g_test_add_func("/removal/M06/copied-marker", test_copied_marker);
     return g_test_run();
 }

@@ -305,6 +305,35 @@ static void test_no_keeper(Vm *vm, gconstpointer data)
     g_assert_error(error, BERTH_ERROR, BERTH_ERROR_START_FAILED);
 }
 
+static void move_up(int *fd)
+{
+    int moved = fcntl(*fd, F_DUPFD_CLOEXEC, 100);
+    g_assert_cmpint(moved, >=, 0);
+    close(*fd);
+    *fd = moved;
+}
+
+/* Where the daemon's own numbers are low, they are those that the keeper's descriptors have. */
+static void test_low_descriptors(Vm *vm, gconstpointer data)
+{
+    int *const all[] = {&vm->fds.lock_fd,    &vm->fds.exit_fd,        &vm->fds.console_fd,   &vm->fds.qmp_fd,
+                        &vm->spec.serial_fd, &vm->spec.serial_old_fd, &vm->spec.qemu_log_fd, &vm->spec.qemu_log_old_fd};
+    int low[3]; /* its channel has two */
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++)
+        move_up(all[i]);
+    vm->spec.lock_fd = vm->fds.lock_fd;
+    vm->spec.exit_fd = vm->fds.exit_fd;
+    vm->spec.console_fd = vm->fds.console_fd;
+    vm->spec.qmp_fd = vm->fds.qmp_fd;
+    for (guint i = 0; i < G_N_ELEMENTS(low); i++)
+        low[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    g_assert_cmpint(low[2], <=, BERTH_QEMU_FD_QMP);
+    for (guint i = 0; i < G_N_ELEMENTS(low); i++)
+        close(low[i]);
+    START(vm, "exit", "0");
+    wait_keeper(vm);
+}
+
 /* What is no keeper, or one that dies: an answer all the same. */
 static void test_no_answer(Vm *vm, gconstpointer data)
 {
@@ -787,6 +816,7 @@ int main(int argc, char **argv)
     ADD("end-of-file", test_end_of_file);
     ADD("started", test_started);
     ADD("failed", test_failed);
+    ADD("low-descriptors", test_low_descriptors);
     ADD("no-keeper", test_no_keeper);
     ADD("no-answer", test_no_answer);
     ADD("killed-before-go", test_killed_before_go);
