@@ -303,6 +303,10 @@ static void on_answer(BerthQmp *qmp, JsonObject *message)
 
 static void on_message(BerthQmp *qmp, JsonObject *message)
 {
+    /* QEMU greets from another thread than the one that starts the guest: an event of that may come first. It says nothing
+     * that is not asked for later. */
+    if (json_object_has_member(message, "event") && qmp->phase == PHASE_GREETING)
+        return;
     if (qmp->phase == PHASE_GREETING)
         on_greeting(qmp, message);
     else if (json_object_has_member(message, "event"))

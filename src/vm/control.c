@@ -162,8 +162,8 @@ static void shutdown_wish_stored(const GError *error, gpointer data)
     wish->vm->busy_with = NULL;
     if (error)
         berth_reply_return(&wish->reply, error);
-    else if (wish->vm->state == BERTH_VM_REMOVING || (wish->vm->run && wish->vm->run->ending))
-        g_clear_pointer(&wish->reply, berth_reply_free); /* Remove or PowerOff came in between */
+    else if (wish->vm->state == BERTH_VM_REMOVING || !wish->vm->run || wish->vm->run->ending)
+        g_clear_pointer(&wish->reply, berth_reply_free); /* Remove or PowerOff came in between, or the end by itself */
     else if (!berth_vm_check(wish->vm, BERTH_METHOD_SHUTDOWN, &refused))
         berth_reply_return(&wish->reply, refused);
     else

@@ -10,6 +10,9 @@
 #define REMOVAL_ADD(path, func) SCRIPTED_ADD("/removal/" path, "", func)
 #define REMOVAL_TWO_CIDS "[Manager]\nCIDFirst=2000\nCIDLast=2001"
 #define REMOVAL_ADD_TWO_CIDS(path, func) SCRIPTED_ADD("/removal/" path, REMOVAL_TWO_CIDS, func)
+/* With two CIDs, and QEMU is never killed for not quitting: what a test holds there stays. */
+#define REMOVAL_ADD_PATIENT(path, func)                                                                                \
+    SCRIPTED_ADD("/removal/" path, "PowerOffTimeoutSec=600\n" REMOVAL_TWO_CIDS, func)
 /* Without a daemon yet: for tests that mount something, with removal_start_apart(), or hold its way to the disk. */
 #define REMOVAL_ADD_APART(path, func)                                                                                  \
     g_test_add("/removal/" path, Fixture, "", scripted_prepare, func, fixture_tear_down)

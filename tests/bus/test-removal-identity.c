@@ -240,12 +240,12 @@ static void add(void)
     SCRIPTED_ADD("/removal/"
                  "M17/quarantine",
                  "[Manager]\nCIDFirst=2000\nCIDLast=2002", test_quarantine);
-    REMOVAL_ADD_TWO_CIDS("M17/not-before", test_not_before);
+    REMOVAL_ADD_PATIENT("M17/not-before", test_not_before);
     ADD_ONE_CID("M18/late", test_late);
     ADD_ONE_CID("M18/late-job", test_late_job);
     ADD_ONE_CID("M18/late-console", test_late_console);
     ADD_ONE_CID("M18/late-exit", test_late_exit);
-    REMOVAL_ADD("M19/seen", test_seen);
+    REMOVAL_ADD_PATIENT("M19/seen", test_seen);
     REMOVAL_ADD("M19/seen-restart", test_seen_restart);
 }
 

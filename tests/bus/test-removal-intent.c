@@ -13,11 +13,13 @@
 
 static void test_killed_stopping(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on quit wait never");
+    g_autofree char *path = removal_running(fixture, "on quit wait go");
     int pidfd = removal_pidfd(removal_qemu(fixture, path));
     fixture_vm(fixture, path, "Remove");
     scripted_assert_string(fixture, path, "RemovalPhase", "stopping");
     fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "removing");
+    scripted_touch(fixture, "go");
     removal_assert_gone(fixture, path);
     g_assert_true(removal_is_dead(pidfd));
     close(pidfd);
@@ -405,7 +407,7 @@ static void test_protected(Fixture *fixture, gconstpointer unused)
 
 static void add(void)
 {
-    REMOVAL_ADD("M01/killed-stopping", test_killed_stopping);
+    REMOVAL_ADD_PATIENT("M01/killed-stopping", test_killed_stopping);
     REMOVAL_ADD("M01/killed-releasing", test_killed_releasing);
     REMOVAL_ADD("M01/killed-starting", test_killed_starting);
     REMOVAL_ADD("M02/stopped", test_marker_refused);

@@ -386,7 +386,7 @@ static void add(void)
     REMOVAL_ADD("M25/tried-again", test_orphan_tried_again);
     REMOVAL_ADD("M25/foreign-scope", test_foreign_scope);
     REMOVAL_ADD("M26/second-daemon", test_second_daemon);
-    REMOVAL_ADD("M27/stopping", test_down_stopping);
+    REMOVAL_ADD_PATIENT("M27/stopping", test_down_stopping);
     REMOVAL_ADD("M27/releasing", test_down_releasing);
     REMOVAL_ADD("M27/deleting", test_down_deleting);
     REMOVAL_ADD("M27/grace", test_down_grace);

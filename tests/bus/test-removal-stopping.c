@@ -370,8 +370,6 @@ static void test_second_daemon(Fixture *fixture, gconstpointer unused)
     removal_assert_gone(fixture, path);
 }
 
-#define ADD_STRICT(path, func) SCRIPTED_ADD("/removal/" path, "PowerOffTimeoutSec=60\n" REMOVAL_TWO_CIDS, func)
-
 static void add(void)
 {
     REMOVAL_ADD("M07/running", test_running);
@@ -390,15 +388,15 @@ static void add(void)
     REMOVAL_ADD_TWO_CIDS("M09/unit-removed", test_unit_removed);
     REMOVAL_ADD_TWO_CIDS("M09/stop-done", test_stop_done);
     REMOVAL_ADD_TWO_CIDS("M09/record-missing", test_record_missing);
-    ADD_STRICT("M09/monitor-closed", test_monitor_closed);
+    REMOVAL_ADD_PATIENT("M09/monitor-closed", test_monitor_closed);
     REMOVAL_ADD_TWO_CIDS("M09/stranger-in-scope", test_stranger_in_scope);
     REMOVAL_ADD_TWO_CIDS("M09/escaped", test_escaped);
     REMOVAL_ADD("M09/pid-reused", test_pid_reused);
     REMOVAL_ADD("M09/false-signals", test_false_signals);
     REMOVAL_ADD("M10/ends-in-grace", test_ends_in_grace);
-    REMOVAL_ADD("M10/ends-in-stopping", test_ends_in_stopping);
+    REMOVAL_ADD_PATIENT("M10/ends-in-stopping", test_ends_in_stopping);
     REMOVAL_ADD("M10/ends-at-once", test_ends_at_once);
-    ADD_STRICT("M10/second-daemon", test_second_daemon);
+    REMOVAL_ADD_PATIENT("M10/second-daemon", test_second_daemon);
 }
 
 int main(int argc, char **argv)

@@ -190,6 +190,15 @@ static void test_conversation(Fixture *f, gconstpointer unused)
     assert_told(f, "STOP done:object SHUTDOWN+ ");
 }
 
+/* What QEMU tells of the guest's start before it has greeted. */
+static void test_event_first(Fixture *f, gconstpointer unused)
+{
+    say(f, "{\"event\":\"RESUME\",\"timestamp\":{}}\r\n");
+    make_ready(f);
+    execute(f, "query-status");
+    assert_heard(f, "{\"execute\":\"query-status\",\"id\":1}\n");
+}
+
 static void test_waits_for_ready(Fixture *f, gconstpointer unused)
 {
     execute(f, "cont");
@@ -368,8 +377,7 @@ static void test_free_at_deadline(Fixture *f, gconstpointer unused)
     assert_told(f, "berth:10 berth:10 ");
 }
 
-static const char *const broken_before[] = {"{}\n", "{\"event\":\"STOP\"}\n", "{\"return\":{}}\n", "nonsense\n",
-                                            "[]\n"};
+static const char *const broken_before[] = {"{}\n", "{\"return\":{}}\n", "nonsense\n", "[]\n"};
 static const char *const broken_after[] = {
     "{}\n",
     "{\"event\":1}\n",
@@ -465,6 +473,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 #define ADD(name, func) g_test_add("/qmp/" name, Fixture, NULL, set_up, func, tear_down)
     ADD("conversation", test_conversation);
+    ADD("event-first", test_event_first);
     ADD("waits-for-ready", test_waits_for_ready);
     ADD("refused", test_refused);
     ADD("out-of-order", test_out_of_order);
