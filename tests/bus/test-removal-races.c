@@ -47,8 +47,8 @@ typedef enum { NOWHERE, SYSTEMD, QEMU, DISK } Place;
 /* What is to come. B(usy), W(rongState), R(emoving), N(ameTaken) or X (Cancelled) is why the second method is refused,
  * and the first one goes well. Else there is a letter, a colon and the state that follows ("gone" for none, "grace"
  * where it is removed, but not yet). o: both go well. c: the second does, and cancels the first. e: it may come too
- * late for that, since nothing is held. What is refused, or has a capital, is answered while the first is held. "" is not
- * tried. */
+ * late for that, since nothing is held. What is refused, or has a capital, is answered while the first is held.
+ * "": not tried. */
 typedef struct {
     const char *before; /* the state of the VM */
     Method first;
