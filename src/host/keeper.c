@@ -92,17 +92,23 @@ static gboolean spawn(const BerthKeeperSpec *spec, int channel, pid_t *pid, GErr
     FdMap map = {sources, targets};
     g_autoptr(GError) local = NULL;
 
-    /* GLib would open it too, and abort where it can't. */
-    BERTH_AUTOFD nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    /* GLib would open it too, and abort where it can't. In the child it closes this number last of all: it must not be
+     * one that something was handed over as. */
+    BERTH_AUTOFD opened = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    BERTH_AUTOFD nothing =
+        opened < 0 ? -1 : fcntl(opened, F_DUPFD_CLOEXEC, BERTH_QEMU_FD_EXTRA + (int) spec->n_extra_fds);
     if (nothing < 0) {
         berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "open /dev/null");
         return FALSE;
     }
+    /* As one of the mapped: what is given as standard input GLib closes again, though by then another may lie there. */
+    map_fd(&map, nothing, STDIN_FILENO);
     map_all(&map, spec, channel);
     if (g_spawn_async_with_pipes_and_fds(NULL, (const char *const *) argv, (const char *const *) environment,
-                                         G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN, NULL, NULL,
-                                         nothing, -1, -1, (const int *) sources->data, (const int *) targets->data,
-                                         sources->len, pid, NULL, NULL, NULL, &local))
+                                         G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN |
+                                             G_SPAWN_CHILD_INHERITS_STDIN,
+                                         NULL, NULL, -1, -1, -1, (const int *) sources->data,
+                                         (const int *) targets->data, sources->len, pid, NULL, NULL, NULL, &local))
         return TRUE;
     g_set_error(error, BERTH_ERROR, BERTH_ERROR_START_FAILED, "Can't start %s: %s", spec->keeper_path, local->message);
     return FALSE;

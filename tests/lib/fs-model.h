@@ -4,13 +4,13 @@
 #include "fs-trace.h"
 #include "fs-tree.h"
 
-/* A file system, as far as a cut of its power goes: what a trace did to it, what of that is durable, and the trees that may be
- * found after a cut.
+/* A file system, as far as a cut of its power goes: what a trace did to it, what of that is durable, and the trees
+ * that may be found after a cut.
  *
  * Taken for granted, and no more: fsync() of a file makes its contents, mode and owner durable, of a directory its
- * entries; a call changes names in one step, also where it moves one from a directory to another, which is durable when both
- * were synced. Not taken for granted: that anything else reaches the disk, or in which order; that an fsync() of a
- * file keeps its name, or one of a directory the contents of what it names. */
+ * entries; a call changes names in one step, also where it moves one from a directory to another, which is durable
+ * when both were synced. Not taken for granted: that anything else reaches the disk, or in which order; that an
+ * fsync() of a file keeps its name, or one of a directory the contents of what it names. */
 
 /* One record of a trace. */
 typedef struct {
@@ -42,7 +42,8 @@ typedef void (*FsCutFunc)(FsTree *tree, const char *how, gpointer data);
 /**
  * fs_model_cut:
  *
- * Calls @func with each tree that may be found where power is cut now. Of the changes of names that are not durable are kept
+ * Calls @func with each tree that may be found where power is cut now. Of the changes of names that are not durable
+ * are kept
  *
  * - the first 0, 1, ... all, in the order in which they were made, as a journal keeps them;
  * - any choice, where they are few; else each of them alone is lost, and each alone kept;

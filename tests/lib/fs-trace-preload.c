@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Preloaded into berthd: writes the trace that fs-trace.h describes. A call and its record are one step under a lock, so
- * that the records stand in the order in which the kernel did them. */
+/* Preloaded into berthd: writes the trace that fs-trace.h describes. A call and its record are one step under a lock,
+ * so that the records stand in the order in which the kernel did them. */
 #include "fs-trace.h"
 
 #include <errno.h>
@@ -262,17 +262,10 @@ static void record_sent(const InterposedCall *call, size_t sent)
     put(&head, NULL, NULL, parts, n);
 }
 
+/* What is opened to be read, or to be written in place, is no change yet. */
 static bool is_recorded(const InterposedCall *call)
 {
-    switch (call->kind) {
-    case CALL_OPEN:
-        return call->flags & (O_CREAT | O_TRUNC);
-    case CALL_FORK:
-    case CALL_SIGNAL:
-        return false;
-    default:
-        return true;
-    }
+    return call->kind != CALL_OPEN || call->flags & (O_CREAT | O_TRUNC);
 }
 
 static void record(const InterposedCall *call, ssize_t result)
@@ -312,9 +305,6 @@ static void record(const InterposedCall *call, ssize_t result)
         break;
     case CALL_SEND:
         record_sent(call, (size_t) result);
-        break;
-    case CALL_FORK:
-    case CALL_SIGNAL:
         break;
     }
 }

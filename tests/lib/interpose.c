@@ -7,12 +7,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/pidfd.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -45,8 +42,7 @@ static bool begin_call(InterposedCall *call)
 static void end_call(const InterposedCall *call, ssize_t result)
 {
     int errnum = errno;
-    if (getpid() == owner) /* and not fork()'s other return */
-        interpose_after(call, result);
+    interpose_after(call, result);
     is_within = false;
     errno = errnum;
 }
@@ -55,8 +51,8 @@ static void end_call(const InterposedCall *call, ssize_t result)
 #pragma GCC diagnostic ignored "-Woverride-init"
 #define NOTHING .fd = -1, .dir_fd = -1, .to_dir_fd = -1, .offset = -1
 
-/* A function's body: @arguments is how the C library's own is called, @failure what it returns where it is not. */
-#define AROUND(type, function, call_kind, arguments, failure, ...)                                                     \
+/* A function's body: @arguments is how the C library's own is called. */
+#define AROUND(type, function, call_kind, arguments, ...)                                                              \
     {                                                                                                                  \
         static __typeof__(&function) real;                                                                             \
         InterposedCall call = {.name = #function, .kind = call_kind, NOTHING, __VA_ARGS__};                            \
@@ -65,14 +61,14 @@ static void end_call(const InterposedCall *call, ssize_t result)
         if (!is_hooked())                                                                                              \
             return real arguments;                                                                                     \
         if (!begin_call(&call))                                                                                        \
-            return failure;                                                                                            \
+            return -1;                                                                                                 \
         type result = real arguments;                                                                                  \
         end_call(&call, (ssize_t) result);                                                                             \
         return result;                                                                                                 \
     }
 
 #define INTERPOSE(type, function, parameters, call_kind, arguments, ...)                                               \
-    type function parameters AROUND(type, function, call_kind, arguments, -1, __VA_ARGS__)
+    type function parameters AROUND(type, function, call_kind, arguments, __VA_ARGS__)
 
 /* Opening */
 
@@ -83,7 +79,7 @@ static mode_t mode_of(int flags, va_list args)
 
 #define INTERPOSE_OPEN(function)                                                                                       \
     static int hooked_##function(const char *path, int flags, mode_t mode)                                             \
-        AROUND(int, function, CALL_OPEN, (path, flags, mode), -1, .dir_fd = AT_FDCWD, .path = path, .flags = flags,    \
+        AROUND(int, function, CALL_OPEN, (path, flags, mode), .dir_fd = AT_FDCWD, .path = path, .flags = flags,        \
                .mode = mode) int                                                                                       \
         function(const char *path, int flags, ...)                                                                     \
     {                                                                                                                  \
@@ -96,8 +92,8 @@ static mode_t mode_of(int flags, va_list args)
 
 #define INTERPOSE_OPENAT(function)                                                                                     \
     static int hooked_##function(int dir_fd, const char *path, int flags, mode_t mode)                                 \
-        AROUND(int, function, CALL_OPEN, (dir_fd, path, flags, mode), -1, .dir_fd = dir_fd, .path = path,              \
-               .flags = flags, .mode = mode) int                                                                       \
+        AROUND(int, function, CALL_OPEN, (dir_fd, path, flags, mode), .dir_fd = dir_fd, .path = path, .flags = flags,  \
+               .mode = mode) int                                                                                       \
         function(int dir_fd, const char *path, int flags, ...)                                                         \
     {                                                                                                                  \
         va_list args;                                                                                                  \
@@ -182,18 +178,3 @@ INTERPOSE(ssize_t, send, (int fd, const void *data, size_t length, int flags), C
           (fd, data, call.length, flags), .fd = fd, .data = data, .length = length, .flags = flags)
 INTERPOSE(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), CALL_SEND, (fd, message, flags),
           .fd = fd, .data = message, .flags = flags)
-
-/* Processes */
-
-INTERPOSE(pid_t, fork, (void), CALL_FORK, (), .path = NULL)
-INTERPOSE(int, kill, (pid_t pid, int number), CALL_SIGNAL, (pid, number), .signal = number)
-INTERPOSE(int, pidfd_send_signal, (int fd, int number, siginfo_t *info, unsigned flags), CALL_SIGNAL,
-          (fd, number, info, flags), .fd = fd, .signal = number)
-
-#define SPAWN_PARAMETERS                                                                                               \
-    (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,    \
-     char *const *argv, char *const *environment)
-#define SPAWN_ARGUMENTS (pid, path, actions, attributes, argv, environment)
-int posix_spawn SPAWN_PARAMETERS AROUND(int, posix_spawn, CALL_FORK, SPAWN_ARGUMENTS, errno,
-                                        .path = path) int posix_spawnp SPAWN_PARAMETERS
-    AROUND(int, posix_spawnp, CALL_FORK, SPAWN_ARGUMENTS, errno, .path = path)

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* For libraries that are preloaded into berthd: each of its calls on files, processes and sockets goes through two hooks,
- * which such a library defines. interpose.c has the table of calls. Plain C, and nothing here allocates.
+/* For libraries that are preloaded into berthd: each of its calls on files and sockets goes through two
+ * hooks, which such a library defines. interpose.c has the table of calls. Plain C, and nothing here allocates.
  *
  * The hooks may use what is interposed: within them a thread reaches the C library itself. So does a child of the
  * process, which is none of it, and is not preloaded either: LD_PRELOAD is taken out of the environment. */
@@ -25,8 +25,6 @@ typedef enum {
     CALL_OWNER,
     CALL_COPY, /* from one file into another, within the kernel */
     CALL_SEND, /* on a socket */
-    CALL_FORK, /* by posix_spawn() too, whose result is an error number */
-    CALL_SIGNAL,
 } InterposedKind;
 
 /* What does not apply is 0, NULL, or -1 for a descriptor. */
@@ -45,7 +43,6 @@ typedef struct {
     mode_t mode;
     uid_t uid;
     gid_t gid;
-    int signal;
 } InterposedCall;
 
 /* FALSE: it is not made, and fails with errno, as the hook has set it. */

@@ -30,6 +30,7 @@ struct Power {
     guint violations;
 };
 
-/* Before a boot; and after the check: that nothing is left over, that everything can be removed, and that nothing is left then. */
+/* Before a boot; and after the check: that nothing is left over, that everything can be removed, and that nothing is
+ * left then. */
 void power_check_begin(Power *power);
 void power_check_end(Power *power);

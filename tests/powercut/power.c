@@ -164,7 +164,8 @@ static char *describe_without_logs(const FsTree *tree)
     return g_regex_replace(regex, text, -1, 0, "\\1", 0, NULL);
 }
 
-/* A call that the recorder did not see would make every cut a wrong one; so would what a child wrote and nobody synced. */
+/* A call that the recorder did not see would make every cut a wrong one; so would what a child wrote and nobody
+ * synced. */
 static void check_traced(const FsModel *model, const FsTree *after)
 {
     g_autoptr(FsTree) told = fs_model_now(model);
@@ -229,9 +230,9 @@ static char *replace_number(const char *text, const char *key, guint64 old, guin
 }
 
 /* A marker names the birth of the directory it was written into (and its inode, where the file system knows no
- * births). A power cut does not change them, but a tree that is built anew has others. So where the marker says the birth
- * that its directory had, the new one is put there: it means the same directory as before. One that says anything
- * else, or is not whole, is left as it is. */
+ * births). A power cut does not change them, but a tree that is built anew has others. So where the marker says the
+ * birth that its directory had, the new one is put there: it means the same directory as before. One that says
+ * anything else, or is not whole, is left as it is. */
 static void renew_marker(const FsTree *directory, const char *path)
 {
     const FsTree *marker = fs_tree_find((FsTree *) directory, BERTH_FILE_MARKER);

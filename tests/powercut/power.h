@@ -4,8 +4,9 @@
 #include "tests/bus/tooled.h"
 #include "tests/lib/fs-model.h"
 
-/* berthd, whose power is cut at each moment of a scenario: the trace of what it did to its files is replayed on a model of a
- * file system, each tree that a disk may hold after a cut is built, and the daemon is started on it as after a boot.
+/* berthd, whose power is cut at each moment of a scenario: the trace of what it did to its files is replayed on a
+ * model of a file system, each tree that a disk may hold after a cut is built, and the daemon is started on it as
+ * after a boot.
  *
  * A scenario says what it asks for (and thereby what is promised to it), and looks at what it finds after a boot. */
 
@@ -31,13 +32,14 @@ Tooled *power_tooled(Power *power);
 
 /* From here on there are cuts and promises; what is on disk now is durable. The daemon is idle, or is not running. */
 void power_begin(Power *power);
-/* Calls with an answer that is a promise; aborts the test where it is an error. @parameters: floating; (transfer full) */
+/* Calls with an answer that is a promise; aborts the test where it is an error. @parameters: floating; (transfer
+ * full) */
 GVariant *power_call(Power *power, const char *path, const char *interface, const char *method, GVariant *parameters,
                      GUnixFDList *fds);
 /* A method of a VM whose answer is one. @options: in text form */
 void power_vm(Power *power, const char *path, const char *method, const char *options);
-/* The same of a signal that the act awaits by other means: it is a promise from when it is sent. @object: its first argument
- * or who sends it. */
+/* The same of a signal that the act awaits by other means: it is a promise from when it is sent. @object: its first
+ * argument or who sends it. */
 void power_promise_signal(Power *power, const char *member, const char *object);
 
 /* The scenario's check */

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What signals mean to it, and what it writes down of QEMU's end. */
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "keeper-scene.h"
+#include "src/core/autofd.h"
+#include "src/core/keeper-protocol.h"
+
+/* ---- signals ---- */
+
+#define SHUTDOWN(reason) "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"" reason "\"}}\n"
+
+static void test_sigterm(KeeperScene *vm, gconstpointer data)
+{
+    START(vm, "greet", "expect", "system_powerdown", "monitor", SHUTDOWN("guest-shutdown"), "exit", "0");
+    keeper_signal(vm, SIGTERM);
+    keeper_check_record(vm, 0, "guest-shutdown", FALSE, TRUE);
+}
+
+static void test_second_sigterm(KeeperScene *vm, gconstpointer data)
+{
+    START(vm, "await", "go", "greet", "expect", "system_powerdown", "serial", "asked", "expect", "quit", "monitor",
+          SHUTDOWN("host-qmp-quit"));
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    keeper_type(console, "go");
+    keeper_signal(vm, SIGTERM);
+    keeper_expect(console, "asked");
+    keeper_signal(vm, SIGTERM);
+    keeper_check_record(vm, 0, "host-qmp-quit", FALSE, TRUE);
+}
+
+static void test_deadline(KeeperScene *vm, gconstpointer data)
+{
+    vm->spec.shutdown_timeout_usec = 1; /* rounded up to a second */
+    START(vm, "greet", "expect", "system_powerdown", "expect", "quit", "exit", "0");
+    const gint64 before = g_get_monotonic_time();
+    keeper_signal(vm, SIGTERM);
+    keeper_check_record(vm, 0, "", FALSE, TRUE);
+    g_assert_cmpint(g_get_monotonic_time() - before, >=, 950 * 1000);
+}
+
+/* QEMU neither powers down nor quits. */
+static void test_kill(KeeperScene *vm, gconstpointer data)
+{
+    vm->spec.shutdown_timeout_usec = 0;
+    START(vm, "greet", "expect", "system_powerdown", "expect", "quit", "hang");
+    keeper_signal(vm, SIGTERM);
+    keeper_check_record(vm, SIGKILL, "", FALSE, TRUE);
+}
+
+/* What machined sends; and SIGHUP, which means nothing here. */
+static void test_machined(KeeperScene *vm, gconstpointer data)
+{
+    START(vm, "await", "go", "greet", "expect", "system_reset", "serial", "reset", "expect", "system_powerdown", "exit",
+          "0");
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    keeper_type(console, "go");
+    keeper_signal(vm, SIGHUP);
+    keeper_signal(vm, SIGINT);
+    keeper_expect(console, "reset");
+    keeper_signal(vm, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF);
+    keeper_check_record(vm, 0, "", FALSE, TRUE);
+}
+
+/* A signal that comes before QMP speaks is remembered; QEMU itself hears none of them. */
+static void test_early_signal(KeeperScene *vm, gconstpointer data)
+{
+    START(vm, "await", "go", "greet", "expect", "system_powerdown", "exit", "0");
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    keeper_signal(vm, SIGTERM);
+    const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF};
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++)
+        g_assert_cmpint(kill(vm->qemu, numbers[i]), ==, 0);
+    keeper_type(console, "go");
+    keeper_check_record(vm, 0, "", FALSE, TRUE);
+}
+
+/* ---- the record ---- */
+
+static void test_exit_status(KeeperScene *vm, gconstpointer data)
+{
+    START(vm, "stderr", "first\n", "stderr", "qemu: \x1b[31mno such\xff machine\n\n", "exit", "3");
+    g_autoptr(BerthExitRecord) record = keeper_wait_record(vm);
+    g_assert_cmpint(record->wait_status, ==, 3 << 8);
+    g_assert_cmpstr(record->words, ==, "qemu: no such? machine");
+    g_assert_false(record->requested);
+    g_autofree char *log = keeper_read_log(vm, "qemu.log", NULL);
+    g_assert_cmpstr(log, ==, "first\nqemu: \x1b[31mno such\xff machine\n\n");
+}
+
+static void test_signal(KeeperScene *vm, gconstpointer data)
+{
+    START(vm, "greet", "stderr", "half a line", "raise", "11");
+    g_autoptr(BerthExitRecord) record = keeper_wait_record(vm);
+    g_assert_cmpint(WTERMSIG(record->wait_status), ==, SIGSEGV);
+    g_assert_cmpstr(record->words, ==, "half a line");
+}
+
+static void test_panic(KeeperScene *vm, gconstpointer data)
+{
+    START(vm, "greet", "monitor", "{\"event\": \"GUEST_PANICKED\", \"data\": {\"action\": \"poweroff\"}}\n", "monitor",
+          SHUTDOWN("guest-panic"), "exit", "0");
+    keeper_check_record(vm, 0, "guest-panic", TRUE, FALSE);
+}
+
+/* A guest that panicked and was reset is another one. */
+static void test_reset_after_panic(KeeperScene *vm, gconstpointer data)
+{
+    START(vm, "greet", "monitor", "{\"event\": \"GUEST_PANICKED\", \"data\": {\"action\": \"run\"}}\n", "monitor",
+          "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\n", "monitor", SHUTDOWN("guest-shutdown"));
+    keeper_check_record(vm, 0, "guest-shutdown", FALSE, FALSE);
+}
+
+#define PANIC "{\"event\": \"GUEST_PANICKED\"}"
+
+static void test_hostile_monitor(KeeperScene *vm, gconstpointer data)
+{
+    g_autofree char *filler = g_strnfill(100000, 'x');
+    g_autofree char *blanks = g_strnfill(16384 - strlen(PANIC), ' '); /* what fits would be an event */
+    g_autofree char *overlong = g_strconcat(PANIC, blanks, "x\n", "{\"x\": \"", filler,
+                                            "\", \"event\": \"GUEST_PANICKED\"}\n", SHUTDOWN("guest-reset"), NULL);
+
+    START(vm, "monitor", "no json\n{{{{\n\n{\"event\": 1}\n", "greet", "monitor", overlong, "monitor",
+          "{\"return\": \"{\\\"event\\\": \\\"GUEST_PANICKED\\\"}\"}\n");
+    keeper_check_record(vm, 0, "guest-reset", FALSE, FALSE);
+}
+
+static void add(void)
+{
+    KEEPER_ADD("sigterm", test_sigterm);
+    KEEPER_ADD("second-sigterm", test_second_sigterm);
+    KEEPER_ADD("deadline", test_deadline);
+    KEEPER_ADD("kill", test_kill);
+    KEEPER_ADD("machined", test_machined);
+    KEEPER_ADD("early-signal", test_early_signal);
+    KEEPER_ADD("exit-status", test_exit_status);
+    KEEPER_ADD("signal", test_signal);
+    KEEPER_ADD("panic", test_panic);
+    KEEPER_ADD("reset-after-panic", test_reset_after_panic);
+    KEEPER_ADD("hostile-monitor", test_hostile_monitor);
+}
+
+int main(int argc, char **argv)
+{
+    return keeper_main(&argc, &argv, add);
+}
