@@ -57,8 +57,8 @@ typedef struct {
     guint32 uid_base, uid_first, uid_last;
 } BerthAuditPlace;
 
-/* Files, processes, taps and ports. Blocks: for a worker. FALSE where a directory that all depends on can't be read: then
- * nothing may be concluded from what was not found. */
+/* Files, processes, taps and ports. Blocks: for a worker. FALSE where a directory that all depends on can't be
+ * read: then nothing may be concluded from what was not found. */
 gboolean berth_audit_look(const BerthAuditPlace *place, GPtrArray *things, GError **error);
 
 /* Its parts. */

@@ -38,8 +38,8 @@ static void add_listener(const PortTable *table, const char *line, GHashTable *l
                         g_strdup_printf("%s %s:%u", table->protocol, text, port));
 }
 
-/* (transfer full) (element-type utf8 utf8): the name of a socket's descriptor → "tcp 127.0.0.1:8080". IPv4, which is what a
- * definition can forward. */
+/* (transfer full) (element-type utf8 utf8): the name of a socket's descriptor → "tcp 127.0.0.1:8080". IPv4, which
+ * is what a definition can forward. */
 static GHashTable *find_listeners(void)
 {
     static const PortTable tables[] = {{"tcp", TRUE, "/proc/net/tcp"}, {"udp", FALSE, "/proc/net/udp"}};

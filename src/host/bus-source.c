@@ -6,8 +6,8 @@
 
 #include "../core/names.h"
 
-/* A turn of the loop costs as much as there are sources, a message little: so a turn handles several. Bounded both ways, since
- * the others wait. */
+/* A turn of the loop costs as much as there are sources, a message little: so a turn handles several. Bounded both
+ * ways, since the others wait. */
 #define MESSAGES_MAX 32u
 #define TURN_USEC 1000
 

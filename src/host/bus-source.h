@@ -16,10 +16,11 @@
  */
 GSource *berth_bus_source_new(sd_bus *bus, void (*failed)(int error, gpointer data), gpointer data);
 
-/* No further message is handled in this turn of the loop: what has just changed is to be told before anything else changes. */
+/* No further message is handled in this turn of the loop: what has just changed is to be told before anything else
+ * changes. */
 void berth_bus_source_end_turn(void);
 
-/* What sending a message on @bus has returned. Where it could not be sent (the kernel has no memory, say) it is lost, and
- * nobody would ever know: a caller would wait in vain, a client would go on with what is no more. So the connection is given
- * up; the bus answers the callers, and clients read anew when it is back. */
+/* What sending a message on @bus has returned. Where it could not be sent (the kernel has no memory, say) it is
+ * lost, and nobody would ever know: a caller would wait in vain, a client would go on with what is no more. So the
+ * connection is given up; the bus answers the callers, and clients read anew when it is back. */
 void berth_bus_check_sent(sd_bus *bus, int r);

@@ -43,11 +43,12 @@ gboolean berth_image_store_scan(BerthImageStore *store, GPtrArray **found, GPtrA
 gboolean berth_image_store_import(BerthImageStore *store, BerthImageImport *import, GCancellable *cancellable,
                                   BerthImageProgress progress, gpointer data, GError **error);
 
-/* Atomic too: renamed to a staging name, then deleted. Once the new name is durable the image is gone and this succeeds;
- * what of it could not be deleted is logged, and swept when the store is opened again. NotFound. */
+/* Atomic too: renamed to a staging name, then deleted. Once the new name is durable the image is gone and this
+ * succeeds; what of it could not be deleted is logged, and swept when the store is opened again. NotFound. */
 gboolean berth_image_store_remove(BerthImageStore *store, const char *name, GError **error);
 
-/* (transfer full) (element-type filename): all names there, what is being made or deleted among them. %NULL on error. */
+/* (transfer full) (element-type filename): all names there, what is being made or deleted among them. %NULL on
+ * error. */
 GPtrArray *berth_image_store_list(BerthImageStore *store, GError **error);
 /* (transfer full) (nullable): the image that the directory @name, one of those in the making or going, is of. */
 char *berth_image_store_staged_for(const char *name);

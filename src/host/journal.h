@@ -3,8 +3,8 @@
 
 #include <glib.h>
 
-/* What the daemon logs, by the journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), never waiting for it: where
- * journald is stopped or slow, messages queue here, in order and within bounds, until it takes them. */
+/* What the daemon logs, by the journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), never waiting for
+ * it: where journald is stopped or slow, messages queue here, in order and within bounds, until it takes them. */
 
 /* Connects to journald's socket at @path. FALSE where there is none. */
 gboolean berth_journal_open(const char *path);

@@ -20,6 +20,6 @@ int berth_tap_open(const char *id, guint index, const char *bridge, GError **err
 /* (transfer full): the interface's name. */
 char *berth_tap_name(const char *id, guint index);
 
-/* (transfer full) (element-type utf8 utf8): the taps on this host whose alias says that they are a VM's: name → the VM's id.
- * %NULL with Unsupported where the kernel does not tell. */
+/* (transfer full) (element-type utf8 utf8): the taps on this host whose alias says that they are a VM's: name →
+ * the VM's id. %NULL with Unsupported where the kernel does not tell. */
 GHashTable *berth_tap_list(GError **error);

@@ -157,8 +157,8 @@ static gboolean is_owned(const Comparison *self, const BerthAuditThing *thing)
     return thing->tenure == BERTH_HELD_FOR_GOOD || (thing->tenure == BERTH_HELD_BY_RUN && vm->runs);
 }
 
-/* A scope of another daemon (berthd --user, say) has processes too: they are its own affair. What lies on a directory of
- * nobody's goes with it. */
+/* A scope of another daemon (berthd --user, say) has processes too: they are its own affair. What lies on a
+ * directory of nobody's goes with it. */
 static gboolean is_ours(const Comparison *self, const BerthAuditThing *thing)
 {
     const gboolean by_scope = thing->kind == BERTH_AUDIT_PROCESS || thing->kind == BERTH_AUDIT_PORT;

@@ -10,8 +10,8 @@ typedef void (*BerthAuditDone)(const GPtrArray *findings, const GError *error, g
 /**
  * berth_audit:
  *
- * Looks for what the host holds and no VM owns, and for what a VM claims and the host lacks. The daemon goes on meanwhile:
- * files and processes are looked at in a worker, and what is under way is no finding. What is found is looked at
- * again two seconds later: systemd, say, learns of a scope's end a moment after everybody else.
+ * Looks for what the host holds and no VM owns, and for what a VM claims and the host lacks. The daemon goes on
+ * meanwhile: files and processes are looked at in a worker, and what is under way is no finding. What is found is
+ * looked at again two seconds later: systemd, say, learns of a scope's end a moment after everybody else.
  */
 void berth_audit(BerthManager *manager, BerthAuditDone done, gpointer data);

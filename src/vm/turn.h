@@ -3,8 +3,8 @@
 
 #include <glib.h>
 
-/* Guests that end all at once take the processors from everybody, the daemon, the bus and systemd included. So only some are
- * ended at a time; the others' turn comes in the order in which they asked. */
+/* Guests that end all at once take the processors from everybody, the daemon, the bus and systemd included. So
+ * only some are ended at a time; the others' turn comes in the order in which they asked. */
 
 typedef struct {
     void (*go)(gpointer data); /* it has come; not from within berth_turn_take() */

@@ -5,9 +5,9 @@
 #include "herd.h"
 #include "shell.h"
 
-/* Removals per second, of the same VMs by Berth and by libvirt, in one run and one bed: one client, one VM after another,
- * each with a disk of its own that goes with it. libvirt: virsh's destroy and undefine --remove-all-storage, in one
- * connection. Berth: Remove, until InterfacesRemoved says that nothing is left. */
+/* Removals per second, of the same VMs by Berth and by libvirt, in one run and one bed: one client, one VM after
+ * another, each with a disk of its own that goes with it. libvirt: virsh's destroy and undefine
+ * --remove-all-storage, in one connection. Berth: Remove, until InterfacesRemoved says that nothing is left. */
 
 #define STOPPED 100
 #define RUNNING 20

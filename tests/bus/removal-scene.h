@@ -55,8 +55,8 @@ void removal_make_dangling_link(const char *file);
 void removal_make_link(const char *to, const char *file);
 void removal_delete(const char *path);
 
-/* Where there are the CIDs 2000 and 2001 (REMOVAL_ADD_TWO_CIDS): whatever is done meanwhile, nobody else gets 2000; and both
- * are free. That as many VMs can be made as before would not tell: those that are going are counted too. */
+/* Where there are the CIDs 2000 and 2001 (REMOVAL_ADD_TWO_CIDS): whatever is done meanwhile, nobody else gets 2000; and
+ * both are free. That as many VMs can be made as before would not tell: those that are going are counted too. */
 void removal_assert_cid_kept(Fixture *fixture);
 void removal_assert_cids_free(Fixture *fixture);
 /* The host goes down at once and boots: no process and nothing of /run is left. The daemon is there again. */

@@ -11,7 +11,8 @@
 #include "tests/lib/test-cgroup.h"
 #include "tooled.h"
 
-/* Manager.Audit: what is left over or missing is told, each kind made on purpose; what is whole, or under way, is not. */
+/* Manager.Audit: what is left over or missing is told, each kind made on purpose; what is whole, or under way, is
+ * not. */
 
 #define STRAY "6b1c9f0e-3c1e-4f2a-9a52-0d7e5c1b8a44"
 #define STRAY_UNIT "berth-" STRAY ".scope"

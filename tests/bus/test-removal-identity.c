@@ -29,8 +29,8 @@ static void remove_one(Fixture *fixture, const char *path)
     fixture_await_gone(fixture, path);
 }
 
-/* As full as before, after any number of rounds, and a crash in each: of the daemon in the middle of the removal, of QEMU
- * in the middle of the start, of all. */
+/* As full as before, after any number of rounds, and a crash in each: of the daemon in the middle of the removal, of
+ * QEMU in the middle of the start, of all. */
 static void test_rounds(Fixture *fixture, gconstpointer unused)
 {
     for (guint round = 0; round < 8; round++) {
@@ -156,7 +156,8 @@ static char *read_to_end(int fd)
     return g_string_free(text, FALSE);
 }
 
-/* A client that keeps its console of the old one hears that it ended, and nothing of the new one, nor does it type there. */
+/* A client that keeps its console of the old one hears that it ended, and nothing of the new one, nor does it type
+ * there. */
 static void test_late_console(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *old = removal_running(fixture, "on file speak say old-words");

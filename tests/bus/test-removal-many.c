@@ -45,8 +45,8 @@ static void remove_all(Fixture *fixture, char *paths[VMS])
         fixture_vm(fixture, paths[i], "Remove");
 }
 
-/* They are ended some at a time, so that the others' ends leave the processors to everybody; who does not end makes room
- * for the next after a while. */
+/* They are ended some at a time, so that the others' ends leave the processors to everybody; who does not end
+ * makes room for the next after a while. */
 static void test_turns(Fixture *fixture, gconstpointer unused)
 {
     char *paths[VMS];

@@ -93,7 +93,7 @@ static void test_covered(Fixture *fixture, gconstpointer unused)
         vanish(fixture, cover, uncover);
 }
 
-/* One file can't be read (EIO) when Reload looks: its guest is left alone, and all is well when it can be read again. */
+/* One file can't be read (EIO) when Reload looks: its guest is left alone, and well when the file can be read again. */
 static void test_eio(Fixture *fixture, gconstpointer unused)
 {
     if (!removal_start_apart(fixture))

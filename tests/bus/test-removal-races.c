@@ -6,8 +6,8 @@
 #include "removal-scene.h"
 #include "tests/lib/hold.h"
 
-/* M20: whatever comes in the middle of whatever, there is one outcome, each call is answered once, and a VM that is then
- * removed leaves nothing. The first method is held at a step of it; the second comes in between. */
+/* M20: whatever comes in the middle of whatever, there is one outcome, each call is answered once, and a VM that is
+ * then removed leaves nothing. The first method is held at a step of it; the second comes in between. */
 
 typedef enum {
     START,
@@ -44,10 +44,11 @@ static const char *const method_names[] = {
 
 typedef enum { NOWHERE, SYSTEMD, QEMU, DISK } Place;
 
-/* What is to come: B(usy), W(rongState), R(emoving), N(ameTaken) or X (Cancelled) is why the second method is refused,
- * and the first one goes well. Else, before a colon, an o means that both go well, a c that the second one does
- * and cancels the first, an e that it may come too late for that, since nothing is held; after it stands the state that follows ("gone" for none, "grace" where it is removed, but not
- * yet). What is refused, or has a capital, is answered while the first is held. "" is not tried. */
+/* What is to come. B(usy), W(rongState), R(emoving), N(ameTaken) or X (Cancelled) is why the second method is refused,
+ * and the first one goes well. Else there is a letter, a colon and the state that follows ("gone" for none, "grace"
+ * where it is removed, but not yet). o: both go well. c: the second does, and cancels the first. e: it may come too
+ * late for that, since nothing is held. What is refused, or has a capital, is answered while the first is held.
+ * "": not tried. */
 typedef struct {
     const char *before; /* the state of the VM */
     Method first;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "scene.h"
 
@@ -62,21 +63,34 @@ static void test_clean(void)
     g_free(scene_run("ip", "link", "delete", "bt-audit", NULL));
 }
 
+/* Starts @words with a shell that says its PID and then sleeps. When it has spoken, all that comes before it is done. */
+static pid_t spawn_sleeper(const char *const *words)
+{
+    static const char script[] = "echo $$; exec sleep 3600 >/dev/null";
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_strv_builder_addv(builder, (const char **) words);
+    g_strv_builder_add_many(builder, "sh", "-c", script, NULL);
+    g_auto(GStrv) argv = g_strv_builder_end(builder);
+    char line[32] = "";
+    int out;
+    g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, &out, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(read(out, line, sizeof line - 1), >, 0);
+    close(out);
+    return (pid_t) g_ascii_strtoll(line, NULL, 10);
+}
+
 static void test_left_over_scope(void)
 {
-    /* The scope begins before its command does. */
-    g_free(scene_run("sh", "-c",
-                     "systemd-run --quiet --collect --scope --slice=machine.slice --unit=" STRAY_UNIT
-                     " sh -c 'echo $$ > /run/berth-stray; exec sleep 3600' >/dev/null 2>&1 </dev/null & "
-                     "until [ -s /run/berth-stray ]; do sleep 0.05; done",
-                     NULL));
-    g_autofree char *pid = scene_run("cat", "/run/berth-stray", NULL);
+    static const char *const words[] = {
+        "systemd-run", "--quiet", "--collect", "--scope", "--slice=machine.slice", "--unit=" STRAY_UNIT, NULL};
+    g_autofree char *pid = g_strdup_printf("%d", (int) spawn_sleeper(words));
     g_autofree char *json = findings();
     assert_found(json, "scope", "left-over", STRAY_UNIT);
     assert_found(json, "process", "left-over", pid);
     g_free(scene_run("systemctl", "kill", "--signal=KILL", STRAY_UNIT, NULL));
     scene_await_unit_gone(STRAY_UNIT);
-    g_free(scene_run("rm", "/run/berth-stray", NULL));
     assert_clean("the scope is gone");
 }
 
@@ -99,19 +113,15 @@ static void test_left_over_process(void)
     g_autoptr(Guest) guest = guest_new_booted("escaped", NULL);
     g_autofree char *uid = scene_process_status(guest_qemu(guest), "Uid");
     g_autofree char *option = g_strdup_printf("--reuid=%u", (guint) g_ascii_strtoull(uid, NULL, 10));
-    const char *argv[] = {"setpriv", option, "--clear-groups", "sleep", "3600", NULL};
-    g_autoptr(GError) error = NULL;
-    GPid pid;
-    g_spawn_async(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
-                  &error);
-    g_assert_no_error(error);
+    const char *const words[] = {"setpriv", option, "--clear-groups", NULL};
+    pid_t pid = spawn_sleeper(words);
     g_autofree char *object = g_strdup_printf("%d", (int) pid);
     g_autofree char *json = findings();
     assert_found(json, "process", "left-over", object);
     int pidfd = scene_pidfd(pid);
     kill(pid, SIGKILL);
     scene_await_death(pidfd);
-    assert_clean("the process has ended"); /* a zombie, which is dead */
+    assert_clean("the process has ended");
 }
 
 /* systemd stops the scope behind the daemon's back and forgets it; the daemon sees that its VM has ended. */

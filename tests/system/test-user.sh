@@ -70,6 +70,8 @@ check "its sockets are hers" is_hers "$runtime/berth/$id"
 check "the guest boots" await_guest as_alice timeout 120 berthctl --user log --follow mine
 check "console on a terminal" as_alice python3 "$(dirname "$0")/type-on-console.py" berthctl --user console mine
 check "root's daemon knows nothing of it" is_root_without
+check "her audit finds nothing" says "Nothing is left over" ctl audit
+check "root's neither" says "Nothing is left over" berthctl audit
 
 was=$(property PID)
 check "her daemon starts anew" as_alice systemctl --user restart berthd.service
