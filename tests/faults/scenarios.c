@@ -141,7 +141,7 @@ static void act_remove(Stage *stage)
     stage_rest(stage);
 }
 
-/* There is room for another only when nothing of it is left: whoever asks for a new VM all the time gets none before. */
+/* There is room for another only when nothing of it is left: who keeps asking for a new VM gets none before. */
 static void act_replace(Stage *stage)
 {
     WorldVm *heir = world_vm(stage->world, STAGE_HEIR);

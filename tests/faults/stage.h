@@ -5,7 +5,7 @@
 #include "tests/lib/faults.h"
 #include "tests/lib/world.h"
 
-/* Where scenarios are played: berthd with the preload library on a private bus, a VM that stands by and may not be touched,
+/* Where scenarios are played: berthd with the preload library on a private bus, a VM that stands by and must stay as it is,
  * and room for one more. */
 
 #define STAGE_VM "web"
@@ -47,8 +47,8 @@ WorldTruth stage_import(Stage *stage, GUnixFDList *fds);
 /* Waits until nothing goes on any more, or the daemon is dead, or off the bus and back. */
 void stage_rest(Stage *stage);
 
-/* A daemon without faults; one that was killed, or has ended as it should, is awaited first. @booted: as if the host had
- * been. */
+/* A daemon without faults; one that was killed, or has ended as it should, is awaited first. @booted: as if the host
+ * had been. */
 void stage_restart(Stage *stage, gboolean booted);
 /* Takes away all but the VM that stands by; nothing may be left, and there is room for one more again. */
 void stage_clear(Stage *stage);

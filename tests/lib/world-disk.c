@@ -148,8 +148,8 @@ static void check_runtime_dir(World *world, const SeenVm *vm)
         check_names(world, dir, expected);
 }
 
-/* One entry for each VM: all of them, or those with processes; one without may have left its runtime directory behind where
- * that could not be deleted. */
+/* One entry for each VM: all of them, or those with processes; one without may have left its runtime directory behind
+ * where that could not be deleted. */
 static void check_vms(World *world, const char *dir, gboolean is_runtime)
 {
     g_autoptr(GPtrArray) expected = g_ptr_array_new_with_free_func(g_free);

@@ -3,8 +3,8 @@
 
 #include "world.h"
 
-/* Between world.c (ledger, settling, the VMs as they are told), world-disk.c (files), world-host.c (systemd and processes)
- * and world-signals.c (what a watching client has seen). */
+/* Between world.c (ledger, settling, the VMs as they are told), world-disk.c (files), world-host.c (systemd and
+ * processes) and world-signals.c (what a watching client has seen). */
 
 /* A VM as GetManagedObjects has it. */
 typedef struct {
@@ -50,5 +50,5 @@ void world_signals_free(WorldSignals *signals);
 /* How many signals have come in, of the daemon and of systemd. */
 guint world_signals_count(const WorldSignals *signals);
 gboolean world_signals_told_gone(const WorldSignals *signals, const char *path);
-/* Objects that the daemon has just told of, all of them: who was known and is missing must have been told to be gone. */
+/* Objects that the daemon has just told of, all of them: who was known and is missing must have been told gone. */
 void world_signals_compare(WorldSignals *signals, const GPtrArray *seen);

@@ -5,8 +5,8 @@
 #include "world-private.h"
 
 /* The daemon's signals, held against what a client may expect of them. This table is written down from the design, not
- * from the daemon's: what may be told after what. Changes of one turn of the loop come in one signal, so that a state that
- * passes at once need not be seen. */
+ * from the daemon's: what may be told after what. Changes of one turn of the loop come in one signal, so that a state
+ * that passes at once need not be seen. */
 static const struct {
     const char *from;
     const char *to; /* each with a blank on both sides */

@@ -110,8 +110,8 @@ static void on_answer(GObject *client, GAsyncResult *result, gpointer data)
     call->done = TRUE;
 }
 
-/* By the main loop, as the signals come: when @answered is called, those have been seen that were sent before the answer,
- * and none that was sent after it. (nullable) */
+/* By the main loop, as the signals come: when @answered is called, those have been seen that were sent before the
+ * answer, and none that was sent after it. (nullable) */
 static GVariant *try_call(World *world, const char *bus_name, const char *path, const char *interface,
                           const char *method, GVariant *parameters, void (*answered)(World *world, GVariant *answer),
                           GError **error)

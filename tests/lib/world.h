@@ -51,15 +51,15 @@ void world_vm_reset(WorldVm *vm, WorldTruth exists);
 /* From now on no QEMU of it may be started. */
 void world_forbid_starts(World *world, WorldVm *vm);
 
-/* What could not be deleted may lie about until the next daemon sweeps it: half of what was being made or replaced, and the
- * runtime directory of a VM that is there. */
+/* What could not be deleted may lie about until the next daemon sweeps it: half of what was being made or replaced, and
+ * the runtime directory of a VM that is there. */
 void world_allow_leftovers(World *world, gboolean allow);
 
 /* What lies below @path is to stay as it is: contents, modes, owners, times. */
 void world_protect(World *world, const char *path);
 
-/* Waits until nothing is under way: no removal (but a grace time), no start, no stop, no job. A removal that waits to try again is
- * asked to. */
+/* Waits until nothing is under way: no removal (but a grace time), no start, no stop, no job. A removal that waits to
+ * try again is asked to. */
 void world_settle(World *world);
 /* The same with a daemon that may die: FALSE where it has gone away meanwhile. */
 gboolean world_try_settle(World *world);
