@@ -5,7 +5,7 @@
 #include "tests/lib/faults.h"
 #include "tests/lib/world.h"
 
-/* Where scenarios are played: berthd with the preload library on a private bus, a VM that stands by and must stay as it is,
+/* Where scenarios are played: berthd with the preload library on a private bus, a VM that stands by untouched,
  * and room for one more. */
 
 #define STAGE_VM "web"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Preloaded into berthd by a test: numbers its calls that change files, make or signal processes, and send, and lets
- * one of them go wrong. Which one, and how, stands in a file that the test maps too (fault-control.h); so it can be armed
+ * one go wrong. Which one, and how, stands in a file that the test maps too (fault-control.h); so it can be armed
  * when the daemon has long been running. Only berthd itself counts: its children inherit neither the library nor,
  * between fork and exec, the right to count.
  *
