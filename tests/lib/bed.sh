@@ -13,6 +13,9 @@
 #                       was written goes when the bed does.
 #       --bind DIR      show the host's own DIR in the bed, writable (may be repeated);
 #                       not a directory of the system's, nor one right below /
+#       --freezer yes   where the kernel has the old freezer, which holds a process even against
+#                       SIGKILL (that of the unified hierarchy lets it die), show a group of it
+#                       as /run/berth-bed-freezer
 #   bed.sh run [--user USER] NAME COMMAND [ARGUMENT]...
 #                       run COMMAND there, in a scope of its own, with this environment,
 #                       working directory, input and output; exit with its status.
@@ -23,9 +26,7 @@
 #   bed.sh list         name and PID of init, of every bed that is up
 #
 # NAME is made of a-z, 0-9 and -. Beds run side by side. In every bed there are two
-# ordinary users, alice and bob. Start refuses where a bed of that NAME is up. Where the
-# kernel has the old freezer, which holds a process even against SIGKILL (that of the
-# unified hierarchy lets it die), /run/berth-bed-freezer is a group of it.
+# ordinary users, alice and bob. Start refuses where a bed of that NAME is up.
 
 set -eu
 
@@ -169,10 +170,15 @@ enter_own_cgroup() {
 remove_cgroup() {
 	[ -d "$cgroup" ] || return 0
 	echo 1 >"$cgroup/cgroup.kill"
+	remove_groups "$cgroup"
+}
+
+# A group is busy until the last of its dead processes has been reaped.
+remove_groups() {
 	tries=50
-	until find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null; do
+	until find "$1" -depth -type d -exec rmdir {} + 2>/dev/null; do
 		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || die "can't remove $cgroup"
+		[ "$tries" -gt 0 ] || die "can't remove $1"
 		sleep 0.1
 	done
 }
@@ -210,7 +216,7 @@ run_container() {
 }
 
 clean_up() {
-	[ -z "$freezer" ] || rmdir "$freezer" || :
+	[ -z "$freezer" ] || (remove_groups "$freezer") || :
 	umount -R "$dir/mnt" || :
 	[ -z "$cgroup" ] || remove_cgroup
 	# Should something still be mounted there, it is not ours to empty.
@@ -219,15 +225,15 @@ clean_up() {
 
 supervise() {
 	set_name "$1"
-	state=$2 tree=$3 cgroup='' freezer=''
-	shift 3
+	state=$2 tree=$3 want_freezer=$4 cgroup='' freezer=''
+	shift 4
 	trap clean_up EXIT
 	mount_root
 	[ -d "$root/var/lib/berth-bed" ] || make_new_machine
 	[ -z "$tree" ] || install_tree "$tree"
 	systemd-sysusers --root="$root"
 	enter_own_cgroup
-	make_freezer
+	[ -z "$want_freezer" ] || make_freezer
 	run_container "$@"
 }
 
@@ -268,11 +274,12 @@ shared_directory() {
 }
 
 start() {
-	state='' tree='' binds=''
+	state='' tree='' want_freezer='' binds=''
 	while [ $# -gt 1 ]; do
 		case $1 in
 		--root) tree=$(directory "$2") ;;
 		--state) mkdir -p "$2" && state=$(directory "$2") ;;
+		--freezer) want_freezer=$2 ;;
 		--bind) binds="$binds --bind=$(shared_directory "$2")" ;;
 		*) die "unknown option '$1'" ;;
 		esac
@@ -289,7 +296,7 @@ start() {
 	# It holds nothing of the caller's, or a pipe that the caller reads would never
 	# end. It holds the fifo, so that its own end is the end of the wait, too.
 	# shellcheck disable=SC2086 # paths without blanks
-	setsid unshare --mount "$0" supervise "$name" "$state" "$tree" $binds \
+	setsid unshare --mount "$0" supervise "$name" "$state" "$tree" "$want_freezer" $binds \
 		</dev/null >"$dir/console" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 9<>"$dir/ready" &
 	echo $! >"$dir/supervisor"
 	exec 8>&-

@@ -1,13 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# in-bed.sh INSTALL_TREE COMMAND [ARGUMENT]... - run a test as root in a bed of its own
+# in-bed.sh [--freezer] INSTALL_TREE COMMAND [ARGUMENT]... - run a test as root in a bed of its own
 # (see bed.sh), in which INSTALL_TREE is installed and the working directory, meson's
 # build directory, is the host's. Output and exit status are COMMAND's. Where it fails,
 # the end of what Berth logged there goes to standard error.
 
 set -eu
 
+freezer=''
+if [ "${1-}" = --freezer ]; then
+	freezer=yes
+	shift
+fi
 if [ $# -lt 2 ]; then
 	sed -n '/^# in-bed.sh/,/^$/s/^# \{0,1\}//p' "$0"
 	exit 2
@@ -30,7 +35,7 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-"$bed" start --root "$tree" --bind "$PWD" "$name" >/dev/null
+"$bed" start --root "$tree" --bind "$PWD" --freezer "$freezer" "$name" >/dev/null
 status=0
 "$bed" run "$name" "$@" || status=$?
 if [ "$status" -ne 0 ]; then

@@ -22,6 +22,7 @@ struct World {
     GPtrArray *vms;         /* (element-type WorldVm) */
     GHashTable *images;     /* name → WorldTruth */
     GPtrArray *seen;        /* (element-type SeenVm): the last answer */
+    guint n_jobs;           /* in the same answer */
     GPtrArray *seen_images; /* (element-type utf8): names */
     GPtrArray *protected;   /* (element-type Protected) */
     gboolean allow_leftovers;

@@ -171,11 +171,14 @@ static void take_objects(World *world, GVariant *answer)
     GVariant *interfaces;
     g_ptr_array_set_size(world->seen, 0);
     g_ptr_array_set_size(world->seen_images, 0);
+    world->n_jobs = 0;
     g_variant_get(answer, "(a{oa{sa{sv}}})", &objects);
     while (g_variant_iter_loop(objects, "{&o@a{sa{sv}}}", &path, &interfaces)) {
         g_autoptr(GVariant) vm = g_variant_lookup_value(interfaces, BERTH_IFACE_VM, NULL);
         g_autoptr(GVariant) image = g_variant_lookup_value(interfaces, BERTH_IFACE_IMAGE, NULL);
+        g_autoptr(GVariant) job = g_variant_lookup_value(interfaces, BERTH_IFACE_JOB, NULL);
         char *name;
+        world->n_jobs += job ? 1 : 0;
         if (vm)
             g_ptr_array_add(world->seen, seen_new(path, vm));
         else if (image && g_variant_lookup(image, "Name", "s", &name))
@@ -223,7 +226,7 @@ static gboolean is_under_way(World *world, const SeenVm *vm)
 /* FALSE: nothing is under way */
 static gboolean push(World *world)
 {
-    gboolean busy = FALSE;
+    gboolean busy = world->n_jobs > 0;
     for (guint i = 0; i < world->seen->len; i++) {
         const SeenVm *vm = world->seen->pdata[i];
         busy = busy || is_under_way(world, vm);

@@ -58,7 +58,7 @@ void world_allow_leftovers(World *world, gboolean allow);
 /* What lies below @path is to stay as it is: contents, modes, owners, times. */
 void world_protect(World *world, const char *path);
 
-/* Waits until nothing is under way: no removal (but a grace time), no start, no stop. A removal that waits to try again is
+/* Waits until nothing is under way: no removal (but a grace time), no start, no stop, no job. A removal that waits to try again is
  * asked to. */
 void world_settle(World *world);
 /* The same with a daemon that may die: FALSE where it has gone away meanwhile. */

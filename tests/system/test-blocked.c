@@ -297,6 +297,39 @@ static void test_unmounted(void)
     keep_vms_as_before();
 }
 
+/* A daemon that is started while its disk is away finds scopes of which it has no VM, and they are no orphans. */
+static void test_started_unmounted(void)
+{
+    if (!keep_vms_on_disk("256M", NULL))
+        return;
+    Guest *guest = guest_new_bare("ashore");
+    start(guest);
+    pid_t qemu = guest_qemu(guest);
+    g_autofree char *device = trouble_unmount_lazily(STATE);
+    scene_kill_daemon();
+    scene_start_daemon();
+    client_fails(scene_bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", "ashore"), "NotFound",
+                 "");
+    /* What it would ask of systemd about scopes that it does not know, it has asked before it starts another. */
+    Guest *other = guest_new_bare("other");
+    start(other);
+    guest_free(other);
+    g_autofree char *unit_state = scene_unit_property(guest->unit, "ActiveState");
+    g_assert_cmpstr(unit_state, ==, "active");
+    g_assert_cmpint(kill(qemu, 0), ==, 0);
+
+    trouble_mount_again(STATE, device);
+    scene_restart_daemon();
+    guest_rewatch(guest);
+    client_await_state(guest->vm, "running");
+    g_assert_cmpint(guest_qemu(guest), ==, qemu);
+    client_vm(scene_bus, guest->path, "Pause");
+    client_vm(scene_bus, guest->path, "Resume");
+    guest_free(guest);
+    assert_nothing_on_disk();
+    keep_vms_as_before();
+}
+
 /* The log */
 
 /* Its socket is full after a few hundred messages: whoever waits for it then, waits for good. Nothing is lost by not waiting. */
@@ -329,6 +362,7 @@ int main(int argc, char **argv)
     g_test_add_func("/system/blocked/M11/immutable-file", test_immutable);
     g_test_add_func("/system/blocked/M02/full-disk", test_full_disk);
     g_test_add_func("/system/blocked/M22/unmounted-lazily", test_unmounted);
+    g_test_add_func("/system/blocked/M22/started-while-unmounted", test_started_unmounted);
     g_test_add_func("/system/blocked/M15/journal-stopped", test_journal_stopped);
     return g_test_run();
 }
