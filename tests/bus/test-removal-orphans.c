@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "removal-scene.h"
+#include "tests/lib/preload.h"
+#include "tests/lib/stale.h"
 
 /* M22 to M27: what vanishes was not removed, what is not ours is left alone, and what belongs to nobody goes. */
 
@@ -109,6 +112,66 @@ static void test_eio(Fixture *fixture, gconstpointer unused)
     scripted_reload(fixture, 0, 1, 0);
     scripted_assert_string(fixture, path, "State", "running");
     g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+}
+
+/* It is there, and can't be reached: a server has gone, say. */
+
+static char *stale_file(Fixture *fixture)
+{
+    return g_build_filename(fixture->dir, "stale", NULL);
+}
+
+static void set_up_stale(Fixture *fixture, gconstpointer config)
+{
+    scripted_prepare(fixture, config);
+    g_autofree char *file = stale_file(fixture);
+    preload_into(&fixture->environ, g_getenv("BERTH_STALE_PRELOAD"));
+    fixture->environ = g_environ_setenv(fixture->environ, STALE_VARIABLE, file, TRUE);
+    fixture->environ = g_environ_setenv(fixture->environ, STALE_DIRECTORY, fixture->state_dir, TRUE);
+    fixture_start_daemon(fixture);
+}
+
+static void fail_with(Fixture *fixture, int errnum)
+{
+    g_autofree char *file = stale_file(fixture);
+    g_autofree char *text = g_strdup_printf("%d", errnum);
+    removal_write(file, text);
+}
+
+static void be_stale(Fixture *fixture, const char *vms, const char *aside)
+{
+    fail_with(fixture, ESTALE);
+}
+
+static void be_forbidden(Fixture *fixture, const char *vms, const char *aside)
+{
+    fail_with(fixture, EACCES);
+}
+
+static void be_damaged(Fixture *fixture, const char *vms, const char *aside)
+{
+    fail_with(fixture, EIO);
+}
+
+static void be_well(Fixture *fixture, const char *vms, const char *aside)
+{
+    g_autofree char *file = stale_file(fixture);
+    removal_delete(file);
+}
+
+static void test_stale(Fixture *fixture, gconstpointer unused)
+{
+    vanish(fixture, be_stale, be_well);
+}
+
+static void test_forbidden(Fixture *fixture, gconstpointer unused)
+{
+    vanish(fixture, be_forbidden, be_well);
+}
+
+static void test_damaged(Fixture *fixture, gconstpointer unused)
+{
+    vanish(fixture, be_damaged, be_well);
 }
 
 /* A daemon that starts without it refuses to, and the guests run on. */
@@ -370,12 +433,17 @@ static void test_down_grace(Fixture *fixture, gconstpointer unused)
     removal_and_await(fixture, path);
 }
 
+#define ADD_STALE(path, func) g_test_add("/removal/" path, Fixture, "", set_up_stale, func, fixture_tear_down)
+
 static void add(void)
 {
     REMOVAL_ADD("M22/renamed-away", test_renamed_away);
     REMOVAL_ADD("M22/replaced", test_replaced);
     REMOVAL_ADD_APART("M22/covered", test_covered);
     REMOVAL_ADD_APART("M22/eio", test_eio);
+    ADD_STALE("M22/ESTALE", test_stale);
+    ADD_STALE("M22/EACCES", test_forbidden);
+    ADD_STALE("M22/EIO", test_damaged);
     REMOVAL_ADD("M22/gone-at-start", test_gone_at_start);
     REMOVAL_ADD("M22/another-at-start", test_another_at_start);
     REMOVAL_ADD("M23/name-is-not-id", test_name_is_not_id);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "await.h"
+#include "preload.h"
 
 #define MOST_THAT_WAIT 64
 
@@ -22,11 +23,7 @@ Hold *hold_new(const char *dir, const char *preload, char ***environ)
     Hold *hold = g_new0(Hold, 1);
     hold->dir = g_strdup(dir);
     g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
-    /* In a build with the address sanitizer, whose library would rather be the first. */
-    const char *sanitizer = g_environ_getenv(*environ, "ASAN_OPTIONS");
-    g_autofree char *options = g_strconcat("verify_asan_link_order=0:", sanitizer ? sanitizer : "", NULL);
-    *environ = g_environ_setenv(*environ, "ASAN_OPTIONS", options, TRUE);
-    *environ = g_environ_setenv(*environ, "LD_PRELOAD", preload, TRUE);
+    preload_into(environ, preload);
     *environ = g_environ_setenv(*environ, HOLD_VARIABLE, dir, TRUE);
     return hold;
 }
