@@ -114,13 +114,18 @@ static void test_kind(gconstpointer data)
     stage_tear_down(&stage);
 }
 
+/* Where the programs are. */
+static const char *const variables[] = {"BERTHD", "BERTH_KEEPER", "BERTH_FAKE_QEMU", "BERTH_FAULT_PRELOAD"};
+
 static void report(const char *domain, GLogLevelFlags level, const char *message, gpointer data)
 {
     if (level & G_LOG_FLAG_FATAL) {
         g_autofree char *call = now.faults ? faults_describe(now.faults, now.at) : g_strdup("no call");
-        fprintf(stderr, "Violation in %s: %s, call %u: %s\nTo repeat it: %s %s %s %u %u\n", now.scenario->name,
-                kinds[now.kind].name, now.at, call, now.program, now.scenario->name, kinds[now.kind].name, now.at,
-                now.at);
+        fprintf(stderr, "Violation in %s: %s, call %u: %s\nTo repeat it:", now.scenario->name, kinds[now.kind].name,
+                now.at, call);
+        for (guint i = 0; i < G_N_ELEMENTS(variables); i++)
+            fprintf(stderr, " %s=%s", variables[i], g_getenv(variables[i]));
+        fprintf(stderr, " %s %s %s %u %u\n", now.program, now.scenario->name, kinds[now.kind].name, now.at, now.at);
         g_print("# fault points tried: %u, violations: 1\n", now.tried + now.at);
     }
     g_log_default_handler(domain, level, message, data);
