@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "turn.h"
 
-/* Enough to keep some processors busy, and few enough for the others to come in between. */
+/* What the end of a guest costs, the kernel and systemd spend: of processors all but one are kept busy with it, so that a call is
+ * answered meanwhile, and systemd is not asked more at once than does any good. */
 #define TURNS_MAX 16u
+
+static guint n_turns(void)
+{
+    return CLAMP(g_get_num_processors() - 1, 1, TURNS_MAX);
+}
 
 static guint n_taken;
 static GQueue waiting = G_QUEUE_INIT; /* (element-type BerthTurn) */
@@ -11,7 +17,7 @@ gboolean berth_turn_take(BerthTurn *turn)
 {
     if (turn->has || turn->waits)
         return turn->has;
-    if (n_taken < TURNS_MAX) {
+    if (n_taken < n_turns()) {
         turn->has = TRUE;
         n_taken++;
     } else {
