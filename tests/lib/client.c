@@ -138,9 +138,10 @@ int client_open(GDBusConnection *bus, const char *path, const char *method, GVar
 struct ClientObject {
     GDBusConnection *bus;
     char *path, *interface;
-    guint changes, removals;  /* subscriptions */
-    GHashTable *told;         /* property → GPtrArray of GVariant, oldest first */
+    guint changes, removals; /* subscriptions */
+    GHashTable *told;        /* property → GPtrArray of GVariant, oldest first */
     guint n_removed;
+    gboolean is_read;
 };
 
 static void tell(ClientObject *object, GVariant *properties)
@@ -178,6 +179,19 @@ static void on_removed(GDBusConnection *bus, const char *sender, const char *pat
 }
 
 /* Subscribed first, read then: nothing falls in between. */
+/* In its turn among the signals: what was told before the answer is in it, and what is told after it counts. */
+static void on_all_read(GObject *bus, GAsyncResult *result, gpointer data)
+{
+    ClientObject *object = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(bus), result, &error);
+    g_assert_no_error(error);
+    g_autoptr(GVariant) properties = g_variant_get_child_value(answer, 0);
+    g_hash_table_remove_all(object->told);
+    tell(object, properties);
+    object->is_read = TRUE;
+}
+
 ClientObject *client_watch(GDBusConnection *bus, const char *path, const char *interface)
 {
     ClientObject *object = g_new0(ClientObject, 1);
@@ -191,12 +205,10 @@ ClientObject *client_watch(GDBusConnection *bus, const char *path, const char *i
     object->removals =
         g_dbus_connection_signal_subscribe(bus, BERTH_BUS_NAME, IFACE_OBJECT_MANAGER, "InterfacesRemoved",
                                            BERTH_PATH_ROOT, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_removed, object, NULL);
-    g_autoptr(GVariant) answer =
-        client_call(bus, path, IFACE_PROPERTIES, "GetAll", g_variant_new("(s)", interface));
-    g_autoptr(GVariant) properties = g_variant_get_child_value(answer, 0);
-    /* What was told before the answer is in it. */
-    g_hash_table_remove_all(object->told);
-    tell(object, properties);
+    g_dbus_connection_call(bus, BERTH_BUS_NAME, path, IFACE_PROPERTIES, "GetAll", g_variant_new("(s)", interface),
+                           G_VARIANT_TYPE("(a{sv})"), G_DBUS_CALL_FLAGS_NONE, CLIENT_SECONDS * 1000, NULL, on_all_read,
+                           object);
+    CLIENT_AWAIT(object->is_read, "The properties of %s are not told", path);
     return object;
 }
 
@@ -271,9 +283,8 @@ void client_await_other(const ClientObject *object, const char *property)
 
 void client_await_gone(const ClientObject *object)
 {
-    CLIENT_AWAIT(object->n_removed > 0, "%s is not gone: %s, %s, %s", object->path,
-                 client_told_string(object, "State"), client_told_string(object, "RemovalPhase"),
-                 client_told_string(object, "RemovalBlocker"));
+    CLIENT_AWAIT(object->n_removed > 0, "%s is not gone: %s, %s, %s", object->path, client_told_string(object, "State"),
+                 client_told_string(object, "RemovalPhase"), client_told_string(object, "RemovalBlocker"));
 }
 
 guint client_n_removed(const ClientObject *object)
