@@ -141,9 +141,25 @@ void fixture_spawn_daemon(Fixture *fixture)
     fixture->child_watch = g_child_watch_add(fixture->daemon, on_daemon_end, fixture);
 }
 
+/* It does, and not one before it: of a daemon that was killed when it had just come to the name, the word of that may come
+ * after the word of its end. */
+static gboolean daemon_has_name(Fixture *fixture)
+{
+    guint32 pid = 0;
+    g_autoptr(GVariant) answer =
+        !fixture->owner ? NULL
+                        : g_dbus_connection_call_sync(fixture->client, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                                      "org.freedesktop.DBus", "GetConnectionUnixProcessID",
+                                                      g_variant_new("(s)", fixture->owner), G_VARIANT_TYPE("(u)"),
+                                                      G_DBUS_CALL_FLAGS_NONE, FIXTURE_CALL_MSEC, NULL, NULL);
+    if (answer)
+        g_variant_get(answer, "(u)", &pid);
+    return pid > 0 && (GPid) pid == fixture->daemon;
+}
+
 static void await_name(Fixture *fixture)
 {
-    AWAIT(fixture->owner || fixture->daemon == 0);
+    AWAIT(daemon_has_name(fixture) || fixture->daemon == 0);
     if (fixture->daemon == 0)
         g_error("berthd ended with wait status %#x", (guint) fixture->daemon_status);
 }
