@@ -78,7 +78,6 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     int keeper = open_own_process(vm, record->keeper_pid);
     if (keeper >= 0) {
         berth_run_watch_keeper(run, record->keeper_pid, keeper);
-        berth_run_register(run); /* an earlier daemon may have been killed before it came to that */
         close(keeper);
     }
     int qemu = open_own_process(vm, record->qemu_pid);

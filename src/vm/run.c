@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 
 #include "../core/error.h"
-#include "../host/machined.h"
 #include "../host/runtime-dir.h"
 #include "manager.h"
 #include "removal.h"
@@ -119,13 +118,6 @@ void berth_run_watch_cgroup(BerthRun *run, const char *path)
     /* It may be gone already; then the look finds it so. */
     if (!run->cgroup_watch)
         berth_run_look(run);
-}
-
-void berth_run_register(BerthRun *run)
-{
-    const BerthHost *host = berth_manager_host(run->vm->manager);
-    if (!host->user && run->keeper_pid > 0)
-        berth_machined_register(host->link, berth_vm_name(run->vm), berth_vm_id(run->vm), run->keeper_pid);
 }
 
 /* Looking */

@@ -52,9 +52,6 @@ gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error);
 /* @path: the kernel's path of the scope's cgroup. */
 void berth_run_watch_cgroup(BerthRun *run, const char *path);
 
-/* Shows it to systemd-machined; its keeper is in its scope. Nothing for a user's own daemon. */
-void berth_run_register(BerthRun *run);
-
 /* Connects to QEMU's monitor. */
 gboolean berth_run_connect(BerthRun *run, GError **error);
 

@@ -288,7 +288,6 @@ static void scope_looked_at(const BerthScopeStatus *status, const GError *error,
     gboolean in_it = cgroup && g_str_has_suffix(cgroup, vm->run->unit) && !berth_pidfd_is_dead(vm->run->keeper_pidfd);
     if (!error && in_it && status->loaded && g_str_equal(status->active_state, "active")) {
         berth_run_watch_cgroup(vm->run, cgroup);
-        berth_run_register(vm->run);
         release_keeper(vm);
         return;
     }
