@@ -147,8 +147,8 @@ static sd_bus_message *message_new(BerthMachinedCall *call, const char *path, co
     return message;
 }
 
-/* Takes @message, NULL or @built a negative errno where it could not be made. The answer must not come before the caller has
- * its handle, so that a failure is left to the loop. */
+/* Takes @message, NULL or @built a negative errno where it could not be made. The answer must not come before the
+ * caller has its handle, so that a failure is left to the loop. */
 static void send(BerthMachinedCall *call, sd_bus_message *message, int built, OnReply next)
 {
     call->on_reply = next;
@@ -293,8 +293,8 @@ static void on_leader(BerthMachinedCall *call, sd_bus_message *reply, const sd_b
         send_unregister(call, call->machine, on_room_made);
 }
 
-/* It found one by the PID or by its unit: ours already, or what is left of an earlier run where machined did not answer in time
- * when that was to be forgotten. */
+/* It found one by the PID or by its unit: ours already, or what is left of an earlier run where machined did not
+ * answer in time when that was to be forgotten. */
 static void on_machine_found(BerthMachinedCall *call, sd_bus_message *reply)
 {
     const char *path;
@@ -319,7 +319,8 @@ static void on_looked_up(BerthMachinedCall *call, sd_bus_message *reply, const s
         fail_unless_absent(call, error);
 }
 
-/* It is asked first, since it takes a second registration of one leader or unit for a machine that failed, and stops the unit. */
+/* It is asked first, since it takes a second registration of one leader or unit for a machine that failed, and stops
+ * the unit. */
 BerthMachinedCall *berth_machined_register(BerthBusLink *link, const BerthMachine *machine, pid_t leader,
                                            BerthMachinedDone done, gpointer data)
 {

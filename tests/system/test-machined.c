@@ -97,8 +97,8 @@ static void test_name_taken(void)
     g_rmdir(root);
 }
 
-/* A start that comes right after the end of a run: of the machine that it then forgets, machined stops the unit by its name.
- * With -m slow it is tried so often that a start which does not mind that is caught. */
+/* A start that comes right after the end of a run: of the machine that it then forgets, machined stops the unit by its
+ * name. With -m slow it is tried so often that a start which does not mind that is caught. */
 static void test_restarts(void)
 {
     const guint n_rounds = g_test_slow() ? 400 : 25;
