@@ -47,6 +47,7 @@ static const char *const not_plain[] = {
     "{,}",
     "{\"vcpus\"}",
     "{\"vcpus\":}",
+    "{\"image\":\"x\",\"disks\":[{\"size\":}]}", /* not the 0 that it may be */
     "{\"vcpus\" 1}",
     "{\"vcpus\":1,}",
     "{\"vcpus\":1 \"vsock\":true}",
@@ -75,6 +76,7 @@ static const char *const not_plain[] = {
     "{\"description\":\"a\nb\"}",
     "{\"description\":\"\x1b\"}",
     "{\"description\":\"\xff\"}",
+    "{\"description\":\"\xc1\x81\"}", /* an A, to whom does not look closely */
     "{\"image\":\"../x\"}",
     "{\"disks\":{}}",
     "{\"disks\":[}",

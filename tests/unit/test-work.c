@@ -182,14 +182,22 @@ static void test_without_threads(void)
 
 typedef struct {
     guint n;
+    GThread *caller;
     int *calls; /* atomic, of each index */
+    int total;  /* atomic */
+    int last;   /* atomic: there is one that waits for all others */
 } Spread;
 
+/* Another thread's first call ends after all others, so that the caller has nothing left to do before it. */
 static void count_call(guint index, gpointer data)
 {
-    const Spread *spread = data;
+    Spread *spread = data;
     g_assert_cmpuint(index, <, spread->n);
+    if (g_thread_self() != spread->caller && g_atomic_int_compare_and_exchange(&spread->last, FALSE, TRUE))
+        while ((guint) g_atomic_int_get(&spread->total) < spread->n - 1)
+            g_thread_yield();
     g_atomic_int_inc(&spread->calls[index]);
+    g_atomic_int_inc(&spread->total);
 }
 
 /* Everything is done, and once, when the call returns. */
@@ -198,7 +206,7 @@ static void test_spread(void)
     const guint sizes[] = {0, 1, 63, 64, 10000};
     for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
         g_autofree int *calls = g_new0(int, sizes[i] + 1);
-        Spread spread = {sizes[i], calls};
+        Spread spread = {.n = sizes[i], .caller = g_thread_self(), .calls = calls};
         berth_work_spread(sizes[i], count_call, &spread);
         for (guint j = 0; j < sizes[i]; j++)
             g_assert_cmpint(calls[j], ==, 1);
