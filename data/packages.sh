@@ -9,7 +9,7 @@ PACKAGES_RUN="qemu-system-x86 qemu-utils seabios ovmf systemd systemd-sysv syste
 # To make the guest that the quick start and the tests boot.
 PACKAGES_GUEST="busybox-static cpio kmod"
 # To make the complete Debian image, and for the suites themselves.
-PACKAGES_TEST="mmdebstrap debian-archive-keyring e2fsprogs fdisk grub-common grub-pc-bin dbus-user-session python3 strace"
+PACKAGES_TEST="mmdebstrap debian-archive-keyring e2fsprogs fdisk grub-common grub-pc-bin dbus-user-session dbus-broker python3 strace"
 
 # Installs those of $* that are missing; says nothing where none is.
 install_packages() {
