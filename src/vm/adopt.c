@@ -85,7 +85,9 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     int qemu = open_own_process(vm, record->qemu_pid);
     if (qemu >= 0) {
         close(qemu);
-        if (berth_run_watch_qemu(run, record->qemu_pid, &error) && !berth_run_connect(run, &error))
+        if (berth_run_watch_qemu(run, record->qemu_pid, &error))
+            berth_run_reach(run);
+        else
             berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
     }
     berth_run_look(run);
