@@ -32,17 +32,24 @@ static const GOptionEntry entries[] = {
     G_OPTION_ENTRY_NULL,
 };
 
-static BerthSettings *load_settings(void)
+static char *settings_file(void)
 {
+    if (opt_config)
+        return g_strdup(opt_config);
+    return opt_user ? g_build_filename(g_get_user_config_dir(), "berth", "berth.conf", NULL)
+                    : g_build_filename(BERTH_SYSCONFDIR, "berth.conf", NULL);
+}
+
+static BerthSettings *load_settings(const char *file)
+{
+    g_autoptr(GError) error = NULL;
     g_autofree char *state =
         opt_user ? g_build_filename(g_get_user_state_dir(), "berth", NULL) : g_strdup(BERTH_STATE_DIR);
     g_autofree char *runtime =
         opt_user ? g_build_filename(g_get_user_runtime_dir(), "berth", NULL) : g_strdup("/run/berth");
-    g_autofree char *file = opt_config ? g_strdup(opt_config)
-                            : opt_user ? g_build_filename(g_get_user_config_dir(), "berth", "berth.conf", NULL)
-                                       : g_build_filename(BERTH_SYSCONFDIR, "berth.conf", NULL);
     BerthSettings *settings = berth_settings_new(state, runtime);
-    berth_settings_load(settings, file);
+    if (!berth_settings_load(settings, file, &error))
+        g_warning("%s", error->message);
     return settings;
 }
 
@@ -103,7 +110,7 @@ static void recovered(gpointer data)
 }
 
 /* Puts the parts together and runs until told to stop. VMs run on; what was durable is picked up by the next start. */
-static gboolean serve(const BerthSettings *settings, GError **error)
+static gboolean serve(BerthSettings *settings, const char *file, GError **error)
 {
     const char *accelerator = NULL;
     g_auto(GStrv) capabilities = berth_capabilities_find(settings->accelerator, &accelerator);
@@ -116,6 +123,7 @@ static gboolean serve(const BerthSettings *settings, GError **error)
     g_autoptr(BerthBus) bus = berth_bus_new(link, opt_user, (const char *const *) capabilities);
     const BerthHost host = {
         .settings = settings,
+        .settings_file = file,
         .keeper_path = g_getenv("BERTH_KEEPER") ? g_getenv("BERTH_KEEPER") : BERTH_KEEPER_PATH,
         .accelerator = accelerator,
         .user = opt_user,
@@ -165,8 +173,9 @@ int main(int argc, char **argv)
     g_log_set_writer_func(to_journal ? berth_journal_write : write_to_stderr, NULL, NULL);
     signal(SIGPIPE, SIG_IGN);
 
-    g_autoptr(BerthSettings) settings = load_settings();
-    const gboolean served = serve(settings, &error);
+    g_autofree char *file = settings_file();
+    g_autoptr(BerthSettings) settings = load_settings(file);
+    const gboolean served = serve(settings, file, &error);
     if (error)
         g_critical("%s", error->message);
     if (to_journal)

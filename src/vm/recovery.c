@@ -125,6 +125,7 @@ static void units_listed(GHashTable *units, const GError *error, gpointer data)
     adopt_found(recovery, units, TRUE, first);
     adopt_found(recovery, units, FALSE, first);
     g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
+    berth_manager_check_limits(manager);
     berth_end_orphans(manager);
     /* After the looks at processes that are due, so that what ended long ago is never shown as running. */
     g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, all_shown, recovery, NULL);
