@@ -19,6 +19,8 @@ typedef struct {
     BerthBus *bus;
     BerthManager *manager;
     gboolean failed;
+    gboolean ready;      /* it has had the bus name */
+    gboolean reload_due; /* it was asked to reload before */
 } Daemon;
 
 static gboolean opt_user = FALSE;
@@ -73,6 +75,11 @@ static void reloaded(guint loaded, guint updated, guint removed, const GError *e
 static gboolean reload(gpointer data)
 {
     Daemon *daemon = data;
+    /* What is on disk is just being read, and some of it may have been changed after that. */
+    if (!daemon->ready) {
+        daemon->reload_due = TRUE;
+        return G_SOURCE_CONTINUE;
+    }
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
     berth_reload(daemon->manager, reloaded, NULL);
     return G_SOURCE_CONTINUE;
@@ -86,13 +93,16 @@ static gboolean pat_watchdog(gpointer data)
 
 static void name_taken(gpointer data)
 {
+    Daemon *daemon = data;
     guint64 usec = 0;
-    static gboolean ready = FALSE;
     g_message("Ready as %s on the %s bus", "org.berth.Berth1", opt_user ? "session" : "system");
     sd_notify(0, "READY=1");
-    if (!ready && sd_watchdog_enabled(0, &usec) > 0)
+    if (!daemon->ready && sd_watchdog_enabled(0, &usec) > 0)
         g_timeout_add_seconds((guint) MAX(usec / 2 / G_USEC_PER_SEC, 1), pat_watchdog, NULL);
-    ready = TRUE;
+    daemon->ready = TRUE;
+    if (daemon->reload_due)
+        reload(daemon);
+    daemon->reload_due = FALSE;
 }
 
 static void name_refused(const char *why, gpointer data)
@@ -103,9 +113,15 @@ static void name_refused(const char *why, gpointer data)
     g_main_loop_quit(daemon->loop);
 }
 
-static void recovered(gpointer data)
+static void recovered(const GError *error, gpointer data)
 {
     Daemon *daemon = data;
+    if (error) {
+        g_critical("%s", error->message);
+        daemon->failed = TRUE;
+        g_main_loop_quit(daemon->loop);
+        return;
+    }
     berth_bus_serve(daemon->bus, daemon->manager, name_taken, name_refused, daemon);
 }
 
@@ -138,8 +154,9 @@ static gboolean serve(BerthSettings *settings, const char *file, GError **error)
     g_unix_signal_add(SIGTERM, stop, &daemon);
     g_unix_signal_add(SIGINT, stop, &daemon);
     g_unix_signal_add(SIGHUP, reload, &daemon);
-    if (!berth_bus_link_connect(link, error) || !berth_recover(manager, recovered, &daemon, error))
+    if (!berth_bus_link_connect(link, error))
         return FALSE;
+    berth_recover(manager, recovered, &daemon);
     g_main_loop_run(loop);
     /* What is half written is finished; a copy of an hour is not waited for. */
     berth_manager_cancel_jobs(manager);

@@ -153,7 +153,7 @@ static void judge_found(BerthReload *reload, BerthStoredVm *stored)
         return;
     }
     const gboolean is_removal = stored->kind == BERTH_STORED_MARKED || stored->kind == BERTH_STORED_DOOMED;
-    berth_adopt(reload->manager, stored, FALSE);
+    berth_adopt(reload->manager, stored, FALSE, TRUE);
     if (is_removal)
         reload->removed++;
     else

@@ -634,6 +634,24 @@ static void test_two_at_once(Held *held, gconstpointer unused)
     g_assert_cmpuint(g_variant_get_uint64(memory), ==, 134217728);
 }
 
+/* A signal that comes while the daemon starts, after it has read the definition. */
+static void test_before_ready(Held *held, gconstpointer unused)
+{
+    Fixture *fixture = &held->fixture;
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    fixture_stop_daemon(fixture, SIGTERM);
+    hold_at(held->hold, HOLD_SCANNED);
+    fixture_spawn_daemon(fixture);
+    hold_await(held->hold, HOLD_SCANNED);
+    scripted_replace(definition, "67108864", "134217728");
+    g_assert_cmpint(kill(fixture->daemon, SIGHUP), ==, 0);
+    hold_release(held->hold);
+    AWAIT(fixture->owner != NULL);
+    fixture_await_property(fixture, path, "MemoryBytes", g_variant_new_uint64(134217728));
+    scripted_assert_string(fixture, path, "State", "stopped");
+}
+
 #define ADD(path, config, func) SCRIPTED_ADD("/reload/" path, config, func)
 #define ADD_HELD(path, func) g_test_add("/reload/meanwhile/" path, Held, NULL, set_up_held, func, tear_down_held)
 
@@ -661,6 +679,7 @@ static void add(void)
     ADD_HELD("reserved", test_reserved);
     ADD_HELD("starting", test_starting);
     ADD_HELD("two-at-once", test_two_at_once);
+    ADD_HELD("before-ready", test_before_ready);
 }
 
 int main(int argc, char **argv)
