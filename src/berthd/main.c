@@ -146,6 +146,7 @@ static gboolean serve(BerthSettings *settings, const char *file, GError **error)
         .vms = vms,
         .images = images,
         .systemd = systemd,
+        .link = link,
     };
     g_autoptr(BerthManager) manager = berth_manager_new(&host, berth_bus_observer(), bus);
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
