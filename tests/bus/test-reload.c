@@ -651,7 +651,8 @@ static void test_before_ready(Held *held, gconstpointer unused)
     hold_release(held->hold);
     AWAIT(fixture->owner != NULL);
     fixture_await_property(fixture, path, "MemoryBytes", g_variant_new_uint64(134217728));
-    scripted_assert_string(fixture, path, "State", "exited"); /* as a start has it that finds a wanted VM without processes */
+    scripted_assert_string(fixture, path, "State",
+                           "exited"); /* as a start has it that finds a wanted VM without processes */
 }
 
 #define ADD(path, config, func) SCRIPTED_ADD("/reload/" path, config, func)
