@@ -3,9 +3,38 @@
 
 typedef struct {
     GVariant **values; /* by the class's table, NULL where nothing was told */
+    guint n_calls;
 } BerthUiObjectPrivate;
 
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE(BerthUiObject, berth_ui_object, G_TYPE_OBJECT)
+
+enum { PROPERTY_BUSY = 1, N_PROPERTIES };
+static GParamSpec *specs[N_PROPERTIES];
+
+static void count_call(BerthUiObject *object, int change)
+{
+    BerthUiObjectPrivate *self = berth_ui_object_get_instance_private(object);
+    gboolean was_busy = self->n_calls > 0;
+    self->n_calls += (guint) change;
+    if (was_busy != (self->n_calls > 0))
+        g_object_notify_by_pspec(G_OBJECT(object), specs[PROPERTY_BUSY]);
+}
+
+void berth_ui_object_begin_call(BerthUiObject *object)
+{
+    count_call(object, 1);
+}
+
+void berth_ui_object_end_call(BerthUiObject *object)
+{
+    count_call(object, -1);
+}
+
+gboolean berth_ui_object_is_busy(BerthUiObject *object)
+{
+    BerthUiObjectPrivate *self = berth_ui_object_get_instance_private(object);
+    return self->n_calls > 0;
+}
 
 static GVariant *value_of(BerthUiObject *object, guint property)
 {
@@ -139,10 +168,19 @@ static void berth_ui_object_finalize(GObject *object)
     G_OBJECT_CLASS(berth_ui_object_parent_class)->finalize(object);
 }
 
+static void berth_ui_object_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    g_value_set_boolean(value, berth_ui_object_is_busy(BERTH_UI_OBJECT(object)));
+}
+
 static void berth_ui_object_class_init(BerthUiObjectClass *klass)
 {
+    G_OBJECT_CLASS(klass)->get_property = berth_ui_object_get_property;
     G_OBJECT_CLASS(klass)->constructed = berth_ui_object_constructed;
     G_OBJECT_CLASS(klass)->finalize = berth_ui_object_finalize;
+    specs[PROPERTY_BUSY] = g_param_spec_boolean("busy", NULL, NULL, FALSE,
+                                                G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+    g_object_class_install_properties(G_OBJECT_CLASS(klass), N_PROPERTIES, specs);
 }
 
 static void berth_ui_object_init(BerthUiObject *object)

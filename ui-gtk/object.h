@@ -4,7 +4,9 @@
 #include <gio/gio.h>
 
 /* What the daemon tells of one of its objects, as a GObject: a table maps the contract's properties onto those of the
- * class. Values are the daemon's last word; one that has never come, or came in another type, is empty or 0. */
+ * class. Values are the daemon's last word; one that has never come, or came in another type, is empty or 0.
+ *
+ * Properties of all: "busy" b, whether a call of ours to it is under way. */
 
 typedef struct {
     const char *key;  /* the contract's: "MemoryBytes" */
@@ -39,6 +41,11 @@ void berth_ui_object_class_set_properties(BerthUiObjectClass *klass, GDBusInterf
  * Notifies of each property that has another value now, after all have it.
  */
 void berth_ui_object_update(BerthUiObject *object, GVariant *values);
+
+/* A call begins, and has its answer. */
+void berth_ui_object_begin_call(BerthUiObject *object);
+void berth_ui_object_end_call(BerthUiObject *object);
+gboolean berth_ui_object_is_busy(BerthUiObject *object);
 
 /* (transfer none): "" where there is none; until the next update */
 const char *berth_ui_object_get_string(BerthUiObject *object, guint property);

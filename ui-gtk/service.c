@@ -337,22 +337,28 @@ static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GTask) task = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+    BerthUiObject *object = g_task_get_task_data(task);
+    if (object)
+        berth_ui_object_end_call(object);
     if (answer)
         g_task_return_boolean(task, TRUE);
     else
         g_task_return_error(task, translated(error));
 }
 
-/* @parameters: floating */
+/* @parameters: floating; @task: its data is the object, where it is one of ours */
 static void call(BerthUiService *self, const char *name, const char *path, const char *interface, const char *method,
                  GVariant *parameters, GTask *task)
 {
     g_autoptr(GVariant) sunk = g_variant_ref_sink(parameters);
+    BerthUiObject *object = g_task_get_task_data(task);
     if (!self->connection) {
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "%s", self->problem);
         g_object_unref(task);
         return;
     }
+    if (object)
+        berth_ui_object_begin_call(object);
     g_dbus_connection_call(self->connection, name, path, interface, method, sunk, NULL,
                            G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, g_task_get_cancellable(task),
                            on_answer, task);
@@ -376,6 +382,7 @@ void berth_ui_service_call_async(BerthUiService *self, BerthUiVm *vm, BerthVmMet
 {
     GTask *task = g_task_new(self, cancellable, callback, data);
     g_task_set_source_tag(task, berth_ui_service_call_async);
+    g_task_set_task_data(task, g_object_ref(vm), g_object_unref);
     call(self, BERTH_BUS_NAME, g_object_get_qdata(G_OBJECT(vm), path_quark()), BERTH_IFACE_VM,
          berth_vm_method_to_string(method), g_variant_new("(@a{sv})", options ? options : g_variant_new("a{sv}", NULL)),
          task);

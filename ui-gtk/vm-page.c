@@ -210,8 +210,9 @@ static void berth_ui_vm_page_class_init(BerthUiVmPageClass *klass)
 
 static void berth_ui_vm_page_init(BerthUiVmPage *self)
 {
-    static const char *const told[] = {"notify::state",           "notify::removal-phase", "notify::last-error",
-                                       "notify::removal-blocker", "notify::want-running",  "notify::config"};
+    static const char *const told[] = {
+        "notify::state",        "notify::removal-phase", "notify::last-error", "notify::removal-blocker",
+        "notify::want-running", "notify::config",        "notify::busy"};
     gtk_widget_init_template(GTK_WIDGET(self));
     add_buttons(self);
     self->signals = g_signal_group_new(BERTH_UI_TYPE_VM);

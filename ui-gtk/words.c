@@ -179,6 +179,13 @@ static const char *why_not_in(BerthVmState state, BerthVmMethod method)
     return _("This program does not know its state");
 }
 
+/* What ends a VM is taken at any time; all else is refused while something is under way, though its state may be there. */
+static gboolean must_wait(BerthUiVm *vm, BerthVmMethod method)
+{
+    return method != BERTH_METHOD_POWER_OFF && method != BERTH_METHOD_REMOVE && method != BERTH_METHOD_CANCEL_REMOVAL &&
+           berth_ui_object_is_busy(BERTH_UI_OBJECT(vm));
+}
+
 /* What the daemon would take, and is no use. */
 static const char *why_no_use(BerthUiVm *vm, BerthVmState state, BerthVmMethod method)
 {
@@ -203,5 +210,7 @@ const char *berth_ui_why_not(BerthUiVm *vm, BerthVmMethod method)
         return _("It is not being removed");
     if (state == BERTH_VM_STATE_LAST || !berth_vm_state_allows(state, method, "", NULL))
         return why_not_in(state, method);
+    if (must_wait(vm, method))
+        return _("It is busy with something else");
     return why_no_use(vm, state, method);
 }

@@ -198,13 +198,18 @@ static void test_calls(Scene *s, gconstpointer data)
     fake_berth_add(s->fake, "web", "stopped");
     await_status(s, BERTH_UI_SERVICE_READY);
     Answer good = {0}, bad = {0};
-    berth_ui_service_call_async(s->service, vm_named(s, "web"), BERTH_METHOD_START, NULL, NULL, on_answer, &good);
+    BerthUiVm *vm = vm_named(s, "web");
+    berth_ui_service_call_async(s->service, vm, BERTH_METHOD_START, NULL, NULL, on_answer, &good);
+    /* Nothing else till then, but what ends it. */
+    g_assert_cmpstr(berth_ui_why_not(vm, BERTH_METHOD_START), ==, "It is busy with something else");
+    g_assert_null(berth_ui_why_not(vm, BERTH_METHOD_REMOVE));
     AWAIT(good.done);
+    g_assert_null(berth_ui_why_not(vm, BERTH_METHOD_START));
     g_assert_no_error(good.error);
     g_assert_cmpstr(s->fake->called, ==, "Start web");
 
     s->fake->refuse = g_strdup("org.berth.Berth1.Error.Busy");
-    berth_ui_service_call_async(s->service, vm_named(s, "web"), BERTH_METHOD_PAUSE, NULL, NULL, on_answer, &bad);
+    berth_ui_service_call_async(s->service, vm, BERTH_METHOD_PAUSE, NULL, NULL, on_answer, &bad);
     AWAIT(bad.done);
     g_assert_error(bad.error, BERTH_ERROR, BERTH_ERROR_BUSY);
     g_assert_null(strstr(bad.error->message, "GDBus"));
