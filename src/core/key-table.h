@@ -88,6 +88,9 @@ gboolean berth_keys_set(const BerthKeyTable *table, const char *place, GVariant 
 gboolean berth_key_set(const BerthKey *key, const char *place, GVariant *value, gpointer target, GError **error);
 void berth_key_reset(const BerthKey *key, gpointer target);
 
+/* Whether what @source has for @key is said, and not left out as unset. */
+gboolean berth_key_is_shown(const BerthKey *key, gconstpointer source);
+
 /* (transfer full): a floating a{sv} in the table's order. */
 GVariant *berth_keys_get(const BerthKeyTable *table, gconstpointer source);
 
