@@ -133,6 +133,7 @@ static gboolean serve(const BerthSettings *settings, GError **error)
         .vms = vms,
         .images = images,
         .systemd = systemd,
+        .link = link,
     };
     g_autoptr(BerthManager) manager = berth_manager_new(&host, berth_bus_observer(), bus);
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);

@@ -4,6 +4,7 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../host/runtime-dir.h"
+#include "machine.h"
 #include "removal.h"
 #include "remove.h"
 #include "run.h"
@@ -78,6 +79,7 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     int keeper = open_own_process(vm, record->keeper_pid);
     if (keeper >= 0) {
         berth_run_watch_keeper(run, record->keeper_pid, keeper);
+        berth_machine_register(run); /* an earlier daemon may have been killed before it came to that */
         close(keeper);
     }
     int qemu = open_own_process(vm, record->qemu_pid);
@@ -148,6 +150,7 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit
     if (taken->problem && taken->kind == BERTH_STORED_WHOLE)
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
+    vm->may_be_machine = TRUE; /* an earlier daemon may have made it one */
     if (may_have_run)
         find_processes(vm, unit_is_loaded);
     berth_manager_add(manager, vm);
