@@ -14,36 +14,14 @@
 #include "manager.h"
 #include "restart.h"
 #include "run.h"
+#include "start-private.h"
 #include "want.h"
-
-/* A fresh scope can be dead though its process lives (systemd issue 36781): it is started again, so often. */
-#define SCOPE_TRIES 3u
-
-enum { LOG_SERIAL, LOG_SERIAL_OLD, LOG_QEMU, LOG_QEMU_OLD, N_LOGS };
 
 static const char *const log_names[N_LOGS] = {
     BERTH_FILE_SERIAL_LOG,
     BERTH_FILE_SERIAL_LOG BERTH_LOG_OLD_SUFFIX,
     BERTH_FILE_QEMU_LOG,
     BERTH_FILE_QEMU_LOG BERTH_LOG_OLD_SUFFIX,
-};
-
-/* A start in flight. What has come to exist outside of it is vm->run's. */
-struct BerthStart {
-    guint64 serial;
-    BerthReply *reply;
-    guint timer;
-    guint scope_tries;
-    BerthSystemdCall *call;
-    gboolean scope_stands;
-    gboolean ghost_stopped; /* a scope with nobody in it bore our name, and was taken away */
-    gboolean guest_runs;
-    gboolean want_is_durable;
-    GError *failure; /* why it is being undone */
-    BerthRuntimeFds runtime;
-    int logs[N_LOGS];
-    int extra[G_N_ELEMENTS(((BerthQemuArgsInput *) NULL)->tap_fds)];
-    guint n_extra;
 };
 
 static void close_fds(BerthStart *start)
@@ -115,7 +93,7 @@ static void finish_failed(BerthVm *vm)
     berth_start_free(start);
 }
 
-static void fail(BerthVm *vm, const GError *reason)
+void berth_start_fail(BerthVm *vm, const GError *reason)
 {
     BerthStart *start = vm->start;
     if (start->failure)
@@ -136,14 +114,13 @@ static void fail(BerthVm *vm, const GError *reason)
     berth_run_look(vm->run);
 }
 
-static void fail_with(BerthVm *vm, BerthError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
-static void fail_with(BerthVm *vm, BerthError code, const char *format, ...)
+void berth_start_fail_with(BerthVm *vm, BerthError code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     g_autoptr(GError) error = g_error_new_valist(BERTH_ERROR, code, format, args);
     va_end(args);
-    fail(vm, error);
+    berth_start_fail(vm, error);
 }
 
 void berth_start_process_gone(BerthVm *vm, const char *words)
@@ -166,10 +143,11 @@ static gboolean deadline_passed(gpointer data)
     vm->start->timer = 0;
     g_autofree char *span = g_strdup_printf(
         "%" G_GUINT64_FORMAT, berth_manager_host(vm->manager)->settings->start_timeout_usec / G_USEC_PER_SEC);
-    fail_with(vm, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start within %s s (%s)", berth_vm_name(vm), span,
-              !vm->start->scope_stands        ? "systemd did not start its scope"
-              : vm->run && vm->run->qmp_ready ? "QEMU does not run the guest"
-                                              : "QEMU does not answer");
+    berth_start_fail_with(vm, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start within %s s (%s)", berth_vm_name(vm),
+                          span,
+                          !vm->start->scope_stands        ? "systemd did not start its scope"
+                          : vm->run && vm->run->qmp_ready ? "QEMU does not run the guest"
+                                                          : "QEMU does not answer");
     return G_SOURCE_REMOVE;
 }
 
@@ -200,13 +178,14 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
     if (!vm->start || vm->start->failure || !vm->run || g_error_matches(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED))
         return;
     if (error) {
-        fail_with(vm, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), error->message);
+        berth_start_fail_with(vm, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm),
+                              error->message);
         return;
     }
     JsonObject *status = result && JSON_NODE_HOLDS_OBJECT(result) ? json_node_get_object(result) : NULL;
     if (!status || !json_object_get_boolean_member_with_default(status, "running", FALSE)) {
-        fail_with(vm, BERTH_ERROR_START_FAILED, "QEMU answers, but does not run the guest of VM \"%s\"",
-                  berth_vm_name(vm));
+        berth_start_fail_with(vm, BERTH_ERROR_START_FAILED, "QEMU answers, but does not run the guest of VM \"%s\"",
+                              berth_vm_name(vm));
         return;
     }
     vm->start->guest_runs = TRUE;
@@ -248,7 +227,7 @@ static void keeper_answered(pid_t qemu_pid, const GError *error, gpointer data)
     if (error) {
         /* Where the keeper ended silently, how it ended says more; the look at the processes brings it. */
         if (vm->start)
-            fail(vm, error);
+            berth_start_fail(vm, error);
         return;
     }
     /* Between the keeper's word and the pidfd QEMU may have ended; then the keeper's record says how. */
@@ -257,118 +236,23 @@ static void keeper_answered(pid_t qemu_pid, const GError *error, gpointer data)
         return;
     }
     if (!write_run_record(vm, &failure) && vm->start)
-        fail(vm, failure);
+        berth_start_fail(vm, failure);
     else if (vm->run->ending)
         berth_run_end(vm->run, FALSE);
     else if (vm->start)
         maybe_finish(vm);
 }
 
-static void release_keeper(BerthVm *vm)
+void berth_start_release_keeper(BerthVm *vm)
 {
     g_autoptr(GError) error = NULL;
     vm->start->scope_stands = TRUE;
     berth_keeper_release(vm->run->keeper, keeper_answered, vm);
     /* The socket listens since before the fork: connecting needs no retry, the greeting comes when QEMU is there. */
     if (!ask_for_status(vm, &error))
-        fail(vm, error);
+        berth_start_fail(vm, error);
     else
         close_fds(vm->start);
-}
-
-/* Step 3: the scope. Its name is the mutual exclusion. */
-
-static void start_scope(BerthVm *vm);
-
-static void scope_looked_at(const BerthScopeStatus *status, const GError *error, gpointer data)
-{
-    BerthVm *vm = data;
-    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
-    g_autofree char *cgroup = berth_cgroup_of(vm->run->keeper_pid, NULL);
-    gboolean in_it = cgroup && g_str_has_suffix(cgroup, vm->run->unit) && !berth_pidfd_is_dead(vm->run->keeper_pidfd);
-    if (!error && in_it && status->loaded && g_str_equal(status->active_state, "active")) {
-        berth_run_watch_cgroup(vm->run, cgroup);
-        release_keeper(vm);
-        return;
-    }
-    if (++vm->start->scope_tries < SCOPE_TRIES && !berth_pidfd_is_dead(vm->run->keeper_pidfd)) {
-        start_scope(vm);
-        return;
-    }
-    fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not keep the keeper of VM \"%s\" in %s (%s)",
-              berth_vm_name(vm), vm->run->unit, error ? error->message : status->active_state);
-}
-
-static void scope_failed(BerthVm *vm, const char *why)
-{
-    fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not start %s: %s", vm->run->unit, why);
-}
-
-static void ghost_stopped(const GError *error, gpointer data)
-{
-    BerthVm *vm = data;
-    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
-    if (error)
-        scope_failed(vm, error->message);
-    else
-        start_scope(vm);
-}
-
-/* A start that systemd carries out when the daemon that asked for it was killed, and its keeper has gone with it, leaves a
- * scope with nobody in it. Somebody else's has somebody in it: undoing our start must not stop that one. */
-static void namesake_looked_at(const BerthScopeStatus *status, const GError *error, gpointer data)
-{
-    BerthVm *vm = data;
-    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
-    if (error || vm->start->ghost_stopped || !berth_scope_is_empty(status, vm->run->unit)) {
-        vm->run->scope_asked = FALSE;
-        scope_failed(vm, "there is a scope of that name already, and somebody in it");
-        return;
-    }
-    const BerthHost *host = berth_manager_host(vm->manager);
-    berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s was left of an earlier start, with nobody in it: stopping it",
-                 vm->run->unit);
-    vm->start->ghost_stopped = TRUE;
-    vm->start->call =
-        berth_systemd_stop(host->systemd, vm->run->unit, host->settings->start_timeout_usec, ghost_stopped, vm);
-}
-
-static void scope_started(const GError *error, gpointer data)
-{
-    BerthVm *vm = data;
-    BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
-    if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_BUSY) && vm->start->scope_tries == 0) {
-        const BerthHost *host = berth_manager_host(vm->manager);
-        vm->start->call = berth_systemd_status(host->systemd, vm->run->unit, host->settings->start_timeout_usec,
-                                               namesake_looked_at, vm);
-        return;
-    }
-    if (error) {
-        scope_failed(vm, error->message);
-        return;
-    }
-    const BerthHost *host = berth_manager_host(vm->manager);
-    vm->start->call =
-        berth_systemd_status(host->systemd, vm->run->unit, host->settings->start_timeout_usec, scope_looked_at, vm);
-}
-
-static void start_scope(BerthVm *vm)
-{
-    const BerthHost *host = berth_manager_host(vm->manager);
-    g_autofree char *description = g_strdup_printf("Virtual machine %s", berth_vm_name(vm));
-    const BerthScopeSpec spec = {
-        .unit = vm->run->unit,
-        .description = description,
-        .slice = BERTH_SLICE,
-        .pid = vm->run->keeper_pid,
-        .pidfd = vm->run->keeper_pidfd,
-        .limits = &vm->record->config->limits,
-        /* systemd's own patience, for a guest that is slow to power down, is longer than its keeper's. */
-        .stop_timeout_usec = host->settings->shutdown_timeout_usec + host->settings->poweroff_timeout_usec,
-    };
-    vm->run->scope_asked = TRUE;
-    vm->start->call =
-        berth_systemd_start_scope(host->systemd, &spec, host->settings->start_timeout_usec, scope_started, vm);
 }
 
 /* Step 2: the keeper, which waits. */
@@ -497,15 +381,15 @@ static void logs_opened(BerthVm *vm, gpointer data, const GError *error)
     if (!vm->start || vm->start->serial != work->serial || vm->start->failure)
         return;
     if (error) {
-        fail(vm, error);
+        berth_start_fail(vm, error);
         return;
     }
     for (guint i = 0; i < N_LOGS; i++)
         vm->start->logs[i] = berth_steal_fd(&work->logs[i]);
     if (!fork_keeper(vm, &failure))
-        fail(vm, failure);
+        berth_start_fail(vm, failure);
     else
-        start_scope(vm);
+        berth_start_scope(vm);
 }
 
 /* The start that began it may be over; serials tell. */
@@ -527,7 +411,7 @@ static void want_stored(const GError *error, gpointer data)
     if (!vm->start || vm->start->serial != stored->serial)
         return;
     if (error) {
-        fail(vm, error);
+        berth_start_fail(vm, error);
         return;
     }
     vm->start->want_is_durable = TRUE;
