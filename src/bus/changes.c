@@ -31,6 +31,10 @@ static const struct {
     {BERTH_ASPECT_RESTARTS, "NRestarts"},
     {BERTH_ASPECT_EXIT, "ExitReason"},
     {BERTH_ASPECT_EXIT, "ExitStatus"},
+    {BERTH_ASPECT_GUEST, "GuestReady"},
+    {BERTH_ASPECT_GUEST, "GuestStatus"},
+    {BERTH_ASPECT_GUEST, "GuestAddresses"},
+    {BERTH_ASPECT_GUEST, "GuestOS"},
 };
 
 static void emit(BerthBus *bus, const char *path, guint aspects)
