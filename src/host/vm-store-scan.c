@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../core/autofd.h"
 #include "../core/error.h"
@@ -12,6 +13,7 @@
 #include "durable-file.h"
 #include "vm-record.h"
 #include "vm-store-private.h"
+#include "work.h"
 
 #define UUID_LENGTH 36
 
@@ -87,12 +89,20 @@ static BerthMarkerState read_vm(int vm_fd, BerthStoredVm *stored)
     return state;
 }
 
-static gint64 birth_of(int fd)
+/* When it was made, and whether anybody but us could change what lies in it. */
+static void look_at_directory(int fd, BerthStoredVm *stored)
 {
     struct statx st;
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME))
-        return 0;
-    return st.stx_btime.tv_sec * G_USEC_PER_SEC + st.stx_btime.tv_nsec / 1000;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME | STATX_UID, &st) < 0)
+        return;
+    if (st.stx_mask & STATX_BTIME)
+        stored->born = st.stx_btime.tv_sec * G_USEC_PER_SEC + st.stx_btime.tv_nsec / 1000;
+    if (st.stx_uid == geteuid() || stored->kind != BERTH_STORED_WHOLE)
+        return;
+    stored->kind = BERTH_STORED_BROKEN;
+    stored->problem =
+        g_strdup_printf("Its directory belongs to user %u; give it and its vm.json to user %u (chown) and reload",
+                        st.stx_uid, geteuid());
 }
 
 /* What can't be opened: a link is a VM's (broken) directory, anything else that is no directory is no VM. */
@@ -119,8 +129,8 @@ BerthStoredVm *berth_vm_store_read(const BerthVmStore *store, const char *id, Be
         return read_unopened(store->vms_fd, id, errno, error);
     }
     BerthStoredVm *stored = new_stored(BERTH_STORED_BROKEN, id);
-    stored->born = birth_of(fd);
     BerthMarkerState state = read_vm(fd, stored);
+    look_at_directory(fd, stored);
     if (marker)
         *marker = state;
     return stored;
@@ -162,42 +172,67 @@ static BerthStoredVm *read_doomed(int removing_fd, const char *name)
     return stored;
 }
 
-static void note(GPtrArray *notes, const char *dir, const char *name)
+/* (transfer full) */
+static char *note(const char *dir, const char *name)
 {
     g_autofree char *shown = berth_printable(name);
-    g_ptr_array_add(notes, g_strdup_printf("%s/%s is not the directory of a VM", dir, shown));
+    return g_strdup_printf("%s/%s is not the directory of a VM", dir, shown);
 }
 
-static void scan_vm(const BerthVmStore *store, const char *name, GPtrArray *found, GPtrArray *notes)
+static BerthStoredVm *scan_vm(const BerthVmStore *store, const char *name, char **other)
 {
     /* Being made: not there yet. */
     if (g_str_has_prefix(name, BERTH_STAGING_PREFIX))
-        return;
+        return NULL;
     BerthStoredVm *stored = berth_vm_id_is_valid(name) ? berth_vm_store_read(store, name, NULL, NULL) : NULL;
-    if (stored)
-        g_ptr_array_add(found, stored);
-    else if (faccessat(store->vms_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) /* and not gone meanwhile */
-        note(notes, BERTH_DIR_VMS, name);
+    if (!stored && faccessat(store->vms_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) /* and not gone meanwhile */
+        *other = note(BERTH_DIR_VMS, name);
+    return stored;
 }
 
-static void scan_doomed(const BerthVmStore *store, const char *name, GPtrArray *found, GPtrArray *notes)
+static BerthStoredVm *scan_doomed(const BerthVmStore *store, const char *name, char **other)
 {
     BerthStoredVm *stored = read_doomed(store->removing_fd, name);
-    if (stored)
-        g_ptr_array_add(found, stored);
-    else
-        note(notes, BERTH_DIR_REMOVING, name);
+    if (!stored)
+        *other = note(BERTH_DIR_REMOVING, name);
+    return stored;
 }
 
-typedef void (*EntryFunc)(const BerthVmStore *store, const char *name, GPtrArray *found, GPtrArray *notes);
+/* (transfer full) (nullable): the VM that @name is the directory of. @other: what to say of it where it is none. */
+typedef BerthStoredVm *(*EntryFunc)(const BerthVmStore *store, const char *name, char **other);
+
+/* Each entry has its own place in the arrays, so that threads need no lock. */
+typedef struct {
+    const BerthVmStore *store;
+    EntryFunc func;
+    GPtrArray *names;
+    BerthStoredVm **stored;
+    char **others;
+} Entries;
+
+static void scan_entry(guint i, gpointer data)
+{
+    Entries *entries = data;
+    entries->stored[i] = entries->func(entries->store, entries->names->pdata[i], &entries->others[i]);
+}
 
 static gboolean scan_directory(const BerthVmStore *store, int dir_fd, EntryFunc func, GPtrArray *found,
                                GPtrArray *notes, GError **error)
 {
     g_autoptr(GPtrArray) names = berth_dir_list(dir_fd, error);
-    for (guint i = 0; names && i < names->len; i++)
-        func(store, names->pdata[i], found, notes);
-    return names != NULL;
+    if (!names)
+        return FALSE;
+    g_autofree BerthStoredVm **stored = g_new0(BerthStoredVm *, names->len);
+    g_autofree char **others = g_new0(char *, names->len);
+    Entries entries = {store, func, names, stored, others};
+    berth_work_spread(names->len, scan_entry, &entries);
+    for (guint i = 0; i < names->len; i++) {
+        if (stored[i])
+            g_ptr_array_add(found, stored[i]);
+        if (others[i])
+            g_ptr_array_add(notes, others[i]);
+    }
+    return TRUE;
 }
 
 static gint by_birth(gconstpointer a, gconstpointer b)
