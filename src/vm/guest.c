@@ -24,7 +24,8 @@ struct BerthGuest {
     guint round;            /* of asking, since the channel was opened */
     gboolean is_asking;
     guint timer;        /* source id until the next round, 0 */
-    GPtrArray *waiters; /* (nullable): for the round that is under way */
+    GPtrArray *waiters; /* for the round that is under way */
+    GPtrArray *late;    /* for the one after it: what it will say may have been asked before they came */
     char *os;           /* (nullable) */
     GStrv addresses;    /* (nullable) */
 
@@ -36,6 +37,8 @@ BerthGuest *berth_guest_new(BerthRun *run)
 {
     BerthGuest *guest = g_new0(BerthGuest, 1);
     guest->run = run;
+    guest->waiters = berth_replies_new();
+    guest->late = berth_replies_new();
     return guest;
 }
 
@@ -87,12 +90,6 @@ gboolean berth_guest_has_spoken(const BerthGuest *guest)
 
 /* --- Forgetting --- */
 
-static void answer_waiters(BerthGuest *guest, const GError *error)
-{
-    if (guest->waiters)
-        berth_replies_return(guest->waiters, error);
-}
-
 /* What the agent has said may not be true any more, when nobody is there to correct it. */
 static void forget_agent(BerthGuest *guest)
 {
@@ -111,7 +108,8 @@ void berth_guest_free(BerthGuest *guest)
 {
     g_clear_handle_id(&guest->timer, g_source_remove);
     g_clear_pointer(&guest->agent, berth_guest_agent_free);
-    g_clear_pointer(&guest->waiters, g_ptr_array_unref);
+    g_ptr_array_unref(guest->waiters);
+    g_ptr_array_unref(guest->late);
     g_strfreev(guest->addresses);
     g_free(guest->os);
     g_free(guest->manager_words);
@@ -181,7 +179,16 @@ static void addresses_answered(JsonNode *result, const GError *error, gpointer d
         guest->timer = g_timeout_add(PAUSE_FIRST_MSEC << (guest->round - 1), ask_again, guest);
     g_autoptr(GError) failure =
         is_alive ? NULL : g_error_new_literal(BERTH_ERROR, BERTH_ERROR_CANCELLED, error->message);
-    answer_waiters(guest, failure);
+    berth_replies_return(guest->waiters, failure);
+    if (guest->late->len == 0)
+        return;
+    if (!guest->agent) {
+        berth_replies_return(guest->late, failure);
+        return;
+    }
+    g_ptr_array_extend_and_steal(guest->waiters, g_steal_pointer(&guest->late));
+    guest->late = berth_replies_new();
+    ask(guest);
 }
 
 static void ask(BerthGuest *guest)
@@ -205,9 +212,7 @@ void berth_vm_refresh_guest(BerthVm *vm, BerthReply *reply)
         berth_reply_return(&reply, error);
         return;
     }
-    if (!guest->waiters)
-        guest->waiters = berth_replies_new();
-    g_ptr_array_add(guest->waiters, reply);
+    g_ptr_array_add(guest->is_asking ? guest->late : guest->waiters, reply);
     ask(guest);
 }
 
