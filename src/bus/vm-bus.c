@@ -6,7 +6,7 @@
 #include "../core/autofd.h"
 #include "../core/error.h"
 #include "../core/names.h"
-#include "../host/bus-variant.h"
+#include "../host/bus-keys.h"
 #include "../host/runtime-dir.h"
 #include "../vm/control.h"
 #include "../vm/guest.h"
@@ -95,9 +95,8 @@ static int get_config(sd_bus *connection, const char *path, const char *interfac
                       sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
     const BerthVm *vm = userdata;
-    g_autoptr(GVariant) config =
-        g_variant_ref_sink(config_of(vm) ? berth_vm_config_to_variant(config_of(vm)) : g_variant_new("a{sv}", NULL));
-    return berth_bus_append_variant(reply, config);
+    return config_of(vm) ? berth_bus_append_keys(reply, &berth_vm_config_table, config_of(vm))
+                         : sd_bus_message_append(reply, "a{sv}", 0);
 }
 
 /* Methods: what is left to do when the caller may, and the VM's state allows it. @args: the arguments, as a tuple. */

@@ -60,6 +60,9 @@ typedef struct {
     gboolean protected_; /* key "protected" */
 } BerthVmConfig;
 
+/* The keys of a definition, in the order in which they are shown. */
+extern const BerthKeyTable berth_vm_config_table;
+
 BerthVmConfig *berth_vm_config_copy(const BerthVmConfig *config);
 void berth_vm_config_free(BerthVmConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthVmConfig, berth_vm_config_free)
