@@ -72,7 +72,8 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     vm->state_changed = record->started;
     run->stop_asked = !vm->record->wanted;
     run->on_ready = berth_adopt_ask_status;
-    if (vm->record->cid == 0)
+    /* A process keeps what it was started with, whatever was written into vm.json since. */
+    if (record->cid != 0)
         vm->record->cid = record->cid;
     if (g_str_has_suffix(record->control_group, run->unit))
         berth_run_watch_cgroup(run, record->control_group);
@@ -135,20 +136,19 @@ static void find_processes(BerthVm *vm, gboolean unit_is_loaded)
     }
 }
 
-/* (transfer full) (nullable): why it can't be loaded though its files can be read. */
-static char *find_problem(BerthManager *manager, const BerthVmRecord *record)
+char *berth_adopt_find_problem(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record)
 {
     const char *image = record->config->image;
     if (*image && !berth_manager_find_image(manager, image))
         return g_strdup_printf("Its image \"%s\" is not there; import it again and reload", image);
-    return berth_manager_find_double(manager, NULL, record);
+    return berth_manager_find_double(manager, self, record);
 }
 
 BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_loaded, gboolean may_have_run)
 {
     g_autoptr(BerthStoredVm) taken = stored;
     if (!taken->problem && (taken->kind == BERTH_STORED_WHOLE || taken->kind == BERTH_STORED_MARKED))
-        taken->problem = find_problem(manager, taken->record);
+        taken->problem = berth_adopt_find_problem(manager, NULL, taken->record);
     if (taken->problem && taken->kind == BERTH_STORED_WHOLE)
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
