@@ -250,6 +250,53 @@ static void test_uptime(void)
     gtk_window_destroy(GTK_WINDOW(window));
 }
 
+/* Real keys, by the display. Without a window manager they go to where the pointer is. */
+static void press(const char *key)
+{
+    const char *argv[] = {"xdotool", "mousemove", "300", "300", "key", key, NULL};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GSubprocess) xdotool = g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_NONE, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_subprocess_wait_check(xdotool, NULL, &error));
+}
+
+static gboolean has_dialog(Stage *stage)
+{
+    return stage_top(stage) != GTK_WIDGET(stage->window);
+}
+
+/* All of it without a mouse. */
+static void test_keyboard(Stage *stage, gconstpointer data)
+{
+    fake_berth_add(stage->fake, "db", "stopped");
+    FakeVm *web = fake_berth_add(stage->fake, "web", "stopped");
+    AWAIT(stage_n_rows(stage) == 2);
+    gtk_widget_grab_focus(stage_find(GTK_WIDGET(stage->window), GTK_TYPE_LIST_VIEW, NULL));
+    press("Down");
+    AWAIT(page_label(stage, "Resources"));
+    press("ctrl+Return");
+    AWAIT(g_strcmp0(stage->fake->called, "Start web") == 0);
+    press("Delete");
+    AWAIT(has_dialog(stage));
+    press("Escape");
+    AWAIT(!has_dialog(stage));
+    /* What is typed is searched for, and a text entry keeps its keys. */
+    press("w");
+    AWAIT(are(stage, "web"));
+    press("Delete");
+    press("Escape");
+    AWAIT(stage_n_rows(stage) == 2);
+    g_assert_false(has_dialog(stage));
+    press("ctrl+f");
+    AWAIT(search_entry(stage));
+    press("Escape");
+    press("ctrl+a");
+    AWAIT(stage_sees(stage, "2 Selected"));
+    press("Escape");
+    AWAIT(stage_sees(stage, "Machines"));
+    g_assert_cmpuint(web->n_removes, ==, 0);
+}
+
 static void add(void)
 {
     STAGE_ADD_FAKE("/gui/list/search", test_search);
@@ -262,6 +309,7 @@ static void add(void)
     STAGE_ADD_FAKE("/gui/list/many", test_many);
     STAGE_ADD_FAKE("/gui/list/accessible", test_accessible);
     STAGE_ADD_FAKE("/gui/list/named", test_named);
+    STAGE_ADD_FAKE("/gui/list/keyboard", test_keyboard);
     g_test_add_func("/gui/list/uptime", test_uptime);
 }
 
