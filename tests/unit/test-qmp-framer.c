@@ -176,6 +176,8 @@ static void test_command(void)
 
     g_autoptr(JsonObject) arguments = json_object_new();
     json_object_set_string_member(arguments, "text", "a\n\"b\"");
+    g_autofree char *without_id = berth_qmp_command("guest-ping", NULL, -1);
+    g_assert_cmpstr(without_id, ==, "{\"execute\":\"guest-ping\"}\n");
     g_autofree char *with = berth_qmp_command("x", arguments, 8);
     g_assert_cmpstr(with, ==, "{\"execute\":\"x\",\"arguments\":{\"text\":\"a\\n\\\"b\\\"\"},\"id\":8}\n");
 }
