@@ -181,15 +181,15 @@ static gboolean judge_some(gpointer data)
 {
     BerthReload *reload = data;
     const gint64 end = g_get_monotonic_time() + TURN_USEC;
+    if (reload->next == reload->vms->len) {
+        judge_vanished(reload);
+        reload->judged(reload);
+        return G_SOURCE_REMOVE;
+    }
     /* In the order of the scan: of a VM and its copy the elder comes first. */
     while (reload->next < reload->vms->len && g_get_monotonic_time() < end)
         judge_found(reload, reload->vms->pdata[reload->next++]);
-    if (reload->next < reload->vms->len)
-        return G_SOURCE_CONTINUE;
-    g_ptr_array_set_size(reload->vms, 0);
-    judge_vanished(reload);
-    reload->judged(reload);
-    return G_SOURCE_REMOVE;
+    return G_SOURCE_CONTINUE;
 }
 
 void berth_reload_vms(BerthReload *reload, void (*judged)(BerthReload *reload))
