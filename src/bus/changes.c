@@ -32,6 +32,10 @@ static const struct {
     {BERTH_ASPECT_RESTARTS, "NRestarts"},
     {BERTH_ASPECT_EXIT, "ExitReason"},
     {BERTH_ASPECT_EXIT, "ExitStatus"},
+    {BERTH_ASPECT_GUEST, "GuestReady"},
+    {BERTH_ASPECT_GUEST, "GuestStatus"},
+    {BERTH_ASPECT_GUEST, "GuestAddresses"},
+    {BERTH_ASPECT_GUEST, "GuestOS"},
 };
 
 /* Whether there is anybody to tell. What is being listed is told first. */

@@ -293,7 +293,10 @@ static void live_through_runs(Tooled *tooled, Mirror *mirror)
 {
     configure(mirror->fixture, mirror->path, "{'memory': <uint64 134217728>, 'vcpus': <uint32 2>}");
     mirror_await(mirror, "VCPUs", "uint32 2");
+    fake_tools_script(tooled->tools, "web", "once ready agent-open\n");
     call_and_await(mirror, "Start", "running");
+    mirror_await(mirror, "GuestAddresses", "['192.0.2.17/24 eth0']");
+    mirror_await(mirror, "GuestReady", "true");
     call_and_await(mirror, "Pause", "paused");
     call_and_await(mirror, "Resume", "running");
     call_and_await(mirror, "Reset", "running");
