@@ -7,8 +7,8 @@
 
 /* A VM, as it was. */
 typedef struct {
-    const char *id;
-    const char *name;
+    char *id; /* one of the model's texts, as its name is */
+    char *name;
     gboolean in_flux; /* somebody works on it: nothing is concluded of it */
     gint64 since;     /* when its state changed last */
     guint32 cid;
