@@ -5,13 +5,10 @@
 #include <signal.h>
 
 #include "../core/autofd.h"
-#include "../core/names.h"
 #include "../host/runtime-dir.h"
 #include "adopt.h"
 #include "orphan.h"
 #include "removal.h"
-#include "restart.h"
-#include "start.h"
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
 #define FILE_BOOTED ".booted"
@@ -64,20 +61,6 @@ static gboolean is_first_since_boot(const char *runtime_dir)
     return fd >= 0;
 }
 
-/* VMs that should run and have no process: after a boot they are started; without one their policy decides. */
-static void restore_wanted(Recovery *recovery, BerthVm *vm, gboolean first_since_boot)
-{
-    if (vm->state != BERTH_VM_STOPPED || !vm->record->wanted)
-        return;
-    if (first_since_boot) {
-        berth_vm_start(vm, NULL, "it ran when the host went down");
-        return;
-    }
-    vm->state = BERTH_VM_EXITED;
-    berth_vm_set_exit(vm, BERTH_EXIT_LOST, -1);
-    berth_restart_schedule(vm, BERTH_EXIT_LOST, 0);
-}
-
 static gboolean all_shown(gpointer data)
 {
     Recovery *recovery = data;
@@ -90,11 +73,10 @@ static gboolean all_shown(gpointer data)
  * not be shown as broken. */
 static gboolean has_runtime(const BerthManager *manager, const BerthStoredVm *stored)
 {
-    g_autofree char *path = g_build_filename(berth_manager_host(manager)->settings->runtime_dir, stored->id, NULL);
-    return g_file_test(path, G_FILE_TEST_IS_DIR);
+    return berth_runtime_exists(berth_manager_host(manager)->settings->runtime_dir, stored->id);
 }
 
-static void adopt_found(Recovery *recovery, GHashTable *units, gboolean with_runtime, gboolean first_since_boot)
+static void adopt_found(Recovery *recovery, const BerthSighting *sighting, gboolean with_runtime)
 {
     for (guint i = 0; i < recovery->stored->len; i++) {
         BerthStoredVm *stored = recovery->stored->pdata[i];
@@ -107,10 +89,7 @@ static void adopt_found(Recovery *recovery, GHashTable *units, gboolean with_run
             berth_stored_vm_free(stored);
             continue;
         }
-        g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
-        /* In whatever state: the one of a start that was just asked for is "inactive". */
-        BerthVm *vm = berth_adopt(recovery->manager, stored, units && g_hash_table_contains(units, unit));
-        restore_wanted(recovery, vm, first_since_boot);
+        berth_adopt(recovery->manager, stored, sighting);
     }
 }
 
@@ -118,12 +97,13 @@ static void units_listed(GHashTable *units, const GError *error, gpointer data)
 {
     Recovery *recovery = data;
     BerthManager *manager = recovery->manager;
-    gboolean first = is_first_since_boot(berth_manager_host(manager)->settings->runtime_dir);
+    const gboolean is_first = is_first_since_boot(berth_manager_host(manager)->settings->runtime_dir);
+    const BerthSighting sighting = {.units = units, .moment = is_first ? BERTH_MOMENT_BOOT : BERTH_MOMENT_RESTART};
     if (error)
         g_warning("systemd does not list its scopes (%s); the runtime directories alone tell what runs",
                   error->message);
-    adopt_found(recovery, units, TRUE, first);
-    adopt_found(recovery, units, FALSE, first);
+    adopt_found(recovery, &sighting, TRUE);
+    adopt_found(recovery, &sighting, FALSE);
     g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
     berth_end_orphans(manager);
     /* After the looks at processes that are due, so that what ended long ago is never shown as running. */

@@ -52,7 +52,7 @@ char *scripted_runtime_dir(Fixture *fixture, const char *path);
 /* The cgroup of its scope. */
 char *scripted_cgroup(Fixture *fixture, const char *path);
 
-/* What is true of a VM without processes, at once: its cgroup is empty and its runtime directory gone. */
+/* What is true of a VM without processes, at once: its cgroup is empty and its sockets are gone. */
 void scripted_assert_nobody(Fixture *fixture, const char *path);
 void scripted_assert_string(Fixture *fixture, const char *path, const char *property, const char *value);
 void scripted_assert_wanted(Fixture *fixture, const char *path, gboolean wanted);
