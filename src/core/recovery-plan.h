@@ -78,7 +78,7 @@ typedef enum {
     BERTH_PLAN_END,       /* it is powered off, as was begun */
     BERTH_PLAN_END_REST,  /* QEMU has ended, and whoever is left has to as well; then as in JUDGE */
     BERTH_PLAN_UNDO,      /* what is left of half a start is ended */
-    BERTH_PLAN_UNDO_REDO, /* and then it is started anew, where it is wanted */
+    BERTH_PLAN_UNDO_REDO, /* and then it is started anew, where it still is wanted */
     BERTH_PLAN_LAST,
 } BerthPlanAct;
 

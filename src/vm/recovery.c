@@ -9,6 +9,7 @@
 #include "adopt.h"
 #include "orphan.h"
 #include "removal.h"
+#include "want.h"
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
 #define FILE_BOOTED ".booted"
@@ -17,6 +18,7 @@ typedef struct {
     BerthManager *manager;
     GPtrArray *stored; /* (element-type BerthStoredVm) */
     BerthSystemdCall *call;
+    guint n_open; /* what has to come before all is shown */
     void (*done)(gpointer data);
     gpointer data;
 } Recovery;
@@ -61,12 +63,38 @@ static gboolean is_first_since_boot(const char *runtime_dir)
     return fd >= 0;
 }
 
-static gboolean all_shown(gpointer data)
+static void close_one(Recovery *recovery)
 {
-    Recovery *recovery = data;
+    if (--recovery->n_open > 0)
+        return;
     recovery->done(recovery->data);
     recovery_free(recovery);
+}
+
+static gboolean looks_are_done(gpointer data)
+{
+    close_one(data);
     return G_SOURCE_REMOVE;
+}
+
+static void wish_stored(const GError *error, gpointer data)
+{
+    close_one(data);
+}
+
+/* What is shown as wanted is what the disk says; where an operation that goes on has changed it, that is on its way. */
+static void await_wishes(Recovery *recovery)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, berth_manager_vms(recovery->manager));
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        BerthVm *vm = value;
+        if (!vm->want_in_flight)
+            continue;
+        recovery->n_open++;
+        berth_vm_want(vm, vm->record->wanted, berth_reply_new(wish_stored, recovery, NULL));
+    }
 }
 
 /* Who has, or had, a process comes first: of a VM and its copy, which claim one name and one CID, it is the one that may
@@ -106,8 +134,11 @@ static void units_listed(GHashTable *units, const GError *error, gpointer data)
     adopt_found(recovery, &sighting, FALSE);
     g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
     berth_end_orphans(manager);
-    /* After the looks at processes that are due, so that what ended long ago is never shown as running. */
-    g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, all_shown, recovery, NULL);
+    /* After the looks at processes that are due, so that what ended long ago is never shown as running. No QEMU is waited
+     * for. */
+    recovery->n_open = 1;
+    await_wishes(recovery);
+    g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, looks_are_done, recovery, NULL);
 }
 
 gboolean berth_recover(BerthManager *manager, void (*done)(gpointer data), gpointer data, GError **error)

@@ -95,6 +95,12 @@ void scripted_touch(Fixture *fixture, const char *file)
     close(fd);
 }
 
+void scripted_untouch(Fixture *fixture, const char *file)
+{
+    g_autofree char *path = qemu_file(fixture, file, "");
+    g_unlink(path);
+}
+
 char *scripted_log(Fixture *fixture, const char *name)
 {
     g_autofree char *file = qemu_file(fixture, name, ".log");

@@ -24,6 +24,8 @@ char *scripted_vm_with(Fixture *fixture, const char *name, const char *config, c
 void scripted_write(Fixture *fixture, const char *name, const char *script);
 /* Makes a file that rules wait for. */
 void scripted_touch(Fixture *fixture, const char *file);
+/* It is not there any more, or was not. */
+void scripted_untouch(Fixture *fixture, const char *file);
 /* How often QEMU of @name wrote this line, or one that begins so. */
 guint scripted_count(Fixture *fixture, const char *name, const char *line);
 void scripted_await(Fixture *fixture, const char *name, const char *line, guint count);
