@@ -96,9 +96,15 @@ static void name_refused(const char *why, gpointer data)
     g_main_loop_quit(daemon->loop);
 }
 
-static void recovered(gpointer data)
+static void recovered(const GError *error, gpointer data)
 {
     Daemon *daemon = data;
+    if (error) {
+        g_critical("%s", error->message);
+        daemon->failed = TRUE;
+        g_main_loop_quit(daemon->loop);
+        return;
+    }
     berth_bus_serve(daemon->bus, daemon->manager, name_taken, name_refused, daemon);
 }
 
@@ -122,6 +128,7 @@ static gboolean serve(const BerthSettings *settings, GError **error)
         .vms = vms,
         .images = images,
         .systemd = systemd,
+        .link = link,
     };
     g_autoptr(BerthManager) manager = berth_manager_new(&host, berth_bus_observer(), bus);
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
@@ -130,8 +137,9 @@ static gboolean serve(const BerthSettings *settings, GError **error)
     g_unix_signal_add(SIGTERM, stop, &daemon);
     g_unix_signal_add(SIGINT, stop, &daemon);
     g_unix_signal_add(SIGHUP, reload, &daemon);
-    if (!berth_bus_link_connect(link, error) || !berth_recover(manager, recovered, &daemon, error))
+    if (!berth_bus_link_connect(link, error))
         return FALSE;
+    berth_recover(manager, recovered, &daemon);
     g_main_loop_run(loop);
     /* What is half written is finished; a copy of an hour is not waited for. */
     berth_manager_cancel_jobs(manager);

@@ -5,6 +5,7 @@
 #include "../core/names.h"
 #include "../host/runtime-dir.h"
 #include "control.h"
+#include "machine.h"
 #include "removal.h"
 #include "remove.h"
 #include "restart.h"
@@ -91,6 +92,8 @@ static gboolean is_exit_told(const char *runtime_dir, const char *id)
 static void look_into_runtime(BerthVm *vm, BerthFound *found)
 {
     const char *runtime_dir = berth_manager_host(vm->manager)->settings->runtime_dir;
+    if (!berth_runtime_exists(runtime_dir, berth_vm_id(vm)))
+        return;
     berth_runtime_sweep(runtime_dir, berth_vm_id(vm));
     g_autoptr(BerthRunRecord) record = berth_runtime_read_run(runtime_dir, berth_vm_id(vm), NULL);
     if (record)
@@ -112,7 +115,7 @@ static BerthFound look_at(BerthVm *vm, const BerthStoredVm *stored, const BerthS
         .wanted = vm->record->wanted,
         .moment = sighting->moment,
     };
-    if (berth_runtime_exists(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm)))
+    if (!sighting->traces || g_hash_table_contains(sighting->traces, berth_vm_id(vm)))
         look_into_runtime(vm, &found);
     return found;
 }
@@ -145,8 +148,16 @@ static void undo_start(BerthVm *vm, gboolean begins_anew)
         berth_systemd_status(berth_manager_host(vm->manager)->systemd, run->unit, STATUS_TIMEOUT_USEC, unit_found, run);
 }
 
+/* An earlier daemon may have been killed before it came to that. */
+static void register_machine(BerthVm *vm)
+{
+    if (vm->run->keeper_pidfd >= 0)
+        berth_machine_register(vm->run);
+}
+
 static void watch(BerthVm *vm)
 {
+    register_machine(vm);
     vm->run->on_ready = berth_adopt_ask_status;
     if (!vm->run->qmp)
         berth_vm_set_responsive(vm, FALSE);
@@ -154,6 +165,7 @@ static void watch(BerthVm *vm)
 
 static void go_on(BerthVm *vm)
 {
+    register_machine(vm);
     if (vm->state == BERTH_VM_STARTING)
         berth_vm_resume_start(vm);
     else
@@ -248,6 +260,7 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSi
     if (taken->problem && taken->kind == BERTH_STORED_WHOLE)
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
+    vm->may_be_machine = TRUE; /* an earlier daemon may have made it one */
     const BerthFound found = look_at(vm, taken, sighting);
     const BerthPlan *plan = berth_recovery_plan(&found);
     if (vm->state != BERTH_VM_BROKEN)

@@ -8,7 +8,8 @@
 
 /* When one looks, and what systemd has told by then. */
 typedef struct {
-    GHashTable *units; /* (nullable): unit → active state; %NULL where systemd did not tell */
+    GHashTable *units;  /* (nullable): unit → active state; %NULL where systemd did not tell */
+    GHashTable *traces; /* (nullable): ids that the runtime directory has something of; %NULL where that is unknown */
     BerthMoment moment;
 } BerthSighting;
 

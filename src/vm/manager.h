@@ -21,6 +21,7 @@ typedef struct {
     BerthVmStore *vms;
     BerthImageStore *images;
     BerthSystemd *systemd;
+    BerthBusLink *link;
 } BerthHost;
 
 /* The uid of a VM's processes: UIDBase + CID, or (uid_t)-1 for our own. */

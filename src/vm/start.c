@@ -40,6 +40,7 @@ static void close_fds(BerthStart *start)
 void berth_start_free(BerthStart *start)
 {
     g_clear_handle_id(&start->timer, g_source_remove);
+    berth_machined_call_free(&start->forgetting);
     berth_systemd_call_free(&start->call);
     close_fds(start);
     g_clear_error(&start->failure);
@@ -98,6 +99,7 @@ void berth_start_fail(BerthVm *vm, const GError *reason)
         return;
     start->failure = g_error_copy(reason);
     g_clear_handle_id(&start->timer, g_source_remove);
+    berth_machined_call_free(&start->forgetting);
     berth_systemd_call_free(&start->call);
     close_fds(start);
     /* The caller was told that it does not run, so that it is not wanted either; a failed restart stays wanted. */

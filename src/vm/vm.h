@@ -44,6 +44,8 @@ struct BerthVm {
     gboolean want_in_flight;
     GPtrArray *want_waiters;
 
+    gboolean may_be_machine; /* systemd-machined may have a machine on its unit (machine.c) */
+
     guint n_works; /* workers that use its directory now */
 };
 
