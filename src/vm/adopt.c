@@ -68,8 +68,6 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     run->stop_asked = record->operation == BERTH_RECORD_SHUTDOWN || record->operation == BERTH_RECORD_POWER_OFF;
     if (record->started > 0)
         vm->state_changed = record->started;
-    if (vm->record->cid == 0)
-        vm->record->cid = record->cid;
     if (g_str_has_suffix(record->control_group, run->unit))
         berth_run_watch_cgroup(run, record->control_group);
     berth_run_find(run, record->keeper_pid, record->qemu_pid);
@@ -100,6 +98,9 @@ static void look_into_runtime(BerthVm *vm, BerthFound *found)
         attach(vm, record);
     found->record = record ? record->operation : BERTH_RECORD_NONE;
     found->alive = look_at_processes(vm->run);
+    /* A process keeps what it was started with, whatever was written into vm.json since. */
+    if (record && record->cid != 0 && (found->alive != BERTH_ALIVE_NOBODY || vm->record->cid == 0))
+        vm->record->cid = record->cid;
     found->exit_told = is_exit_told(runtime_dir, berth_vm_id(vm));
     if (found->alive == BERTH_ALIVE_QEMU || found->alive == BERTH_ALIVE_KEEPER)
         found->monitor = berth_run_connect(vm->run, NULL) ? BERTH_MONITOR_LISTENS : BERTH_MONITOR_DEAF;
@@ -243,20 +244,19 @@ static BerthVm *make_vm(BerthManager *manager, BerthStoredVm *stored)
     return berth_vm_new(manager, record, is_whole ? BERTH_VM_STOPPED : BERTH_VM_BROKEN);
 }
 
-/* (transfer full) (nullable): why it can't be loaded though its files can be read. */
-static char *find_problem(BerthManager *manager, const BerthVmRecord *record)
+char *berth_adopt_find_problem(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record)
 {
     const char *image = record->config->image;
     if (*image && !berth_manager_find_image(manager, image))
         return g_strdup_printf("Its image \"%s\" is not there; import it again and reload", image);
-    return berth_manager_find_double(manager, NULL, record);
+    return berth_manager_find_double(manager, self, record);
 }
 
 BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSighting *sighting)
 {
     g_autoptr(BerthStoredVm) taken = stored;
     if (!taken->problem && (taken->kind == BERTH_STORED_WHOLE || taken->kind == BERTH_STORED_MARKED))
-        taken->problem = find_problem(manager, taken->record);
+        taken->problem = berth_adopt_find_problem(manager, NULL, taken->record);
     if (taken->problem && taken->kind == BERTH_STORED_WHOLE)
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);

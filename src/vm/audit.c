@@ -284,8 +284,8 @@ void berth_audit(BerthManager *manager, BerthAuditDone done, gpointer data)
         .runtime_dir = host->settings->runtime_dir,
         .by_user = !host->user,
         .uid_base = host->settings->uid_base,
-        .uid_first = host->settings->uid_base + host->settings->cid_first,
-        .uid_last = host->settings->uid_base + host->settings->cid_last,
+        .uid_first = host->settings->uid_base + BERTH_CID_MIN,
+        .uid_last = host->settings->uid_base + BERTH_CID_MAX,
     };
     begin_look(audit);
 }

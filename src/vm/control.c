@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include "../core/error.h"
+#include "agent-shutdown.h"
 #include "manager.h"
 #include "restart.h"
 #include "run.h"
@@ -56,6 +57,8 @@ static void run_command(BerthVm *vm, const char *method, const char *qmp_command
         g_autoptr(GError) error =
             g_error_new(BERTH_ERROR, BERTH_ERROR_BUSY,
                         "QEMU's monitor of VM \"%s\" is not connected; try again, or power it off", berth_vm_name(vm));
+        if (ended)
+            ended(vm, FALSE);
         berth_reply_return(&reply, error);
         return;
     }
@@ -167,9 +170,43 @@ static void guest_asked(BerthVm *vm, gboolean success)
     vm->run->stop_asked = TRUE;
 }
 
+gboolean berth_shutdown_mode_from_string(const char *word, BerthShutdownMode *mode)
+{
+    static const char *const words[] = {
+        [BERTH_SHUTDOWN_AUTO] = "", [BERTH_SHUTDOWN_AGENT] = "agent", [BERTH_SHUTDOWN_ACPI] = "acpi"};
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+        if (g_str_equal(word, words[i])) {
+            *mode = (BerthShutdownMode) i;
+            return TRUE;
+        }
+    return FALSE;
+}
+
+static void press_power_button(BerthVm *vm, BerthReply *reply)
+{
+    run_command(vm, "Shutdown", "system_powerdown", guest_asked, reply);
+}
+
+static void ask_guest(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
+{
+    const gboolean agent_answers = berth_guest_agent_answers(vm->run->guest);
+    if (agent_answers && mode != BERTH_SHUTDOWN_ACPI) {
+        berth_agent_shutdown(vm, guest_asked, mode == BERTH_SHUTDOWN_AUTO ? press_power_button : NULL, reply);
+    } else if (mode != BERTH_SHUTDOWN_AGENT) {
+        press_power_button(vm, reply);
+    } else {
+        g_autoptr(GError) error =
+            g_error_new(BERTH_ERROR, BERTH_ERROR_UNSUPPORTED,
+                        "No agent answers in the guest of VM \"%s\"; shut it down by \"acpi\"", berth_vm_name(vm));
+        guest_asked(vm, FALSE);
+        berth_reply_return(&reply, error);
+    }
+}
+
 /* The wish is durable; now the guest is asked. */
 typedef struct {
     BerthVm *vm;
+    BerthShutdownMode mode; /* of a Shutdown */
     BerthReply *reply;
 } Wish;
 
@@ -202,17 +239,19 @@ static void shutdown_wish_stored(const GError *error, gpointer data)
         forget_shutdown(wish->vm);
         berth_reply_return(&wish->reply, refused);
     } else {
-        run_command(wish->vm, "Shutdown", "system_powerdown", guest_asked, g_steal_pointer(&wish->reply));
+        ask_guest(wish->vm, wish->mode, g_steal_pointer(&wish->reply));
     }
 }
 
-static void store_wish_and_ask(BerthVm *vm, BerthReply *reply)
+static void store_wish_and_ask(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
 {
+    Wish *wish = wish_new(vm, reply);
+    wish->mode = mode;
     vm->busy_with = "Shutdown";
-    berth_vm_want(vm, FALSE, berth_reply_new(shutdown_wish_stored, wish_new(vm, reply), (GDestroyNotify) wish_free));
+    berth_vm_want(vm, FALSE, berth_reply_new(shutdown_wish_stored, wish, (GDestroyNotify) wish_free));
 }
 
-void berth_vm_shutdown(BerthVm *vm, BerthReply *reply)
+void berth_vm_shutdown(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
 {
     if (vm->restart_timer) {
         berth_vm_power_off(vm, reply);
@@ -221,7 +260,7 @@ void berth_vm_shutdown(BerthVm *vm, BerthReply *reply)
     berth_restart_forget(vm);
     if (vm->state == BERTH_VM_RUNNING)
         note(vm, BERTH_RECORD_SHUTDOWN, 0);
-    store_wish_and_ask(vm, reply);
+    store_wish_and_ask(vm, mode, reply);
 }
 
 void berth_vm_resume_shutdown(BerthVm *vm)
@@ -231,7 +270,7 @@ void berth_vm_resume_shutdown(BerthVm *vm)
     if (ours && run->until == 0) {
         /* Perhaps the guest was asked, perhaps not: another press of its power button does no harm. */
         set_deadline(vm, patience_ends(vm, FALSE));
-        store_wish_and_ask(vm, NULL);
+        store_wish_and_ask(vm, BERTH_SHUTDOWN_AUTO, NULL);
         return;
     }
     run->stop_asked = ours;

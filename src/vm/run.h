@@ -7,6 +7,7 @@
 #include "../host/qmp.h"
 #include "../host/runtime-dir.h"
 #include "../host/systemd.h"
+#include "guest.h"
 #include "vm.h"
 
 /* The processes of a VM, from the fork of the keeper until the kernel says that nobody is left: both pidfds ready, the
@@ -27,6 +28,8 @@ struct BerthRun {
     BerthRecordFound operation; /* what is under way, as the record says it, and until when it may take */
     gint64 until;
     gboolean begins_anew; /* what is left of half a start is being ended; then the VM is started, where it is wanted */
+
+    BerthGuest *guest; /* what it says of itself */
 
     BerthQmp *qmp; /* (nullable) */
     gboolean qmp_ready;

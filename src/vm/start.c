@@ -319,6 +319,7 @@ static gboolean fork_keeper(BerthVm *vm, GError **error)
         .exit_fd = start->runtime.exit_fd,
         .qmp_fd = start->runtime.qmp_fd,
         .console_fd = start->runtime.console_fd,
+        .agent_fd = start->runtime.agent_fd,
         .serial_fd = start->logs[LOG_SERIAL],
         .serial_old_fd = start->logs[LOG_SERIAL_OLD],
         .qemu_log_fd = start->logs[LOG_QEMU],
@@ -341,10 +342,11 @@ typedef struct {
     BerthVmStore *store;
     char *id;
     guint64 serial; /* of the start it is for */
+    uid_t owner;    /* of the disks; (uid_t)-1: whoever they belong to */
     int logs[N_LOGS];
-} OpenLogs;
+} Files;
 
-static void open_logs_free(OpenLogs *work)
+static void files_free(Files *work)
 {
     for (guint i = 0; i < N_LOGS; i++)
         berth_autofd_close(&work->logs[i]);
@@ -352,9 +354,11 @@ static void open_logs_free(OpenLogs *work)
     g_free(work);
 }
 
-static gboolean open_logs(gpointer data, GError **error)
+static gboolean prepare_files(gpointer data, GError **error)
 {
-    OpenLogs *work = data;
+    Files *work = data;
+    if (work->owner != (uid_t) -1 && !berth_vm_store_own_disks(work->store, work->id, work->owner, error))
+        return FALSE;
     for (guint i = 0; i < N_LOGS; i++) {
         work->logs[i] =
             berth_vm_store_open_log(work->store, work->id, log_names[i], O_RDWR | O_CREAT | O_APPEND, error);
@@ -364,9 +368,9 @@ static gboolean open_logs(gpointer data, GError **error)
     return TRUE;
 }
 
-static void logs_opened(BerthVm *vm, gpointer data, const GError *error)
+static void files_prepared(BerthVm *vm, gpointer data, const GError *error)
 {
-    OpenLogs *work = data;
+    Files *work = data;
     g_autoptr(GError) failure = NULL;
     /* It may have been cancelled meanwhile, and even begun again. */
     if (!vm->start || vm->start->serial != work->serial || vm->start->failure)
@@ -440,7 +444,7 @@ static BerthStart *begin(BerthVm *vm, BerthReply *reply)
     BerthStart *start = vm->start = g_new0(BerthStart, 1);
     start->serial = ++serial;
     start->reply = reply;
-    start->runtime = (BerthRuntimeFds){-1, -1, -1, -1};
+    start->runtime = (BerthRuntimeFds){-1, -1, -1, -1, -1};
     for (guint i = 0; i < N_LOGS; i++)
         start->logs[i] = -1;
     start->timer = g_timeout_add((guint) (host->settings->start_timeout_usec / 1000), deadline_passed, vm);
@@ -471,13 +475,14 @@ void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
         return;
     }
     hurry_move();
-    OpenLogs *work = g_new0(OpenLogs, 1);
+    Files *work = g_new0(Files, 1);
     work->store = host->vms;
     work->id = g_strdup(berth_vm_id(vm));
+    work->owner = berth_host_vm_uid(host, vm->record->cid);
     work->serial = start->serial;
     for (guint i = 0; i < N_LOGS; i++)
         work->logs[i] = -1;
-    berth_vm_work(vm, BERTH_WORK_SHORT, open_logs, work, (GDestroyNotify) open_logs_free, logs_opened);
+    berth_vm_work(vm, BERTH_WORK_SHORT, prepare_files, work, (GDestroyNotify) files_free, files_prepared);
     store_want(vm);
 }
 
@@ -496,6 +501,7 @@ static void find_qemu(BerthVm *vm)
 
 static void resumed_monitor_ready(BerthVm *vm)
 {
+    berth_guest_look(vm->run->guest); /* what its agent had said by then, nobody heard */
     if (vm->start && !vm->start->failure)
         find_qemu(vm);
 }

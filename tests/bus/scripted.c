@@ -261,7 +261,7 @@ void scripted_assert_nobody(Fixture *fixture, const char *path)
     g_autofree char *cgroup = scripted_cgroup(fixture, path);
     g_autofree char *runtime = scripted_runtime_dir(fixture, path);
     g_assert_true(test_cgroup_is_empty(cgroup));
-    static const char *const sockets[] = {BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET};
+    static const char *const sockets[] = {BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET, BERTH_FILE_AGENT_SOCKET};
     for (guint i = 0; i < G_N_ELEMENTS(sockets); i++) {
         g_autofree char *socket = g_build_filename(runtime, sockets[i], NULL);
         g_assert_false(g_file_test(socket, G_FILE_TEST_EXISTS));

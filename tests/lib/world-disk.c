@@ -142,7 +142,13 @@ static void check_vm_dir(World *world, const SeenVm *vm)
 static void check_runtime_dir(World *world, const SeenVm *vm)
 {
     static const char *const live[] = {
-        "lock", BERTH_FILE_RUN, "?" BERTH_FILE_EXIT, BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET, NULL,
+        "lock",
+        BERTH_FILE_RUN,
+        "?" BERTH_FILE_EXIT,
+        BERTH_FILE_QMP_SOCKET,
+        BERTH_FILE_CONSOLE_SOCKET,
+        BERTH_FILE_AGENT_SOCKET,
+        NULL,
     };
     static const char *const ended[] = {"lock", BERTH_FILE_RUN, "?" BERTH_FILE_EXIT, NULL};
     g_autofree char *dir = g_build_filename(world->place.runtime_dir, vm->id, NULL);
