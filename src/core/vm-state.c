@@ -45,6 +45,7 @@ static const char *const methods[] = {
     [BERTH_METHOD_CANCEL_REMOVAL] = "CancelRemoval",
     [BERTH_METHOD_OPEN_CONSOLE] = "OpenConsole",
     [BERTH_METHOD_OPEN_LOG] = "OpenLog",
+    [BERTH_METHOD_REFRESH_GUEST] = "RefreshGuest",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(methods) == BERTH_METHOD_LAST);
 
@@ -79,6 +80,7 @@ static const guint allowed[] = {
     [BERTH_METHOD_CANCEL_REMOVAL] = TO(REMOVING),
     [BERTH_METHOD_OPEN_CONSOLE] = TO(STARTING) | TO(RUNNING) | TO(PAUSED) | TO(STOPPING),
     [BERTH_METHOD_OPEN_LOG] = TO(STOPPED) | TO(STARTING) | TO(RUNNING) | TO(PAUSED) | TO(STOPPING) | TO(EXITED),
+    [BERTH_METHOD_REFRESH_GUEST] = TO(RUNNING),
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(allowed) == BERTH_METHOD_LAST);
 
@@ -113,6 +115,11 @@ static int find_word(const char *const *words, guint n_words, const char *word)
 int berth_vm_state_from_string(const char *word)
 {
     return find_word(states, G_N_ELEMENTS(states), word);
+}
+
+int berth_removal_phase_from_string(const char *word)
+{
+    return find_word(phases, G_N_ELEMENTS(phases), word);
 }
 
 int berth_exit_reason_from_string(const char *word)

@@ -80,6 +80,7 @@ void berth_vm_settle(BerthVm *vm)
     BerthExitReason reason = judge(run, record);
     gboolean stop_asked = run->stop_asked;
     gint64 ran_usec = run->started > 0 ? g_get_real_time() - run->started : 0;
+    const guint gone = BERTH_ASPECT_PROCESS | (berth_guest_has_spoken(run->guest) ? BERTH_ASPECT_GUEST : 0);
     g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
     berth_run_free(run);
 
@@ -87,7 +88,7 @@ void berth_vm_settle(BerthVm *vm)
      * it ended. */
     if (vm->state != BERTH_VM_REMOVING)
         berth_vm_clear_runtime(vm);
-    berth_vm_changed(vm, BERTH_ASPECT_PROCESS);
+    berth_vm_changed(vm, gone);
     berth_vm_set_responsive(vm, TRUE);
     berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);
 
