@@ -274,14 +274,24 @@ static void reload(Client *client)
     (void) try(client, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Reload", g_variant_new("(a{sv})", NULL));
 }
 
+/* Of a guest whose keeper was killed that is missing. */
+static gboolean is_expected(GVariant *finding)
+{
+    const char *kind = "", *side = "";
+    g_variant_lookup(finding, "Kind", "&s", &kind);
+    g_variant_lookup(finding, "Side", "&s", &side);
+    return g_str_equal(kind, "process") && g_str_equal(side, "missing");
+}
+
 static void audit(Client *client)
 {
     g_autoptr(GVariant) answer =
         call(client, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Audit", g_variant_new("(a{sv})", NULL), NULL);
     g_autoptr(GVariant) findings = answer ? g_variant_get_child_value(answer, 0) : NULL;
-    if (findings && g_variant_n_children(findings) > 0) {
-        g_autofree char *text = g_variant_print(findings, FALSE);
-        g_error("The audit finds %s", text);
+    for (gsize i = 0; findings && i < g_variant_n_children(findings); i++) {
+        g_autoptr(GVariant) finding = g_variant_get_child_value(findings, i);
+        if (!is_expected(finding))
+            g_error("The audit finds %s", g_variant_print(finding, FALSE));
     }
 }
 
