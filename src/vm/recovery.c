@@ -2,7 +2,6 @@
 #include "recovery.h"
 
 #include <fcntl.h>
-#include <signal.h>
 
 #include "../core/autofd.h"
 #include "../core/names.h"
@@ -10,8 +9,7 @@
 #include "adopt.h"
 #include "orphan.h"
 #include "removal.h"
-#include "restart.h"
-#include "start.h"
+#include "want.h"
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
 #define FILE_BOOTED ".booted"
@@ -25,12 +23,11 @@ typedef struct {
     GPtrArray *stored;              /* (element-type BerthStoredVm); %NULL in the place of one that has been taken */
     GPtrArray *image_notes, *notes; /* (element-type utf8) */
     GError *leftover;               /* (nullable): of the sweep */
-    GHashTable *traces; /* ids that the runtime directory has anything of, a set; %NULL where it can't be read */
-    GHashTable *units;  /* (nullable) */
-    gboolean first_since_boot;
+    BerthSighting sighting;
     gboolean with_traces; /* those that are being adopted */
     guint next;
     BerthSystemdCall *call;
+    guint n_open; /* what has to come before all is shown */
     void (*done)(const GError *error, gpointer data);
     gpointer data;
 } Recovery;
@@ -42,8 +39,8 @@ static void recovery_free(Recovery *recovery)
     g_clear_pointer(&recovery->image_notes, g_ptr_array_unref);
     g_clear_pointer(&recovery->notes, g_ptr_array_unref);
     g_clear_error(&recovery->leftover);
-    g_clear_pointer(&recovery->traces, g_hash_table_unref);
-    g_clear_pointer(&recovery->units, g_hash_table_unref);
+    g_clear_pointer(&recovery->sighting.traces, g_hash_table_unref);
+    g_clear_pointer(&recovery->sighting.units, g_hash_table_unref);
     berth_systemd_call_free(&recovery->call);
     g_free(recovery);
 }
@@ -75,7 +72,7 @@ static GHashTable *find_traces(const char *runtime_dir)
 
 static gboolean has_trace(const Recovery *recovery, const char *id)
 {
-    return !recovery->traces || g_hash_table_contains(recovery->traces, id);
+    return !recovery->sighting.traces || g_hash_table_contains(recovery->sighting.traces, id);
 }
 
 /* In a worker. */
@@ -84,7 +81,7 @@ static gboolean scan(gpointer data, GError **error)
     Recovery *recovery = data;
     const BerthHost *host = berth_manager_host(recovery->manager);
     berth_vm_store_sweep(host->vms, &recovery->leftover);
-    recovery->traces = find_traces(host->settings->runtime_dir);
+    recovery->sighting.traces = find_traces(host->settings->runtime_dir);
     return berth_image_store_scan(host->images, &recovery->images, &recovery->image_notes, error) &&
            berth_vm_store_scan(host->vms, &recovery->stored, &recovery->notes, error);
 }
@@ -98,24 +95,44 @@ static gboolean is_first_since_boot(const char *runtime_dir)
     return fd >= 0;
 }
 
-/* VMs that should run and have no process: after a boot they are started; without one their policy decides. */
-static void restore_wanted(Recovery *recovery, BerthVm *vm, gboolean first_since_boot)
+static void close_one(Recovery *recovery)
 {
-    if (vm->state != BERTH_VM_STOPPED || !vm->record->wanted)
-        return;
-    if (first_since_boot) {
-        berth_vm_start(vm, NULL, "it ran when the host went down");
-        return;
-    }
-    vm->state = BERTH_VM_EXITED;
-    berth_vm_set_exit(vm, BERTH_EXIT_LOST, -1);
-    berth_restart_schedule(vm, BERTH_EXIT_LOST, 0);
+    if (--recovery->n_open == 0)
+        finish(recovery, NULL);
 }
 
-static gboolean all_shown(gpointer data)
+static gboolean looks_are_done(gpointer data)
 {
-    finish(data, NULL);
+    close_one(data);
     return G_SOURCE_REMOVE;
+}
+
+static void wish_stored(const GError *error, gpointer data)
+{
+    close_one(data);
+}
+
+/* What is shown as wanted is what the disk says; where an operation that goes on has changed it, that is on its way. */
+static void await_wishes(Recovery *recovery)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, berth_manager_vms(recovery->manager));
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        BerthVm *vm = value;
+        if (!vm->want_in_flight)
+            continue;
+        recovery->n_open++;
+        berth_vm_want(vm, vm->record->wanted, berth_reply_new(wish_stored, recovery, NULL));
+    }
+}
+
+/* No QEMU is waited for. But what ended long ago is never shown as running: so after the looks that are due. */
+static void await_all_shown(Recovery *recovery)
+{
+    recovery->n_open = 1;
+    await_wishes(recovery);
+    g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, looks_are_done, recovery, NULL);
 }
 
 static void adopt(Recovery *recovery, BerthStoredVm *stored)
@@ -126,12 +143,7 @@ static void adopt(Recovery *recovery, BerthStoredVm *stored)
         berth_stored_vm_free(stored);
         return;
     }
-    g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
-    /* In whatever state: the one of a start that was just asked for is "inactive". */
-    const gboolean unit_is_loaded = recovery->units && g_hash_table_contains(recovery->units, unit);
-    const gboolean may_have_run = unit_is_loaded || has_trace(recovery, stored->id);
-    BerthVm *vm = berth_adopt(recovery->manager, stored, unit_is_loaded, may_have_run);
-    restore_wanted(recovery, vm, recovery->first_since_boot);
+    berth_adopt(recovery->manager, stored, &recovery->sighting);
 }
 
 /* Who has, or had, a process comes first: of a VM and its copy, which claim one name and one CID, it is the one that may
@@ -162,8 +174,7 @@ static gboolean adopt_some(gpointer data)
             g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
             berth_manager_check_limits(recovery->manager);
             berth_end_orphans(recovery->manager);
-            /* After the looks at processes that are due, so that what ended long ago is never shown as running. */
-            g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, all_shown, recovery, NULL);
+            await_all_shown(recovery);
             return G_SOURCE_REMOVE;
         }
         adopt(recovery, stored);
@@ -177,8 +188,9 @@ static void units_listed(GHashTable *units, const GError *error, gpointer data)
     if (error)
         g_warning("systemd does not list its scopes (%s); the runtime directories alone tell what runs",
                   error->message);
-    recovery->units = units ? g_hash_table_ref(units) : NULL;
-    recovery->first_since_boot = is_first_since_boot(berth_manager_host(recovery->manager)->settings->runtime_dir);
+    const gboolean is_first = is_first_since_boot(berth_manager_host(recovery->manager)->settings->runtime_dir);
+    recovery->sighting.units = units ? g_hash_table_ref(units) : NULL;
+    recovery->sighting.moment = is_first ? BERTH_MOMENT_BOOT : BERTH_MOMENT_RESTART;
     recovery->with_traces = TRUE;
     /* Others of the loop's sources come in between. */
     g_idle_add_full(G_PRIORITY_DEFAULT, adopt_some, recovery, NULL);

@@ -56,7 +56,14 @@ static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason rea
         berth_restart_schedule(vm, reason, ran_usec);
 }
 
-void berth_vm_clear_runtime(BerthVm *vm)
+void berth_vm_retire_runtime(BerthVm *vm)
+{
+    g_autoptr(GError) error = NULL;
+    if (!berth_runtime_retire(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+}
+
+void berth_vm_forget_run(BerthVm *vm)
 {
     g_autoptr(GError) error = NULL;
     if (!berth_runtime_remove(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &error))
@@ -79,7 +86,8 @@ void berth_vm_settle(BerthVm *vm)
     BerthRun *run = g_steal_pointer(&vm->run);
     BerthExitReason reason = judge(run, record);
     gboolean stop_asked = run->stop_asked;
-    gint64 ran_usec = run->started > 0 ? g_get_real_time() - run->started : 0;
+    const gboolean begins_anew = run->begins_anew;
+    gint64 ran_usec = run->started > 0 ? (record ? record->time : g_get_real_time()) - run->started : 0;
     const guint gone = BERTH_ASPECT_PROCESS | (berth_guest_has_spoken(run->guest) ? BERTH_ASPECT_GUEST : 0);
     g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
     berth_run_free(run);
@@ -87,7 +95,7 @@ void berth_vm_settle(BerthVm *vm)
     /* In `removing` this is a phase of its own, which is retried; and a daemon that comes within the grace time finds there how
      * it ended. */
     if (vm->state != BERTH_VM_REMOVING)
-        berth_vm_clear_runtime(vm);
+        berth_vm_retire_runtime(vm);
     berth_vm_changed(vm, gone);
     berth_vm_set_responsive(vm, TRUE);
     berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);
@@ -113,6 +121,8 @@ void berth_vm_settle(BerthVm *vm)
     }
     if (vm->gone_waiters)
         berth_replies_return(vm->gone_waiters, NULL);
+    if (begins_anew && vm->state == BERTH_VM_STOPPED && vm->record->wanted)
+        berth_vm_start(vm, NULL, "its start was interrupted, and undone");
     berth_removal_poke(vm);
 }
 
