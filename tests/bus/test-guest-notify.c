@@ -114,6 +114,11 @@ static void test_restart(Fixture *fixture, gconstpointer unused)
     assert_guest(fixture, path, FALSE, "");
     notify(fixture, path, "READY=1");
     assert_guest(fixture, path, TRUE, "");
+    /* With the run it ends, and that is told. */
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    fixture_vm(fixture, path, "PowerOff");
+    AWAIT(recorder_changes(recorder, "GuestReady") == 1);
+    assert_guest(fixture, path, FALSE, "");
 }
 
 /* Whoever has no VM, whoever is not root in its guest, and what is no notification. */
