@@ -151,6 +151,9 @@ static void test_narrow(Stage *stage, gconstpointer data)
     AWAIT(page_label(stage, "Resources") && stage_n_rows(stage) == 0);
     stage_click(stage, "Back");
     AWAIT(stage_n_rows(stage) == 1 && !page_label(stage, "Resources"));
+    /* The same one again. */
+    stage_activate(stage, "web");
+    AWAIT(page_label(stage, "Resources") && stage_n_rows(stage) == 0);
     g_assert_cmpint(gtk_widget_get_width(GTK_WIDGET(stage->window)), <=, 360);
 }
 
