@@ -31,6 +31,11 @@ static GtkWidget *search_entry(Stage *stage)
     return stage_find(GTK_WIDGET(stage->window), GTK_TYPE_SEARCH_ENTRY, NULL);
 }
 
+static GtkWidget *page_label(Stage *stage, const char *text)
+{
+    return stage_find(GTK_WIDGET(stage->window), GTK_TYPE_LABEL, text);
+}
+
 static void test_search(Stage *stage, gconstpointer data)
 {
     fake_berth_add(stage->fake, "web", "running");
@@ -135,9 +140,46 @@ static void test_held_up(Stage *stage, gconstpointer data)
     AWAIT(stage_sees(stage, "No Virtual Machines"));
 }
 
-static GtkWidget *page_label(Stage *stage, const char *text)
+static void tell(Stage *stage, const FakeVm *vm, const char *values)
 {
-    return stage_find(GTK_WIDGET(stage->window), GTK_TYPE_LABEL, text);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) parsed = g_variant_parse(G_VARIANT_TYPE_VARDICT, values, NULL, NULL, &error);
+    g_assert_no_error(error);
+    g_dbus_connection_emit_signal(stage->fake->connection, NULL, vm->path, "org.freedesktop.DBus.Properties",
+                                  "PropertiesChanged", g_variant_new("(s@a{sv}as)", BERTH_IFACE_VM, parsed, NULL),
+                                  &error);
+    g_assert_no_error(error);
+}
+
+#define NBSP "\302\240" /* a no-break space, as GLib has it in sizes */
+
+/* All that is told of a VM is on its page, and what is not told has no row. */
+static void test_page(Stage *stage, gconstpointer data)
+{
+    FakeVm *web = fake_berth_add(stage->fake, "web", "running");
+    stage_choose(stage, "web");
+    AWAIT(page_label(stage, "512.0" NBSP "MiB") && page_label(stage, "4711") && page_label(stage, "1000"));
+    AWAIT(page_label(stage, "Guest"));
+    tell(stage, web, "{'GuestOS': <''>, 'GuestStatus': <''>, 'GuestAddresses': <@as []>}");
+    AWAIT(!page_label(stage, "Guest"));
+    g_assert_null(page_label(stage, "Network"));
+    tell(stage, web,
+         "{'GuestOS': <'<b>Debian</b> & sons'>, 'GuestAddresses': <['192.0.2.17/24 eth0', '2001:db8::1/64 eth0']>,"
+         " 'Unit': <'berth-x.scope'>, 'Config': <{'restart': <'always'>,"
+         " 'disks': <[{'size': <@t 1073741824>, 'format': <'qcow2'>, 'bus': <'virtio'>}]>,"
+         " 'networks': <[{'mode': <'user'>, 'ports': <[{'protocol': <'tcp'>, 'host-address': <'127.0.0.1'>,"
+         " 'host-port': <uint32 8080>, 'guest-port': <uint32 80>}]>}]>}>}");
+    AWAIT(page_label(stage, "<b>Debian</b> & sons"));
+    AWAIT(page_label(stage, "192.0.2.17/24 eth0\n2001:db8::1/64 eth0"));
+    AWAIT(page_label(stage, "berth-x.scope") && page_label(stage, "Whenever it ends"));
+    AWAIT(page_label(stage, "1.0" NBSP "GiB, qcow2, virtio"));
+    AWAIT(page_label(stage, "TCP Port 80") && page_label(stage, "127.0.0.1:8080"));
+    /* An error in words, and the technical ones with them. */
+    tell(stage, web, "{'LastError': <('org.berth.Berth1.Error.StorageFailed', 'Can\\'t write <x>: EIO')>}");
+    AWAIT(page_label(stage, "There is a problem with its files or with the disk they are on"));
+    tell(stage, web, "{'LastError': <('', '')>, 'Config': <@a{sv} {}>}");
+    AWAIT(!page_label(stage, "There is a problem with its files or with the disk they are on"));
+    AWAIT(!page_label(stage, "TCP Port 80"));
 }
 
 /* There is room for one only: the list, or what was opened from it. */
@@ -308,6 +350,7 @@ static void add(void)
     STAGE_ADD_FAKE("/gui/list/several", test_several);
     STAGE_ADD_FAKE("/gui/list/failures", test_failures);
     STAGE_ADD_FAKE("/gui/list/held-up", test_held_up);
+    STAGE_ADD_FAKE("/gui/list/page", test_page);
     STAGE_ADD_FAKE("/gui/list/narrow", test_narrow);
     STAGE_ADD_FAKE("/gui/list/many", test_many);
     STAGE_ADD_FAKE("/gui/list/accessible", test_accessible);
