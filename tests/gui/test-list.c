@@ -342,6 +342,26 @@ static void test_keyboard(Stage *stage, gconstpointer data)
     g_assert_cmpuint(web->n_removes, ==, 0);
 }
 
+/* The program itself: it says which service it shows, and remembers what was chosen in its menu. */
+static void test_bus(void)
+{
+    GApplication *application = g_application_get_default();
+    g_autoptr(GSettings) settings = g_settings_new(BERTH_UI_SETTINGS);
+    g_application_activate(application);
+    Stage stage = {.window = BERTH_UI_WINDOW(gtk_application_get_active_window(GTK_APPLICATION(application)))};
+    AWAIT(stage_sees(&stage, "The virtual machines of this computer are here again as soon as its service runs."));
+    g_action_group_change_action_state(G_ACTION_GROUP(application), "bus", g_variant_new_string("user"));
+    AWAIT(stage_sees(&stage, "Your virtual machines are here again as soon as your own service runs."));
+    g_autofree char *chosen = g_settings_get_string(settings, BERTH_UI_SETTING_BUS);
+    g_assert_cmpstr(chosen, ==, "user");
+    /* Nobody can be started here: that is told. */
+    stage_click(&stage, "_Start the Service");
+    AWAIT(stage_find(GTK_WIDGET(stage.window), GTK_TYPE_LABEL,
+                     "The name org.berth.Berth1 was not provided by any .service files"));
+    g_settings_reset(settings, BERTH_UI_SETTING_BUS);
+    gtk_window_destroy(GTK_WINDOW(stage.window));
+}
+
 static void add(void)
 {
     STAGE_ADD_FAKE("/gui/list/search", test_search);
@@ -356,6 +376,7 @@ static void add(void)
     STAGE_ADD_FAKE("/gui/list/accessible", test_accessible);
     STAGE_ADD_FAKE("/gui/list/named", test_named);
     STAGE_ADD_FAKE("/gui/list/keyboard", test_keyboard);
+    g_test_add_func("/gui/list/bus", test_bus);
     g_test_add_func("/gui/list/uptime", test_uptime);
 }
 
