@@ -227,7 +227,7 @@ static void test_oom_killed(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = running(fixture, "{}", NULL);
     g_autofree char *id = fixture_get_string(fixture, path, "Id");
     g_autofree char *file = g_build_filename(fixture->runtime_dir, id, BERTH_FILE_EXIT, NULL);
-    kill(keeper_of(fixture, path), SIGKILL);
+    kill(scripted_keeper(fixture, path), SIGKILL);
     scripted_await_last_error(fixture, path, "keeper");
     g_file_set_contents(file, record, -1, &error);
     g_assert_no_error(error);
