@@ -60,6 +60,9 @@
 #define BERTH_FILE_EXIT "exit"
 #define BERTH_FILE_RUN "run"
 
+/* In the runtime directory, beside the directory of the VM: its id and this. */
+#define BERTH_ENDED_SUFFIX ".ended"
+
 /* In an image's directory below images/. */
 #define BERTH_FILE_IMAGE "image.json"
 #define BERTH_FILE_DISK "disk"

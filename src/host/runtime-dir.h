@@ -9,7 +9,7 @@
  * no process of the VM can put a link there for the daemon to follow. Cheap calls on a tmpfs: they may run on the main loop. */
 
 typedef struct {
-    int lock_fd;    /* locked exclusively */
+    int lock_fd; /* locked exclusively */
     int exit_fd;
     int qmp_fd;     /* listening */
     int console_fd; /* listening */

@@ -172,7 +172,7 @@ static void shutdown_wish_stored(const GError *error, gpointer data)
 
 void berth_vm_shutdown(BerthVm *vm, BerthReply *reply)
 {
-    if (vm->restart_timer) {
+    if (vm->start_due != 0) {
         berth_vm_power_off(vm, reply);
         return;
     }

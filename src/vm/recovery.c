@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "recovery.h"
 
-#include <fcntl.h>
 #include <signal.h>
 
-#include "../core/autofd.h"
 #include "../core/names.h"
 #include "../host/runtime-dir.h"
 #include "adopt.h"
 #include "orphan.h"
 #include "removal.h"
 #include "restart.h"
-#include "start.h"
+#include "start-queue.h"
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
-#define FILE_BOOTED ".booted"
 
 typedef struct {
     BerthManager *manager;
@@ -55,29 +52,6 @@ static gboolean scan(Recovery *recovery, GError **error)
     return TRUE;
 }
 
-/* Whether this is the first start of the daemon since the host booted: the runtime directory does not outlive a boot.
- */
-static gboolean is_first_since_boot(const char *runtime_dir)
-{
-    g_autofree char *path = g_build_filename(runtime_dir, FILE_BOOTED, NULL);
-    BERTH_AUTOFD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return fd >= 0;
-}
-
-/* VMs that should run and have no process: after a boot they are started; without one their policy decides. */
-static void restore_wanted(Recovery *recovery, BerthVm *vm, gboolean first_since_boot)
-{
-    if (vm->state != BERTH_VM_STOPPED || !vm->record->wanted)
-        return;
-    if (first_since_boot) {
-        berth_vm_start(vm, NULL, "it ran when the host went down");
-        return;
-    }
-    vm->state = BERTH_VM_EXITED;
-    berth_vm_set_exit(vm, BERTH_EXIT_LOST, -1);
-    berth_restart_schedule(vm, BERTH_EXIT_LOST, 0);
-}
-
 static gboolean all_shown(gpointer data)
 {
     Recovery *recovery = data;
@@ -94,7 +68,7 @@ static gboolean has_runtime(const BerthManager *manager, const BerthStoredVm *st
     return g_file_test(path, G_FILE_TEST_IS_DIR);
 }
 
-static void adopt_found(Recovery *recovery, GHashTable *units, gboolean with_runtime, gboolean first_since_boot)
+static void adopt_found(Recovery *recovery, GHashTable *units, gboolean with_runtime)
 {
     for (guint i = 0; i < recovery->stored->len; i++) {
         BerthStoredVm *stored = recovery->stored->pdata[i];
@@ -110,7 +84,7 @@ static void adopt_found(Recovery *recovery, GHashTable *units, gboolean with_run
         g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
         /* In whatever state: the one of a start that was just asked for is "inactive". */
         BerthVm *vm = berth_adopt(recovery->manager, stored, units && g_hash_table_contains(units, unit));
-        restore_wanted(recovery, vm, first_since_boot);
+        berth_restart_recover(vm);
     }
 }
 
@@ -118,12 +92,12 @@ static void units_listed(GHashTable *units, const GError *error, gpointer data)
 {
     Recovery *recovery = data;
     BerthManager *manager = recovery->manager;
-    gboolean first = is_first_since_boot(berth_manager_host(manager)->settings->runtime_dir);
     if (error)
         g_warning("systemd does not list its scopes (%s); the runtime directories alone tell what runs",
                   error->message);
-    adopt_found(recovery, units, TRUE, first);
-    adopt_found(recovery, units, FALSE, first);
+    adopt_found(recovery, units, TRUE);
+    adopt_found(recovery, units, FALSE);
+    berth_queue_begin_boot();
     g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
     berth_end_orphans(manager);
     /* After the looks at processes that are due, so that what ended long ago is never shown as running. */

@@ -1,58 +1,170 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "restart.h"
 
+#include "../core/error.h"
+#include "../core/text.h"
+#include "../host/end-record.h"
 #include "manager.h"
+#include "start-queue.h"
 #include "start.h"
 
-#define BACK_OFF_FIRST_SEC 1u
-#define BACK_OFF_LAST_SEC 300u
-#define TRIES_MAX 8u
-/* Who ran this long is healthy: earlier failures are forgotten. */
-#define HEALTHY_USEC (600 * G_USEC_PER_SEC)
-
-gboolean berth_restart_applies(const BerthVm *vm, BerthExitReason reason)
+static const BerthSettings *settings_of(const BerthVm *vm)
 {
-    const char *policy = vm->record->config->restart;
-    if (g_str_equal(policy, "always"))
-        return TRUE;
-    return g_str_equal(policy, "on-failure") && reason != BERTH_EXIT_GUEST_SHUTDOWN && reason != BERTH_EXIT_HOST_STOP;
+    return berth_manager_host(vm->manager)->settings;
 }
 
-static gboolean restart_due(gpointer data)
+static BerthRestartBounds bounds_of(const BerthVm *vm)
+{
+    return berth_restart_bounds_of(&vm->record->config->restarts, &settings_of(vm)->restarts);
+}
+
+/* What is due */
+
+void berth_restart_set_due(BerthVm *vm, gint64 due)
+{
+    vm->start_due = due;
+    vm->next_start = g_get_real_time() + due - g_get_monotonic_time();
+    berth_vm_changed(vm, BERTH_ASPECT_RESTARTS);
+}
+
+void berth_restart_call_off(BerthVm *vm)
+{
+    g_clear_handle_id(&vm->restart_timer, g_source_remove);
+    berth_queue_leave(vm);
+    if (vm->start_due == 0)
+        return;
+    vm->start_due = vm->next_start = 0;
+    berth_vm_changed(vm, BERTH_ASPECT_RESTARTS);
+}
+
+static gboolean came_due(gpointer data)
 {
     BerthVm *vm = data;
-    /* Whether it goes is being written: it is not started before that is known. */
-    if (vm->removal)
-        return G_SOURCE_CONTINUE;
     vm->restart_timer = 0;
-    if (vm->state != BERTH_VM_EXITED || !vm->record->wanted)
-        return G_SOURCE_REMOVE;
-    vm->n_restarts++;
+    berth_queue_restart(vm);
+    return G_SOURCE_REMOVE;
+}
+
+static void await_due(BerthVm *vm, gint64 due)
+{
+    const gint64 msec = (due - g_get_monotonic_time() + 999) / 1000;
+    berth_restart_call_off(vm);
+    berth_restart_set_due(vm, due);
+    vm->restart_timer = g_timeout_add((guint) CLAMP(msec, 0, G_MAXINT), came_due, vm);
+}
+
+/* Its turn has come */
+
+void berth_restart_go_after_boot(BerthVm *vm)
+{
+    berth_vm_start(vm, NULL, "it was wanted when the host went down");
+}
+
+void berth_restart_go(BerthVm *vm)
+{
+    const BerthRestartBounds bounds = bounds_of(vm);
+    berth_restart_count_try(&bounds, &vm->restarts, g_get_monotonic_time());
+    /* Due as it still is: a daemon that comes before there is a process tries again. */
+    berth_restart_remember(vm);
     berth_vm_changed(vm, BERTH_ASPECT_RESTARTS);
     berth_vm_start(vm, NULL, "its restart policy");
-    return G_SOURCE_REMOVE;
+}
+
+/* Ends */
+
+static void give_up(BerthVm *vm, const BerthRestartBounds *bounds)
+{
+    g_autofree char *span = berth_span_format(bounds->interval_usec);
+    g_autofree char *words = g_strdup(vm->error_text);
+    g_autoptr(GError) error = g_error_new(
+        BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED,
+        "%s%sIt was restarted %u times within %s, and is not any more: look at its logs, mend the cause and start "
+        "it, or allow more with restart-limit-burst",
+        words, *words ? ". " : "", vm->restarts.n_in_interval, span);
+    berth_vm_set_error(vm, error);
 }
 
 void berth_restart_schedule(BerthVm *vm, BerthExitReason reason, gint64 ran_usec)
 {
-    if (ran_usec >= HEALTHY_USEC)
-        berth_restart_forget(vm);
-    if (!vm->record->wanted || !berth_restart_applies(vm, reason))
-        return;
-    if (vm->n_restarts >= TRIES_MAX) {
-        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "restarted %u times without success; start it by hand", vm->n_restarts);
-        return;
+    const BerthRestartBounds bounds = bounds_of(vm);
+    if (ran_usec >= (gint64) bounds.healthy_usec && vm->restarts.n_restarts > 0) {
+        vm->restarts = (BerthRestartCount){0};
+        berth_vm_changed(vm, BERTH_ASPECT_RESTARTS);
     }
-    guint delay = MIN(BACK_OFF_FIRST_SEC << vm->n_restarts, BACK_OFF_LAST_SEC);
-    g_clear_handle_id(&vm->restart_timer, g_source_remove);
-    vm->restart_timer = g_timeout_add_seconds(delay, restart_due, vm);
+    if (!vm->record->wanted || !berth_restart_policy_covers(vm->record->config->restart, reason))
+        return;
+    const gint64 due = g_get_monotonic_time() + (gint64) berth_restart_delay(&bounds, &vm->restarts);
+    if (berth_restart_may_try(&bounds, &vm->restarts, due))
+        await_due(vm, due);
+    else
+        give_up(vm, &bounds);
 }
 
 void berth_restart_forget(BerthVm *vm)
 {
-    g_clear_handle_id(&vm->restart_timer, g_source_remove);
-    if (vm->n_restarts == 0)
+    if (vm->start_due == 0 && vm->restarts.n_restarts == 0)
         return;
-    vm->n_restarts = 0;
+    berth_restart_call_off(vm);
+    vm->restarts = (BerthRestartCount){0};
     berth_vm_changed(vm, BERTH_ASPECT_RESTARTS);
+    berth_restart_remember(vm);
+}
+
+void berth_restart_take_over(BerthVm *vm)
+{
+    g_autoptr(GError) error = NULL;
+    berth_restart_call_off(vm);
+    vm->restarts = (BerthRestartCount){0};
+    berth_vm_changed(vm, BERTH_ASPECT_RESTARTS);
+    if (!berth_end_record_remove(settings_of(vm)->runtime_dir, berth_vm_id(vm), &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+}
+
+/* Over the end of the daemon */
+
+void berth_restart_remember(BerthVm *vm)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *limit = NULL;
+    const BerthEndRecord record = {
+        .reason = vm->exit_reason,
+        .wait_status = vm->exit_status,
+        .restarts = vm->restarts,
+        .start_due = vm->start_due,
+        .limit_reached = g_str_has_suffix(vm->error_name, ".LimitReached"),
+        .words = vm->error_text,
+    };
+    if (!berth_end_record_write(settings_of(vm)->runtime_dir, berth_vm_id(vm), &record, &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "After a restart of berthd nobody will know how it ended: %s",
+                     error->message);
+}
+
+/* What a daemon before this one had decided. */
+static void go_on(BerthVm *vm, const BerthEndRecord *record)
+{
+    vm->state = BERTH_VM_EXITED;
+    if (*record->words) {
+        g_autoptr(GError) error = g_error_new_literal(
+            BERTH_ERROR, record->limit_reached ? BERTH_ERROR_LIMIT_REACHED : BERTH_ERROR_START_FAILED, record->words);
+        berth_vm_set_error(vm, error);
+    }
+    if (record->start_due != 0)
+        await_due(vm, record->start_due);
+}
+
+void berth_restart_recover(BerthVm *vm)
+{
+    g_autoptr(BerthEndRecord) record = berth_end_record_read(settings_of(vm)->runtime_dir, berth_vm_id(vm), NULL);
+    const gboolean rests = vm->state == BERTH_VM_STOPPED && !vm->run;
+    if (record && vm->state != BERTH_VM_REMOVING) {
+        vm->restarts = record->restarts;
+        if (!vm->run)
+            berth_vm_set_exit(vm, record->reason, record->wait_status);
+    }
+    if (!rests || !vm->record->wanted)
+        return;
+    if (!record || record->reason == BERTH_EXIT_NONE)
+        berth_queue_boot(vm);
+    else if (record->reason != BERTH_EXIT_HOST_STOP)
+        go_on(vm, record);
 }

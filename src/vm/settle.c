@@ -18,6 +18,11 @@ static BerthExitReason judge(const BerthRun *run, const BerthExitRecord *record)
     return run->stop_asked ? BERTH_EXIT_HOST_STOP : BERTH_EXIT_LOST;
 }
 
+static gboolean is_restarted_after(const BerthVm *vm, BerthExitReason reason)
+{
+    return vm->record->wanted && berth_restart_policy_covers(vm->record->config->restart, reason);
+}
+
 /* An end that somebody asked for is `stopped`, one that happened is `exited`. */
 static BerthVmState state_after(const BerthVm *vm, gboolean stop_asked, BerthExitReason reason)
 {
@@ -25,7 +30,7 @@ static BerthVmState state_after(const BerthVm *vm, gboolean stop_asked, BerthExi
         return BERTH_VM_STOPPED;
     /* The guest's owner turned it off from within: an end, unless it is to run always. */
     if (reason == BERTH_EXIT_GUEST_SHUTDOWN)
-        return vm->record->wanted && berth_restart_applies(vm, reason) ? BERTH_VM_EXITED : BERTH_VM_STOPPED;
+        return is_restarted_after(vm, reason) ? BERTH_VM_EXITED : BERTH_VM_STOPPED;
     return BERTH_VM_EXITED;
 }
 
@@ -69,6 +74,7 @@ void berth_vm_settle_taken_back(BerthVm *vm)
     BerthExitReason reason = vm->exit_reason == BERTH_EXIT_NONE ? BERTH_EXIT_LOST : vm->exit_reason;
     berth_vm_set_exit(vm, reason, vm->exit_status);
     go_where_it_ends(vm, FALSE, reason, "it had ended when its removal was taken back");
+    berth_restart_remember(vm);
 }
 
 void berth_vm_settle(BerthVm *vm)
@@ -79,14 +85,10 @@ void berth_vm_settle(BerthVm *vm)
     BerthRun *run = g_steal_pointer(&vm->run);
     BerthExitReason reason = judge(run, record);
     gboolean stop_asked = run->stop_asked;
-    gint64 ran_usec = run->started > 0 ? g_get_real_time() - run->started : 0;
+    gint64 ran_usec = run->started > 0 ? (record ? record->time : g_get_real_time()) - run->started : 0;
     g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
     berth_run_free(run);
 
-    /* In `removing` this is a phase of its own, which is retried; and a daemon that comes within the grace time finds there how
-     * it ended. */
-    if (vm->state != BERTH_VM_REMOVING)
-        berth_vm_clear_runtime(vm);
     berth_vm_changed(vm, BERTH_ASPECT_PROCESS);
     berth_vm_set_responsive(vm, TRUE);
     berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);
@@ -109,6 +111,12 @@ void berth_vm_settle(BerthVm *vm)
     case BERTH_VM_BROKEN:
     case BERTH_VM_STATE_LAST:
         break;
+    }
+    /* In `removing` this is a phase of its own, which is retried; and a daemon that comes within the grace time finds there how
+     * it ended. Else what follows is kept before what it was judged by goes. */
+    if (vm->state != BERTH_VM_REMOVING) {
+        berth_restart_remember(vm);
+        berth_vm_clear_runtime(vm);
     }
     if (vm->gone_waiters)
         berth_replies_return(vm->gone_waiters, NULL);

@@ -90,6 +90,7 @@ static void finish_failed(BerthVm *vm)
         refuse_unwanted(vm, g_steal_pointer(&start->reply), start->failure);
     else
         berth_restart_schedule(vm, BERTH_EXIT_START_FAILED, 0);
+    berth_restart_remember(vm);
     berth_start_free(start);
 }
 
@@ -450,7 +451,6 @@ void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
     start->runtime = (BerthRuntimeFds){-1, -1, -1, -1};
     for (guint i = 0; i < N_LOGS; i++)
         start->logs[i] = -1;
-    g_clear_handle_id(&vm->restart_timer, g_source_remove);
     start->timer = g_timeout_add((guint) (host->settings->start_timeout_usec / 1000), deadline_passed, vm);
     berth_vm_set_state(vm, BERTH_VM_STARTING, why);
 
