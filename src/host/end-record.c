@@ -63,22 +63,33 @@ static char *format(const BerthEndRecord *record)
                            record->start_due, record->limit_reached, words);
 }
 
-/* No fsync: it is about this boot. */
+static gboolean make_directory(const char *path, GError **error)
+{
+    if (mkdir(path, 0755) == 0 || errno == EEXIST)
+        return TRUE;
+    berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "make %s", path);
+    return FALSE;
+}
+
+static gboolean put_in_place(const char *temporary, const char *path, GError **error)
+{
+    if (rename(temporary, path) == 0)
+        return TRUE;
+    berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "write %s", path);
+    return FALSE;
+}
+
 gboolean berth_end_record_write(const char *runtime_dir, const char *id, const BerthEndRecord *record, GError **error)
 {
     g_autofree char *path = path_of(runtime_dir, "", id);
     g_autofree char *temporary = path_of(runtime_dir, BERTH_STAGING_PREFIX, id);
     g_autofree char *text = format(record);
 
-    if (mkdir(runtime_dir, 0755) < 0 && errno != EEXIST) {
-        berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "make %s", runtime_dir);
+    if (!make_directory(runtime_dir, error))
         return FALSE;
-    }
-    if (!berth_runtime_write_file(temporary, text, error))
-        return FALSE;
-    if (rename(temporary, path) == 0)
+    if (berth_runtime_write_file(temporary, text, error) && put_in_place(temporary, path, error))
         return TRUE;
-    berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "write %s", path);
+    (void) unlink(temporary); /* else the next write takes it over, or the end of the VM */
     return FALSE;
 }
 

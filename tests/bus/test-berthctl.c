@@ -113,7 +113,7 @@ static void test_next_start(Fixture *f, gconstpointer data)
     g_autoptr(CtlRun) run = ctl_run_start("status", "web", NULL);
     finish(run, 0);
     g_assert_false(says(run->out, "Next start"));
-    assert_next_start(vm, 3 * 3600 * G_USEC_PER_SEC + 90 * G_USEC_PER_SEC, "  Next start: in 3h 1min\n");
+    assert_next_start(vm, 10890 * (gint64) G_USEC_PER_SEC, "  Next start: in 3h 1min\n");
     assert_next_start(vm, -1, "  Next start: as soon as its turn comes\n");
 }
 

@@ -149,7 +149,7 @@ static void check_runtime_dir(World *world, const SeenVm *vm)
 }
 
 /* One entry for each VM: all of them, or those with processes; one without may have left its runtime directory behind
- * where that could not be deleted. */
+ * where that could not be deleted. Of each it may be told there how it ended. */
 static void check_vms(World *world, const char *dir, gboolean is_runtime)
 {
     g_autoptr(GPtrArray) expected = g_ptr_array_new_with_free_func(g_free);
@@ -159,9 +159,9 @@ static void check_vms(World *world, const char *dir, gboolean is_runtime)
             g_ptr_array_add(expected, g_strdup(vm->id));
         else if (world->allow_leftovers)
             g_ptr_array_add(expected, g_strconcat("?", vm->id, NULL));
+        if (is_runtime)
+            g_ptr_array_add(expected, g_strconcat("?", vm->id, BERTH_ENDED_SUFFIX, NULL));
     }
-    if (is_runtime)
-        g_ptr_array_add(expected, g_strdup("?.booted"));
     g_ptr_array_add(expected, NULL);
     check_names(world, dir, (const char *const *) expected->pdata);
 }
