@@ -96,9 +96,15 @@ static void name_refused(const char *why, gpointer data)
     g_main_loop_quit(daemon->loop);
 }
 
-static void recovered(gpointer data)
+static void recovered(const GError *error, gpointer data)
 {
     Daemon *daemon = data;
+    if (error) {
+        g_critical("%s", error->message);
+        daemon->failed = TRUE;
+        g_main_loop_quit(daemon->loop);
+        return;
+    }
     berth_bus_serve(daemon->bus, daemon->manager, name_taken, name_refused, daemon);
 }
 
@@ -130,8 +136,9 @@ static gboolean serve(const BerthSettings *settings, GError **error)
     g_unix_signal_add(SIGTERM, stop, &daemon);
     g_unix_signal_add(SIGINT, stop, &daemon);
     g_unix_signal_add(SIGHUP, reload, &daemon);
-    if (!berth_bus_link_connect(link, error) || !berth_recover(manager, recovered, &daemon, error))
+    if (!berth_bus_link_connect(link, error))
         return FALSE;
+    berth_recover(manager, recovered, &daemon);
     g_main_loop_run(loop);
     /* What is half written is finished; a copy of an hour is not waited for. */
     berth_manager_cancel_jobs(manager);

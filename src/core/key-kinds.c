@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "key-table.h"
+#include "key-kinds.h"
 #include "text.h"
 
 /* Numbers. */
@@ -32,6 +32,17 @@ gboolean berth_key_check_number(const BerthKey *key, const char *place, const ch
     return FALSE;
 }
 
+gboolean berth_key_set_number(const BerthKey *key, const char *place, guint64 number, gpointer field, GError **error)
+{
+    if (!berth_key_check_number(key, place, NULL, number, error))
+        return FALSE;
+    if (key->kind == &berth_kind_uint)
+        *(guint *) field = (guint) number;
+    else
+        *(guint64 *) field = number;
+    return TRUE;
+}
+
 static void uint_init(const BerthKey *key, gpointer field)
 {
     *(guint *) field = (guint) key->fallback;
@@ -39,11 +50,7 @@ static void uint_init(const BerthKey *key, gpointer field)
 
 static gboolean uint_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
 {
-    guint32 number = g_variant_get_uint32(value);
-    if (!berth_key_check_number(key, place, NULL, number, error))
-        return FALSE;
-    *(guint *) field = number;
-    return TRUE;
+    return berth_key_set_number(key, place, g_variant_get_uint32(value), field, error);
 }
 
 static GVariant *uint_get(const BerthKey *key, gconstpointer field)
@@ -58,11 +65,7 @@ static void uint64_init(const BerthKey *key, gpointer field)
 
 static gboolean uint64_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
 {
-    guint64 number = g_variant_get_uint64(value);
-    if (!berth_key_check_number(key, place, NULL, number, error))
-        return FALSE;
-    *(guint64 *) field = number;
-    return TRUE;
+    return berth_key_set_number(key, place, g_variant_get_uint64(value), field, error);
 }
 
 static GVariant *uint64_get(const BerthKey *key, gconstpointer field)
@@ -95,9 +98,8 @@ static void word_init(const BerthKey *key, gpointer field)
     *(const char **) field = key->words[0];
 }
 
-static gboolean word_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+gboolean berth_key_set_word(const BerthKey *key, const char *place, const char *text, gpointer field, GError **error)
 {
-    const char *text = g_variant_get_string(value, NULL);
     for (guint i = 0; key->words[i]; i++) {
         if (g_str_equal(key->words[i], text)) {
             *(const char **) field = key->words[i];
@@ -109,6 +111,11 @@ static gboolean word_set(const BerthKey *key, const char *place, GVariant *value
     g_autofree char *allowed = g_strjoinv("\", \"", (char **) key->words);
     berth_key_refuse(error, place, shown, "must be one of \"%s\"", allowed);
     return FALSE;
+}
+
+static gboolean word_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+{
+    return berth_key_set_word(key, place, g_variant_get_string(value, NULL), field, error);
 }
 
 static GVariant *word_get(const BerthKey *key, gconstpointer field)
@@ -149,14 +156,18 @@ static gboolean text_check(const BerthKey *key, const char *place, const char *t
     return FALSE;
 }
 
-static gboolean text_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+gboolean berth_key_set_text(const BerthKey *key, const char *place, const char *text, gpointer field, GError **error)
 {
-    const char *text = g_variant_get_string(value, NULL);
     if (!text_check(key, place, text, error))
         return FALSE;
     g_free(*(char **) field);
     *(char **) field = key->flags & BERTH_KEY_LOWER ? g_ascii_strdown(text, -1) : g_strdup(text);
     return TRUE;
+}
+
+static gboolean text_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
+{
+    return berth_key_set_text(key, place, g_variant_get_string(value, NULL), field, error);
 }
 
 static GVariant *text_get(const BerthKey *key, gconstpointer field)
@@ -299,27 +310,37 @@ static gboolean label_check(const char *place, const char *name, const char *val
     return TRUE;
 }
 
+gboolean berth_key_add_label(const BerthKey *key, const char *place, const char *name, const char *text, gpointer field,
+                             GError **error)
+{
+    GHashTable **labels = field;
+    if (!label_check(place, name, text, error))
+        return FALSE;
+    if (!*labels)
+        *labels = labels_new();
+    if (!g_hash_table_insert(*labels, g_strdup(name), g_strdup(text))) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "%s has the label \"%s\" twice", place, name);
+        return FALSE;
+    }
+    return check_count(key, place, g_hash_table_size(*labels), error);
+}
+
 static gboolean labels_set(const BerthKey *key, const char *place, GVariant *value, gpointer field, GError **error)
 {
     gsize count = g_variant_n_children(value);
     if (!check_count(key, place, count, error))
         return FALSE;
 
-    g_autoptr(GHashTable) labels = labels_new();
+    g_autoptr(GHashTable) labels = NULL;
     for (gsize i = 0; i < count; i++) {
         const char *name, *text;
         g_autoptr(GVariant) entry = g_variant_get_child_value(value, i);
         g_variant_get(entry, "{&s&s}", &name, &text);
-        if (!label_check(place, name, text, error))
+        if (!berth_key_add_label(key, place, name, text, &labels, error))
             return FALSE;
-        if (!g_hash_table_insert(labels, g_strdup(name), g_strdup(text))) {
-            g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "%s has the label \"%s\" twice", place, name);
-            return FALSE;
-        }
     }
     labels_clear(key, field);
-    if (count > 0)
-        *(GHashTable **) field = g_steal_pointer(&labels);
+    *(GHashTable **) field = g_steal_pointer(&labels);
     return TRUE;
 }
 

@@ -91,6 +91,25 @@ void berth_key_reset(const BerthKey *key, gpointer target);
 /* (transfer full): a floating a{sv} in the table's order. */
 GVariant *berth_keys_get(const BerthKeyTable *table, gconstpointer source);
 
+/* A struct, and the table that its fields are of. */
+typedef struct {
+    const BerthKeyTable *table;
+    gpointer fields;
+} BerthKeyTarget;
+
+#define BERTH_KEY_TARGETS_MAX 2u
+
+/**
+ * berth_keys_read_json:
+ * @targets: where the members of the object go: to the first whose table knows them. On failure some may have been set
+ *
+ * The short way for the JSON that the daemon itself has written, with every check that the long way has.
+ *
+ * Returns: FALSE where @text is not so plain, for whatever reason: then the long way, by berth_keys_from_json(), has the
+ *   last word, and says what is wrong
+ */
+gboolean berth_keys_read_json(const char *text, gsize length, const BerthKeyTarget *targets, guint n_targets);
+
 /* (transfer full): an a{sv}, not floating, typed by the table; members in @skip (nullable) are passed over. Bounds are
  * left to berth_keys_set(). */
 GVariant *berth_keys_from_json(const BerthKeyTable *table, const char *place, JsonObject *object,

@@ -5,6 +5,7 @@
 #include <json-glib/json-glib.h>
 
 #include "image-meta.h"
+#include "key-table.h"
 #include "restart-policy.h"
 
 /* The definition of a VM: what a user may say of it. One table of keys, in vm-config-table.c, maps the
@@ -105,6 +106,18 @@ GVariant *berth_vm_config_variant_from_json(const char *text, gsize length, cons
 
 /* The same of an object that berth_json_parse_object() has let through. */
 GVariant *berth_vm_config_variant_from_object(JsonObject *object, const char *const *skip, GError **error);
+
+/**
+ * berth_vm_config_read:
+ * @text: a JSON object whose members are definition keys, or belong to @others
+ * @length: its length in bytes
+ * @others: (nullable)
+ *
+ * The short way for what the daemon itself has written: berth_keys_read_json() and every check that apply() makes.
+ *
+ * Returns: (transfer full) (nullable): the definition; %NULL where @text is not so plain, for whatever reason
+ */
+BerthVmConfig *berth_vm_config_read(const char *text, gsize length, const BerthKeyTarget *others);
 
 /**
  * berth_vm_config_variant_from_string:

@@ -84,7 +84,6 @@ static GVariant *to_variant(const BerthKey *key, JsonNode *node)
                                                                   : g_variant_new_uint64(number);
 }
 
-/* One by one, not as a dictionary: a start-up reads thousands of these. */
 static BerthVmRecord *read_identity(JsonObject *object, GError **error)
 {
     g_autoptr(BerthVmRecord) record = berth_keys_new(&identity);
@@ -110,8 +109,22 @@ static BerthVmConfig *read_definition(JsonObject *object, GError **error)
     return berth_vm_config_apply(defaults, definition, error);
 }
 
+/* Of a start-up's thousands nearly all are as we wrote them. (nullable) */
+static BerthVmRecord *read_plain(const char *text, gsize length)
+{
+    g_autoptr(BerthVmRecord) record = berth_keys_new(&identity);
+    const BerthKeyTarget own = {&identity, record};
+    record->config = berth_vm_config_read(text, length, &own);
+    return record->config ? g_steal_pointer(&record) : NULL;
+}
+
 gboolean berth_vm_record_from_json(const char *text, gsize length, BerthVmRecord **record, GError **error)
 {
+    BerthVmRecord *plain = read_plain(text, length);
+    if (plain) {
+        *record = plain;
+        return TRUE;
+    }
     g_autoptr(JsonObject) object = berth_json_parse_object(text, length, error);
     if (!object)
         return FALSE;

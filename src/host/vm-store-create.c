@@ -12,6 +12,7 @@
 #include "tree-delete.h"
 #include "vm-record.h"
 #include "vm-store-private.h"
+#include "work.h"
 
 /* A VM is made aside, under a name that no scan takes for one, and comes into being by one rename. Killed before that,
  * it leaves what the next start-up sweeps; after it, a whole VM. Nothing is fsynced before everything is there. */
@@ -132,11 +133,26 @@ gboolean berth_vm_store_discard(BerthVmStore *store, const char *id, GError **er
     return berth_vm_store_check(store, error) && berth_tree_delete(store->vms_fd, name, NULL, NULL, error);
 }
 
-/* Files that were being replaced when the daemon was killed. */
-static gboolean sweep_vm(BerthVmStore *store, const char *id, GError **error)
+/* Files that were being replaced when the daemon was killed. What is no directory, a link too, has none. */
+static gboolean sweep_vm(const BerthVmStore *store, const char *id, GError **error)
 {
-    BERTH_AUTOFD fd = berth_entry_is_link(store->vms_fd, id) ? -1 : berth_dir_open(store->vms_fd, id, NULL);
+    BERTH_AUTOFD fd = berth_vm_id_is_valid(id) ? berth_dir_open(store->vms_fd, id, NULL) : -1;
     return fd < 0 || berth_tree_sweep(fd, BERTH_STAGING_PREFIX, error);
+}
+
+typedef struct {
+    const BerthVmStore *store;
+    GPtrArray *names;
+    GError *error; /* the first one, by atomic exchange */
+} Sweep;
+
+static void sweep_entry(guint i, gpointer data)
+{
+    Sweep *sweep = data;
+    GError *error = NULL;
+    if (!sweep_vm(sweep->store, sweep->names->pdata[i], &error) &&
+        !g_atomic_pointer_compare_and_exchange(&sweep->error, NULL, error))
+        g_error_free(error);
 }
 
 gboolean berth_vm_store_sweep(BerthVmStore *store, GError **error)
@@ -144,9 +160,10 @@ gboolean berth_vm_store_sweep(BerthVmStore *store, GError **error)
     g_autoptr(GPtrArray) names = berth_vm_store_check(store, error) ? berth_dir_list(store->vms_fd, error) : NULL;
     if (!names || !berth_tree_sweep(store->vms_fd, BERTH_STAGING_PREFIX, error))
         return FALSE;
-    gboolean ok = TRUE;
-    for (guint i = 0; i < names->len; i++)
-        if (berth_vm_id_is_valid(names->pdata[i]))
-            ok = sweep_vm(store, names->pdata[i], ok ? error : NULL) && ok;
-    return ok;
+    Sweep sweep = {store, names, NULL};
+    berth_work_spread(names->len, sweep_entry, &sweep);
+    if (!sweep.error)
+        return TRUE;
+    g_propagate_error(error, sweep.error);
+    return FALSE;
 }

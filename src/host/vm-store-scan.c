@@ -12,6 +12,7 @@
 #include "durable-file.h"
 #include "vm-record.h"
 #include "vm-store-private.h"
+#include "work.h"
 
 #define UUID_LENGTH 36
 
@@ -162,42 +163,67 @@ static BerthStoredVm *read_doomed(int removing_fd, const char *name)
     return stored;
 }
 
-static void note(GPtrArray *notes, const char *dir, const char *name)
+/* (transfer full) */
+static char *note(const char *dir, const char *name)
 {
     g_autofree char *shown = berth_printable(name);
-    g_ptr_array_add(notes, g_strdup_printf("%s/%s is not the directory of a VM", dir, shown));
+    return g_strdup_printf("%s/%s is not the directory of a VM", dir, shown);
 }
 
-static void scan_vm(const BerthVmStore *store, const char *name, GPtrArray *found, GPtrArray *notes)
+static BerthStoredVm *scan_vm(const BerthVmStore *store, const char *name, char **other)
 {
     /* Being made: not there yet. */
     if (g_str_has_prefix(name, BERTH_STAGING_PREFIX))
-        return;
+        return NULL;
     BerthStoredVm *stored = berth_vm_id_is_valid(name) ? berth_vm_store_read(store, name, NULL, NULL) : NULL;
-    if (stored)
-        g_ptr_array_add(found, stored);
-    else if (faccessat(store->vms_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) /* and not gone meanwhile */
-        note(notes, BERTH_DIR_VMS, name);
+    if (!stored && faccessat(store->vms_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) /* and not gone meanwhile */
+        *other = note(BERTH_DIR_VMS, name);
+    return stored;
 }
 
-static void scan_doomed(const BerthVmStore *store, const char *name, GPtrArray *found, GPtrArray *notes)
+static BerthStoredVm *scan_doomed(const BerthVmStore *store, const char *name, char **other)
 {
     BerthStoredVm *stored = read_doomed(store->removing_fd, name);
-    if (stored)
-        g_ptr_array_add(found, stored);
-    else
-        note(notes, BERTH_DIR_REMOVING, name);
+    if (!stored)
+        *other = note(BERTH_DIR_REMOVING, name);
+    return stored;
 }
 
-typedef void (*EntryFunc)(const BerthVmStore *store, const char *name, GPtrArray *found, GPtrArray *notes);
+/* (transfer full) (nullable): the VM that @name is the directory of. @other: what to say of it where it is none. */
+typedef BerthStoredVm *(*EntryFunc)(const BerthVmStore *store, const char *name, char **other);
+
+/* Each entry has its own place in the arrays, so that threads need no lock. */
+typedef struct {
+    const BerthVmStore *store;
+    EntryFunc func;
+    GPtrArray *names;
+    BerthStoredVm **stored;
+    char **others;
+} Entries;
+
+static void scan_entry(guint i, gpointer data)
+{
+    Entries *entries = data;
+    entries->stored[i] = entries->func(entries->store, entries->names->pdata[i], &entries->others[i]);
+}
 
 static gboolean scan_directory(const BerthVmStore *store, int dir_fd, EntryFunc func, GPtrArray *found,
                                GPtrArray *notes, GError **error)
 {
     g_autoptr(GPtrArray) names = berth_dir_list(dir_fd, error);
-    for (guint i = 0; names && i < names->len; i++)
-        func(store, names->pdata[i], found, notes);
-    return names != NULL;
+    if (!names)
+        return FALSE;
+    g_autofree BerthStoredVm **stored = g_new0(BerthStoredVm *, names->len);
+    g_autofree char **others = g_new0(char *, names->len);
+    Entries entries = {store, func, names, stored, others};
+    berth_work_spread(names->len, scan_entry, &entries);
+    for (guint i = 0; i < names->len; i++) {
+        if (stored[i])
+            g_ptr_array_add(found, stored[i]);
+        if (others[i])
+            g_ptr_array_add(notes, others[i]);
+    }
+    return TRUE;
 }
 
 static gint by_birth(gconstpointer a, gconstpointer b)

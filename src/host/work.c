@@ -10,6 +10,11 @@ static const int pool_threads[] = {
 /* How long to wait before another try where the kernel refuses a thread (TasksMax=). */
 #define THREAD_RETRY_MSEC 100u
 
+/* Of many small looks at the disk: fewer are done before a thread has begun. With more threads a disk that is cold has more
+ * to choose from, and those that find all in memory share the processors out. */
+#define SPREAD_LEAST 64u
+#define SPREAD_THREADS 4u
+
 struct BerthWork {
     BerthWorkFunc func;
     gpointer data;
@@ -93,4 +98,32 @@ void berth_work_drain(void)
 {
     while (unfinished > 0)
         g_main_context_iteration(NULL, TRUE);
+}
+
+typedef struct {
+    guint n;
+    int next; /* atomic */
+    void (*each)(guint index, gpointer data);
+    gpointer data;
+} Spread;
+
+static gpointer do_share(gpointer data)
+{
+    Spread *spread = data;
+    for (guint i; (i = (guint) g_atomic_int_add(&spread->next, 1)) < spread->n;)
+        spread->each(i, spread->data);
+    return NULL;
+}
+
+void berth_work_spread(guint n, void (*each)(guint index, gpointer data), gpointer data)
+{
+    Spread spread = {.n = n, .each = each, .data = data};
+    GThread *threads[SPREAD_THREADS - 1] = {NULL};
+    /* One that the kernel refuses is missed by nobody. */
+    for (guint i = 0; i < G_N_ELEMENTS(threads) && n >= SPREAD_LEAST; i++)
+        threads[i] = g_thread_try_new("spread", do_share, &spread, NULL);
+    do_share(&spread);
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        if (threads[i])
+            g_thread_join(threads[i]);
 }

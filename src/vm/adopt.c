@@ -140,7 +140,7 @@ static char *find_problem(BerthManager *manager, const BerthVmRecord *record)
     return berth_manager_find_double(manager, NULL, record);
 }
 
-BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_loaded)
+BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_loaded, gboolean may_have_run)
 {
     g_autoptr(BerthStoredVm) taken = stored;
     if (!taken->problem && (taken->kind == BERTH_STORED_WHOLE || taken->kind == BERTH_STORED_MARKED))
@@ -148,7 +148,8 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit
     if (taken->problem && taken->kind == BERTH_STORED_WHOLE)
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
-    find_processes(vm, unit_is_loaded);
+    if (may_have_run)
+        find_processes(vm, unit_is_loaded);
     berth_manager_add(manager, vm);
     if (taken->problem) {
         g_autoptr(GError) error = g_error_new_literal(BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED, taken->problem);

@@ -9,13 +9,14 @@
  * berth_adopt:
  * @stored: (transfer full)
  * @unit_is_loaded: whether systemd says that the VM's scope is
+ * @may_have_run: FALSE where neither that scope nor anything in the runtime directory is there
  *
  * The VM is shown at once, without a word of QEMU: a monitor that hangs holds nobody up. A process that is there is
  * watched and, where its start was interrupted, ended; a removal that was asked for is gone on with.
  *
  * Returns: (transfer none): the VM
  */
-BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_loaded);
+BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_loaded, gboolean may_have_run);
 
 /* Asks QEMU whether the guest of a VM that is shown as running is paused. */
 void berth_adopt_ask_status(BerthVm *vm);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "recovery.h"
 
+#include <fcntl.h>
 #include <signal.h>
 
+#include "../core/autofd.h"
 #include "../core/names.h"
-#include "../host/runtime-dir.h"
+#include "../host/durable-file.h"
 #include "adopt.h"
 #include "orphan.h"
 #include "removal.h"
@@ -13,19 +15,41 @@
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
 
+/* How long a turn of the loop may adopt: 10,000 VMs take a tenth of a second. */
+#define ADOPTION_USEC 2000
+
 typedef struct {
     BerthManager *manager;
-    GPtrArray *stored; /* (element-type BerthStoredVm) */
+    GPtrArray *images;              /* (element-type BerthImageMeta) */
+    GPtrArray *stored;              /* (element-type BerthStoredVm); %NULL in the place of one that has been taken */
+    GPtrArray *image_notes, *notes; /* (element-type utf8) */
+    GError *leftover;               /* (nullable): of the sweep */
+    GHashTable *traces;             /* names in the runtime directory, a set; %NULL where it can't be read */
+    GHashTable *units;              /* (nullable) */
+    gboolean with_traces;           /* those that are being adopted */
+    guint next;
     BerthSystemdCall *call;
-    void (*done)(gpointer data);
+    void (*done)(const GError *error, gpointer data);
     gpointer data;
 } Recovery;
 
 static void recovery_free(Recovery *recovery)
 {
+    g_clear_pointer(&recovery->images, g_ptr_array_unref);
     g_clear_pointer(&recovery->stored, g_ptr_array_unref);
+    g_clear_pointer(&recovery->image_notes, g_ptr_array_unref);
+    g_clear_pointer(&recovery->notes, g_ptr_array_unref);
+    g_clear_error(&recovery->leftover);
+    g_clear_pointer(&recovery->traces, g_hash_table_unref);
+    g_clear_pointer(&recovery->units, g_hash_table_unref);
     berth_systemd_call_free(&recovery->call);
     g_free(recovery);
+}
+
+static void finish(Recovery *recovery, const GError *error)
+{
+    recovery->done(error, recovery->data);
+    recovery_free(recovery);
 }
 
 static void say_notes(const GPtrArray *notes)
@@ -34,87 +58,130 @@ static void say_notes(const GPtrArray *notes)
         g_warning("%s", (const char *) g_ptr_array_index(notes, i));
 }
 
-static gboolean scan(Recovery *recovery, GError **error)
+/* Of nearly all VMs nothing is there: then there is nothing to look for, VM by VM. */
+static GHashTable *find_traces(const char *runtime_dir)
 {
+    BERTH_AUTOFD fd = berth_dir_open(AT_FDCWD, runtime_dir, NULL);
+    g_autoptr(GPtrArray) names = fd < 0 ? NULL : berth_dir_list(fd, NULL);
+    if (!names)
+        return NULL;
+    GHashTable *traces = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < names->len; i++)
+        g_hash_table_add(traces, g_strdup(names->pdata[i]));
+    return traces;
+}
+
+static gboolean has_trace(const Recovery *recovery, const char *name)
+{
+    return !recovery->traces || g_hash_table_contains(recovery->traces, name);
+}
+
+/* In a worker. */
+static gboolean scan(gpointer data, GError **error)
+{
+    Recovery *recovery = data;
     const BerthHost *host = berth_manager_host(recovery->manager);
-    g_autoptr(GPtrArray) images = NULL, image_notes = NULL, notes = NULL;
-    g_autoptr(GError) leftover = NULL;
-    if (!berth_vm_store_sweep(host->vms, &leftover))
-        g_warning("Some of what was not finished stays: %s", leftover->message);
-    if (!berth_image_store_scan(host->images, &images, &image_notes, error) ||
-        !berth_vm_store_scan(host->vms, &recovery->stored, &notes, error))
-        return FALSE;
-    say_notes(image_notes);
-    say_notes(notes);
-    /* Images first: VMs count themselves among their users. */
-    for (guint i = 0; i < images->len; i++)
-        berth_manager_add_image(recovery->manager, berth_image_meta_copy(g_ptr_array_index(images, i)));
-    return TRUE;
+    berth_vm_store_sweep(host->vms, &recovery->leftover);
+    recovery->traces = find_traces(host->settings->runtime_dir);
+    return berth_image_store_scan(host->images, &recovery->images, &recovery->image_notes, error) &&
+           berth_vm_store_scan(host->vms, &recovery->stored, &recovery->notes, error);
 }
 
 static gboolean all_shown(gpointer data)
 {
-    Recovery *recovery = data;
-    recovery->done(recovery->data);
-    recovery_free(recovery);
+    finish(data, NULL);
     return G_SOURCE_REMOVE;
 }
 
-/* Who has, or had, a process comes first: of a VM and its copy, which claim one name and one CID, it is the one that may
- * not be shown as broken. */
-static gboolean has_runtime(const BerthManager *manager, const BerthStoredVm *stored)
+static void adopt(Recovery *recovery, BerthStoredVm *stored)
 {
-    g_autofree char *path = g_build_filename(berth_manager_host(manager)->settings->runtime_dir, stored->id, NULL);
-    return g_file_test(path, G_FILE_TEST_IS_DIR);
+    /* What lies in vms/ came first: a removal of an earlier VM must not be taken for one of this. */
+    if (berth_manager_find_by_id(recovery->manager, stored->id)) {
+        berth_remains_delete(recovery->manager, stored->id, stored->incarnation);
+        berth_stored_vm_free(stored);
+        return;
+    }
+    g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
+    /* In whatever state: the one of a start that was just asked for is "inactive". */
+    const gboolean unit_is_loaded = recovery->units && g_hash_table_contains(recovery->units, unit);
+    const gboolean may_have_run = unit_is_loaded || has_trace(recovery, stored->id);
+    BerthVm *vm = berth_adopt(recovery->manager, stored, unit_is_loaded, may_have_run);
+    g_autofree char *ended = g_strconcat(berth_vm_id(vm), BERTH_ENDED_SUFFIX, NULL);
+    berth_restart_recover(vm, has_trace(recovery, ended));
 }
 
-static void adopt_found(Recovery *recovery, GHashTable *units, gboolean with_runtime)
+/* Who has, or had, a process comes first: of a VM and its copy, which claim one name and one CID, it is the one that may
+ * not be shown as broken. (transfer full) (nullable) */
+static BerthStoredVm *take_next(Recovery *recovery)
 {
-    for (guint i = 0; i < recovery->stored->len; i++) {
-        BerthStoredVm *stored = recovery->stored->pdata[i];
-        if (!stored || has_runtime(recovery->manager, stored) != with_runtime)
-            continue;
-        recovery->stored->pdata[i] = NULL;
-        /* What lies in vms/ came first: a removal of an earlier VM must not be taken for one of this. */
-        if (berth_manager_find_by_id(recovery->manager, stored->id)) {
-            berth_remains_delete(recovery->manager, stored->id, stored->incarnation);
-            berth_stored_vm_free(stored);
+    for (;;) {
+        if (recovery->next == recovery->stored->len) {
+            if (!recovery->with_traces)
+                return NULL;
+            recovery->with_traces = FALSE;
+            recovery->next = 0;
             continue;
         }
-        g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
-        /* In whatever state: the one of a start that was just asked for is "inactive". */
-        BerthVm *vm = berth_adopt(recovery->manager, stored, units && g_hash_table_contains(units, unit));
-        berth_restart_recover(vm);
+        BerthStoredVm **place = (BerthStoredVm **) &recovery->stored->pdata[recovery->next++];
+        if (*place && (!recovery->with_traces || has_trace(recovery, (*place)->id)))
+            return g_steal_pointer(place);
     }
+}
+
+static gboolean adopt_some(gpointer data)
+{
+    Recovery *recovery = data;
+    const gint64 end = g_get_monotonic_time() + ADOPTION_USEC;
+    do {
+        BerthStoredVm *stored = take_next(recovery);
+        if (!stored) {
+            g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
+            berth_queue_begin_boot();
+            berth_end_orphans(recovery->manager);
+            /* After the looks at processes that are due, so that what ended long ago is never shown as running. */
+            g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, all_shown, recovery, NULL);
+            return G_SOURCE_REMOVE;
+        }
+        adopt(recovery, stored);
+    } while (g_get_monotonic_time() < end);
+    return G_SOURCE_CONTINUE;
 }
 
 static void units_listed(GHashTable *units, const GError *error, gpointer data)
 {
     Recovery *recovery = data;
-    BerthManager *manager = recovery->manager;
     if (error)
         g_warning("systemd does not list its scopes (%s); the runtime directories alone tell what runs",
                   error->message);
-    adopt_found(recovery, units, TRUE);
-    adopt_found(recovery, units, FALSE);
-    berth_queue_begin_boot();
-    g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
-    berth_end_orphans(manager);
-    /* After the looks at processes that are due, so that what ended long ago is never shown as running. */
-    g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, all_shown, recovery, NULL);
+    recovery->units = units ? g_hash_table_ref(units) : NULL;
+    recovery->with_traces = TRUE;
+    /* Others of the loop's sources come in between. */
+    g_idle_add_full(G_PRIORITY_DEFAULT, adopt_some, recovery, NULL);
 }
 
-gboolean berth_recover(BerthManager *manager, void (*done)(gpointer data), gpointer data, GError **error)
+static void scanned(gpointer data, const GError *error, gpointer user_data)
 {
-    const BerthHost *host = berth_manager_host(manager);
+    Recovery *recovery = data;
+    if (recovery->leftover)
+        g_warning("Some of what was not finished stays: %s", recovery->leftover->message);
+    if (error) {
+        finish(recovery, error);
+        return;
+    }
+    say_notes(recovery->image_notes);
+    say_notes(recovery->notes);
+    /* Images first: VMs count themselves among their users. */
+    for (guint i = 0; i < recovery->images->len; i++)
+        berth_manager_add_image(recovery->manager, berth_image_meta_copy(recovery->images->pdata[i]));
+    recovery->call =
+        berth_systemd_list(berth_manager_host(recovery->manager)->systemd, LIST_TIMEOUT_USEC, units_listed, recovery);
+}
+
+void berth_recover(BerthManager *manager, void (*done)(const GError *error, gpointer data), gpointer data)
+{
     Recovery *recovery = g_new0(Recovery, 1);
     recovery->manager = manager;
     recovery->done = done;
     recovery->data = data;
-    if (!scan(recovery, error)) {
-        recovery_free(recovery);
-        return FALSE;
-    }
-    recovery->call = berth_systemd_list(host->systemd, LIST_TIMEOUT_USEC, units_listed, recovery);
-    return TRUE;
+    berth_work_start(BERTH_WORK_LONG, scan, recovery, NULL, scanned, NULL);
 }

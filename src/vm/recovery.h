@@ -5,15 +5,14 @@
 
 /**
  * berth_recover:
- * @done: called once, when every VM and image is shown: now the bus name may be taken
+ * @done: called once, when every VM and image is shown: now the bus name may be taken. With @error where the state
+ *   directory can't be read: then the daemon must not serve
  *
  * The start of the daemon: what is on disk × what systemd runs × what the runtime directories hold. Half creations are
  * swept, VMs that run are attached, removals are gone on with, scopes of ours that belong to no VM are ended. VMs that
- * were wanted when the host went down are started again.
- *
- * Returns: FALSE where the state directory can't be read: then the daemon must not serve
+ * were wanted when the host went down are started again. The disk is read in a worker, and VMs are shown some at a time.
  */
-gboolean berth_recover(BerthManager *manager, void (*done)(gpointer data), gpointer data, GError **error);
+void berth_recover(BerthManager *manager, void (*done)(const GError *error, gpointer data), gpointer data);
 
 /**
  * berth_reload:

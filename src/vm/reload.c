@@ -116,7 +116,7 @@ static void judge_stored(Reload *reload, BerthStoredVm *stored)
         return;
     }
     gboolean is_removal = stored->kind == BERTH_STORED_MARKED || stored->kind == BERTH_STORED_DOOMED;
-    berth_adopt(reload->manager, stored, FALSE);
+    berth_adopt(reload->manager, stored, FALSE, TRUE);
     if (is_removal)
         reload->removed++;
     else

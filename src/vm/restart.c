@@ -152,9 +152,10 @@ static void go_on(BerthVm *vm, const BerthEndRecord *record)
         await_due(vm, record->start_due);
 }
 
-void berth_restart_recover(BerthVm *vm)
+void berth_restart_recover(BerthVm *vm, gboolean may_have_ended)
 {
-    g_autoptr(BerthEndRecord) record = berth_end_record_read(settings_of(vm)->runtime_dir, berth_vm_id(vm), NULL);
+    g_autoptr(BerthEndRecord) record =
+        may_have_ended ? berth_end_record_read(settings_of(vm)->runtime_dir, berth_vm_id(vm), NULL) : NULL;
     const gboolean rests = vm->state == BERTH_VM_STOPPED && !vm->run;
     if (record && vm->state != BERTH_VM_REMOVING) {
         vm->restarts = record->restarts;

@@ -8,6 +8,7 @@ static GQueue restarts = G_QUEUE_INIT; /* (element-type BerthVm) in the order in
 static GQueue boots = G_QUEUE_INIT;    /* (element-type BerthVm) in their order */
 static guint n_starting;               /* who have a turn */
 static guint look_source;              /* source id of a look that is due, 0 */
+static gboolean in_order;              /* those of a boot are all there, and may begin */
 
 /* Who has a `boot-delay` lets nobody of those behind pass, first until its start has ended, then for so long. */
 static const BerthVm *gate_keeper; /* (nullable): it is starting; only compared */
@@ -20,7 +21,7 @@ static guint64 delay_after(const BerthVm *vm)
 
 static gboolean gate_is_open(void)
 {
-    return !gate_keeper && gate_timer == 0;
+    return in_order && !gate_keeper && gate_timer == 0;
 }
 
 static void begin(BerthVm *vm)
@@ -90,7 +91,7 @@ void berth_queue_boot(BerthVm *vm)
 
 /* Boots */
 
-static gint in_order(gconstpointer a, gconstpointer b, gpointer data)
+static gint by_order(gconstpointer a, gconstpointer b, gpointer data)
 {
     const BerthVm *left = a, *right = b;
     /* One less than 0 is the last of all. */
@@ -101,7 +102,8 @@ static gint in_order(gconstpointer a, gconstpointer b, gpointer data)
 void berth_queue_begin_boot(void)
 {
     gint64 at = g_get_monotonic_time();
-    g_queue_sort(&boots, in_order, NULL);
+    g_queue_sort(&boots, by_order, NULL);
+    in_order = TRUE;
     for (GList *place = boots.head; place; place = place->next) {
         BerthVm *vm = place->data;
         vm->place = place;

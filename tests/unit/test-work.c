@@ -180,16 +180,79 @@ static void test_without_threads(void)
     test_in_child(without_threads, NULL, "needs root to become a user without processes");
 }
 
+typedef struct {
+    guint n;
+    GThread *caller;
+    int *calls; /* atomic, of each index */
+    int total;  /* atomic */
+    int last;   /* atomic: there is one that waits for all others */
+    gboolean has_helpers;
+} Spread;
+
+static void yield_until(int *atomic, int least)
+{
+    while (g_atomic_int_get(atomic) < least)
+        g_thread_yield();
+}
+
+/* Another thread's first call ends after all others, so that the caller has nothing left to do before it. */
+static void count_call(guint index, gpointer data)
+{
+    Spread *spread = data;
+    g_assert_cmpuint(index, <, spread->n);
+    if (g_thread_self() == spread->caller)
+        yield_until(&spread->last, spread->has_helpers);
+    else if (g_atomic_int_compare_and_exchange(&spread->last, FALSE, TRUE))
+        yield_until(&spread->total, (int) spread->n - 1);
+    g_atomic_int_inc(&spread->calls[index]);
+    g_atomic_int_inc(&spread->total);
+}
+
+/* Everything is done, and once, when the call returns. */
+static void check_spread(gboolean with_helpers)
+{
+    const guint sizes[] = {0, 1, 63, 64, 10000};
+    for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_autofree int *calls = g_new0(int, sizes[i] + 1);
+        Spread spread = {.n = sizes[i], .caller = g_thread_self(), .calls = calls};
+        spread.has_helpers = with_helpers && sizes[i] >= 64;
+        berth_work_spread(sizes[i], count_call, &spread);
+        for (guint j = 0; j < sizes[i]; j++)
+            g_assert_cmpint(calls[j], ==, 1);
+    }
+}
+
+static void test_spread(void)
+{
+    check_spread(TRUE);
+}
+
+static void spread_without_threads(TestDir *dir)
+{
+    if (setresuid(54321, 54321, 54321) < 0)
+        _exit(TEST_SKIP);
+    const struct rlimit none = {0, 0};
+    g_assert_cmpint(setrlimit(RLIMIT_NPROC, &none), ==, 0);
+    check_spread(FALSE);
+}
+
+static void test_spread_without_threads(void)
+{
+    test_in_child(spread_without_threads, NULL, "needs root to become a user without processes");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     /* First: the others leave idle threads behind for a while. */
     g_test_add_func("/work/without-threads", test_without_threads);
+    g_test_add_func("/work/spread-without-threads", test_spread_without_threads);
     g_test_add_data_func("/work/succeeds", GINT_TO_POINTER(FALSE), test_run);
     g_test_add_data_func("/work/fails", GINT_TO_POINTER(TRUE), test_run);
     g_test_add_func("/work/abandon", test_abandon);
     g_test_add_func("/work/pools", test_pools_are_apart);
     g_test_add_func("/work/drain", test_drain);
     g_test_add_func("/work/idle", test_idle);
+    g_test_add_func("/work/spread", test_spread);
     return g_test_run();
 }
