@@ -271,22 +271,18 @@ static void test_failure(Fixture *fixture, gconstpointer unused)
 /* A daemon that comes in the middle goes on: who runs is left alone, and who does not is still to be started. */
 static void test_daemon_restarts(Fixture *fixture, gconstpointer unused)
 {
+    static const char *const configs[VMS] = {"{'boot-delay': <@t 1000000>}", "{}", "{}", "{}", "{}", "{}"};
     char *paths[VMS];
-    make_running(fixture, paths, names, NULL, VMS);
+    make_running(fixture, paths, names, configs, VMS);
     go_down(fixture);
-    block_starts(fixture);
     fixture_start_daemon(fixture);
-    let_go(fixture, 0);
-    let_go(fixture, 1);
-    await_all(fixture, paths, 2);
+    fixture_await_state(fixture, paths[0], "running");
     guint32 pid = fixture_get_uint(fixture, paths[0], "PID");
-    fixture_stop_daemon(fixture, SIGKILL);
-    for (guint i = 2; i < VMS; i++)
-        let_go(fixture, i);
-    fixture_start_daemon(fixture);
+    fixture_restart_daemon(fixture);
     await_all(fixture, paths, VMS);
     g_assert_cmpuint(fixture_get_uint(fixture, paths[0], "PID"), ==, pid);
-    g_assert_cmpuint(scripted_count(fixture, "a", "start"), ==, 2);
+    for (guint i = 0; i < VMS; i++)
+        g_assert_cmpuint(scripted_count(fixture, names[i], "start"), ==, 2);
     /* And what crashes from now on, is for its policy. */
     kill((pid_t) pid, SIGKILL);
     fixture_await_state(fixture, paths[0], "exited");
