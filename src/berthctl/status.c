@@ -169,7 +169,24 @@ static void title(const CtlObject *vm)
     printf("%s●%s %s%s%s\n", colour, ctl_colour_end(colour), name, printable[0] != '\0' ? " - " : "", printable);
 }
 
-static void print_vm(const CtlObject *vm)
+/* One from before the range was changed is the VM's for its whole life, and to be seen. */
+static void cid_line(const CtlObject *vm, const CtlObject *manager)
+{
+    const guint64 cid = ctl_get_number(vm, "CID");
+    const guint64 first = manager ? ctl_get_number(manager, "CIDFirst") : 0;
+    const guint64 last = manager ? ctl_get_number(manager, "CIDLast") : 0;
+    const gboolean is_outside = cid != 0 && last != 0 && (cid < first || cid > last);
+    if (!is_outside) {
+        number_line(_("CID"), cid);
+        return;
+    }
+    g_autofree char *text = g_strdup_printf(_("%u (outside of %u to %u, which berth.conf allows)"), (guint) cid,
+                                            (guint) first, (guint) last);
+    line(_("CID"), text, "");
+}
+
+/* @manager: (nullable) */
+static void print_vm(const CtlObject *vm, const CtlObject *manager)
 {
     g_autofree char *memory = ctl_format_bytes(ctl_get_number(vm, "MemoryBytes"));
     title(vm);
@@ -181,7 +198,7 @@ static void print_vm(const CtlObject *vm)
     number_line(_("VCPUs"), ctl_get_number(vm, "VCPUs"));
     line(_("Memory"), memory, "");
     config_lines(vm);
-    number_line(_("CID"), ctl_get_number(vm, "CID"));
+    cid_line(vm, manager);
     line(_("Unit"), ctl_get_string(vm, "Unit"), "");
     number_line(_("PID"), ctl_get_number(vm, "PID"));
     exit_line(vm);
@@ -197,6 +214,10 @@ CtlStatus ctl_run_status(Ctl *ctl, const CtlCommand *command, int argc, char **a
     if (status != CTL_OK)
         return status;
 
+    g_auto(sd_bus_error) unimportant = SD_BUS_ERROR_NULL;
+    g_autoptr(CtlObject) manager = NULL;
+    if (!ctl->json)
+        (void) ctl_read_object(ctl, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, &manager, &unimportant);
     g_autoptr(GPtrArray) vms = g_ptr_array_new_with_free_func((GDestroyNotify) ctl_object_free);
     for (char **name = names; *name != NULL; name++) {
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
@@ -209,7 +230,7 @@ CtlStatus ctl_run_status(Ctl *ctl, const CtlCommand *command, int argc, char **a
         if (!ctl->json)
             printf("%s", vms->len > 0 ? "\n" : "");
         if (!ctl->json)
-            print_vm(vm);
+            print_vm(vm, manager);
         g_ptr_array_add(vms, vm);
     }
     if (ctl->json)

@@ -19,6 +19,8 @@ typedef struct {
     BerthBus *bus;
     BerthManager *manager;
     gboolean failed;
+    gboolean ready;      /* it has had the bus name */
+    gboolean reload_due; /* it was asked to reload before */
 } Daemon;
 
 static gboolean opt_user = FALSE;
@@ -32,17 +34,24 @@ static const GOptionEntry entries[] = {
     G_OPTION_ENTRY_NULL,
 };
 
-static BerthSettings *load_settings(void)
+static char *settings_file(void)
 {
+    if (opt_config)
+        return g_strdup(opt_config);
+    return opt_user ? g_build_filename(g_get_user_config_dir(), "berth", "berth.conf", NULL)
+                    : g_build_filename(BERTH_SYSCONFDIR, "berth.conf", NULL);
+}
+
+static BerthSettings *load_settings(const char *file)
+{
+    g_autoptr(GError) error = NULL;
     g_autofree char *state =
         opt_user ? g_build_filename(g_get_user_state_dir(), "berth", NULL) : g_strdup(BERTH_STATE_DIR);
     g_autofree char *runtime =
         opt_user ? g_build_filename(g_get_user_runtime_dir(), "berth", NULL) : g_strdup("/run/berth");
-    g_autofree char *file = opt_config ? g_strdup(opt_config)
-                            : opt_user ? g_build_filename(g_get_user_config_dir(), "berth", "berth.conf", NULL)
-                                       : g_build_filename(BERTH_SYSCONFDIR, "berth.conf", NULL);
     BerthSettings *settings = berth_settings_new(state, runtime);
-    berth_settings_load(settings, file);
+    if (!berth_settings_load(settings, file, &error))
+        g_warning("%s", error->message);
     return settings;
 }
 
@@ -66,6 +75,11 @@ static void reloaded(guint loaded, guint updated, guint removed, const GError *e
 static gboolean reload(gpointer data)
 {
     Daemon *daemon = data;
+    /* What is on disk is just being read, and some of it may have been changed after that. */
+    if (!daemon->ready) {
+        daemon->reload_due = TRUE;
+        return G_SOURCE_CONTINUE;
+    }
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, g_get_monotonic_time());
     berth_reload(daemon->manager, reloaded, NULL);
     return G_SOURCE_CONTINUE;
@@ -79,13 +93,16 @@ static gboolean pat_watchdog(gpointer data)
 
 static void name_taken(gpointer data)
 {
+    Daemon *daemon = data;
     guint64 usec = 0;
-    static gboolean ready = FALSE;
     g_message("Ready as %s on the %s bus", "org.berth.Berth1", opt_user ? "session" : "system");
     sd_notify(0, "READY=1");
-    if (!ready && sd_watchdog_enabled(0, &usec) > 0)
+    if (!daemon->ready && sd_watchdog_enabled(0, &usec) > 0)
         g_timeout_add_seconds((guint) MAX(usec / 2 / G_USEC_PER_SEC, 1), pat_watchdog, NULL);
-    ready = TRUE;
+    daemon->ready = TRUE;
+    if (daemon->reload_due)
+        reload(daemon);
+    daemon->reload_due = FALSE;
 }
 
 static void name_refused(const char *why, gpointer data)
@@ -109,7 +126,7 @@ static void recovered(const GError *error, gpointer data)
 }
 
 /* Puts the parts together and runs until told to stop. VMs run on; what was durable is picked up by the next start. */
-static gboolean serve(const BerthSettings *settings, GError **error)
+static gboolean serve(BerthSettings *settings, const char *file, GError **error)
 {
     const char *accelerator = NULL;
     g_auto(GStrv) capabilities = berth_capabilities_find(settings->accelerator, &accelerator);
@@ -122,12 +139,14 @@ static gboolean serve(const BerthSettings *settings, GError **error)
     g_autoptr(BerthBus) bus = berth_bus_new(link, opt_user, (const char *const *) capabilities);
     const BerthHost host = {
         .settings = settings,
+        .settings_file = file,
         .keeper_path = g_getenv("BERTH_KEEPER") ? g_getenv("BERTH_KEEPER") : BERTH_KEEPER_PATH,
         .accelerator = accelerator,
         .user = opt_user,
         .vms = vms,
         .images = images,
         .systemd = systemd,
+        .link = link,
     };
     g_autoptr(BerthManager) manager = berth_manager_new(&host, berth_bus_observer(), bus);
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
@@ -172,8 +191,9 @@ int main(int argc, char **argv)
     g_log_set_writer_func(to_journal ? berth_journal_write : write_to_stderr, NULL, NULL);
     signal(SIGPIPE, SIG_IGN);
 
-    g_autoptr(BerthSettings) settings = load_settings();
-    const gboolean served = serve(settings, &error);
+    g_autofree char *file = settings_file();
+    g_autoptr(BerthSettings) settings = load_settings(file);
+    const gboolean served = serve(settings, file, &error);
     if (error)
         g_critical("%s", error->message);
     if (to_journal)

@@ -104,6 +104,11 @@ void berth_key_reset(const BerthKey *key, gpointer target)
     key->kind->init(key, FIELD(key, target));
 }
 
+GVariant *berth_key_get(const BerthKey *key, gconstpointer source)
+{
+    return g_variant_ref_sink(key->kind->get(key, CONST_FIELD(key, source)));
+}
+
 static gboolean check_required(const BerthKeyTable *table, const char *place, guint32 seen, GError **error)
 {
     for (guint i = 0; i < table->n_keys; i++) {

@@ -37,6 +37,7 @@ typedef enum {
     BERTH_KEY_ZERO = 1 << 1,     /* a number may also be 0 */
     BERTH_KEY_UNSET = 1 << 2,    /* 0 stands for "unset": it is left out of what is shown */
     BERTH_KEY_LOWER = 1 << 3,    /* a text is kept in lower case */
+    BERTH_KEY_FIXED = 1 << 4,    /* of the daemon's settings: stays as it was when the daemon started */
 } BerthKeyFlags;
 
 struct BerthKey {
@@ -87,6 +88,8 @@ gboolean berth_keys_set(const BerthKeyTable *table, const char *place, GVariant 
 /* One key alone. */
 gboolean berth_key_set(const BerthKey *key, const char *place, GVariant *value, gpointer target, GError **error);
 void berth_key_reset(const BerthKey *key, gpointer target);
+/* (transfer full), not floating */
+GVariant *berth_key_get(const BerthKey *key, gconstpointer source);
 
 /* (transfer full): a floating a{sv} in the table's order. */
 GVariant *berth_keys_get(const BerthKeyTable *table, gconstpointer source);

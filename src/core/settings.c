@@ -9,8 +9,6 @@
 #define SECOND (G_GUINT64_CONSTANT(1000000))
 #define DAY (86400 * SECOND)
 
-#define CID_MIN 1000u
-#define CID_MAX 65535u
 /* systemd's UIDS-GIDS document lists 1879048192 to 2147352575 as unused. */
 #define UID_BASE 1879048192u
 #define UID_MAX 2147352575u
@@ -24,23 +22,29 @@ static const char *path_problem(const char *text)
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define AT(member) .offset = G_STRUCT_OFFSET(BerthSettings, member)
 #define PATH .max = PATH_MAX_BYTES, .problem = path_problem
+/* VMs and their processes rest on it, or clients were told that it is constant. */
+#define FIXED .flags = BERTH_KEY_FIXED
 #define TIMEOUT .min = SECOND / 10, .max = DAY
 
 static const BerthKey manager_keys[] = {
-    {"StateDirectory", &berth_kind_text, AT(state_dir), PATH},
-    {"RuntimeDirectory", &berth_kind_text, AT(runtime_dir), PATH},
-    {"CIDFirst", &berth_kind_uint, AT(cid_first), .min = CID_MIN, .max = CID_MAX, .fallback = CID_MIN},
-    {"CIDLast", &berth_kind_uint, AT(cid_last), .min = CID_MIN, .max = CID_MAX, .fallback = CID_MAX},
-    {"MaxVMs", &berth_kind_uint, AT(max_vms), .min = 1, .max = CID_MAX - CID_MIN + 1, .fallback = 10000},
+    {"StateDirectory", &berth_kind_text, AT(state_dir), FIXED, PATH},
+    {"RuntimeDirectory", &berth_kind_text, AT(runtime_dir), FIXED, PATH},
+    {"CIDFirst", &berth_kind_uint, AT(cid_first), FIXED, .min = BERTH_CID_MIN, .max = BERTH_CID_MAX,
+     .fallback = BERTH_CID_MIN},
+    {"CIDLast", &berth_kind_uint, AT(cid_last), FIXED, .min = BERTH_CID_MIN, .max = BERTH_CID_MAX,
+     .fallback = BERTH_CID_MAX},
+    {"MaxVMs", &berth_kind_uint, AT(max_vms), FIXED, .min = 1, .max = BERTH_CID_MAX - BERTH_CID_MIN + 1,
+     .fallback = 10000},
     /* 65536: above the uids of the system, its users and nobody. */
-    {"UIDBase", &berth_kind_uint, AT(uid_base), .min = 65536, .max = UID_MAX - CID_MAX, .fallback = UID_BASE},
+    {"UIDBase", &berth_kind_uint, AT(uid_base), FIXED, .min = 65536, .max = UID_MAX - BERTH_CID_MAX,
+     .fallback = UID_BASE},
     /* What a start takes is mostly processor time, a fraction of a second of it; the guests that boot then read their
      * disks. Four keep a small host busy, and leave a large one room for the guests that run. */
     {"MaxConcurrentStarts", &berth_kind_uint, AT(max_concurrent_starts), .min = 1, .max = 1000, .fallback = 4},
 };
 
 static const BerthKey qemu_keys[] = {
-    {"Accelerator", &berth_kind_word, AT(accelerator), .words = WORDS("auto", "kvm", "tcg")},
+    {"Accelerator", &berth_kind_word, AT(accelerator), FIXED, .words = WORDS("auto", "kvm", "tcg")},
     {"QEMUPath", &berth_kind_text, AT(qemu_path), PATH, .text = "/usr/bin/qemu-system-x86_64"},
     {"QEMUImgPath", &berth_kind_text, AT(qemu_img_path), PATH, .text = "/usr/bin/qemu-img"},
     {"FirmwareCode", &berth_kind_text, AT(firmware_code), PATH, .text = "/usr/share/OVMF/OVMF_CODE_4M.fd"},
@@ -202,16 +206,46 @@ void berth_settings_parse(BerthSettings *settings, const char *file, const char 
     }
 }
 
+/* (transfer full) */
+static char *show(const BerthKey *key, GVariant *value)
+{
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
+        return g_variant_dup_string(value, NULL);
+    const gboolean is_short = g_variant_is_of_type(value, G_VARIANT_TYPE_UINT32);
+    return key->kind->format(is_short ? g_variant_get_uint32(value) : g_variant_get_uint64(value));
+}
+
+static void update_key(const BerthKey *key, BerthSettings *settings, const BerthSettings *fresh,
+                       BerthSettingsChange changed, gpointer data)
+{
+    g_autoptr(GVariant) old = berth_key_get(key, settings), new = berth_key_get(key, fresh);
+    if (g_variant_equal(old, new))
+        return;
+    const gboolean taken = !(key->flags & BERTH_KEY_FIXED);
+    if (taken)
+        berth_key_set(key, key->name, new, settings, NULL);
+    g_autofree char *old_text = show(key, old), *new_text = show(key, new);
+    changed(key->name, old_text, new_text, taken, data);
+}
+
+void berth_settings_update(BerthSettings *settings, const BerthSettings *fresh, BerthSettingsChange changed,
+                           gpointer data)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(sections); i++)
+        for (guint j = 0; j < sections[i].table.n_keys; j++)
+            update_key(&sections[i].table.keys[j], settings, fresh, changed, data);
+}
+
 void berth_settings_finish(BerthSettings *settings, BerthSettingsComplaint complain_, gpointer data)
 {
     if (settings->cid_first > settings->cid_last) {
         g_autofree char *message = g_strdup_printf(
             "CIDFirst is %u and CIDLast %u; the first must not be above the last, so both are reset to %u "
             "and %u",
-            settings->cid_first, settings->cid_last, CID_MIN, CID_MAX);
+            settings->cid_first, settings->cid_last, BERTH_CID_MIN, BERTH_CID_MAX);
         complain_("berth.conf", 0, message, data);
-        settings->cid_first = CID_MIN;
-        settings->cid_last = CID_MAX;
+        settings->cid_first = BERTH_CID_MIN;
+        settings->cid_last = BERTH_CID_MAX;
     }
     /* No mistake: whoever narrows the range has said how many there can be. */
     settings->max_vms = MIN(settings->max_vms, settings->cid_last - settings->cid_first + 1);

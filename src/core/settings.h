@@ -3,6 +3,10 @@
 
 #include "restart-policy.h"
 
+/* The CIDs that CIDFirst= and CIDLast= may be; a VM's is one of these, whatever the range is now. */
+#define BERTH_CID_MIN 1000u
+#define BERTH_CID_MAX 65535u
+
 /* berth.conf: sections and keys in systemd's style. Parsing is pure: the caller reads the files. */
 
 typedef struct {
@@ -50,6 +54,20 @@ typedef void (*BerthSettingsComplaint)(const char *file, guint line, const char 
  */
 void berth_settings_parse(BerthSettings *settings, const char *file, const char *text, BerthSettingsComplaint complain,
                           gpointer data);
+
+/* Told of each key that differs: its values as a person writes them, and whether the new one was taken. */
+typedef void (*BerthSettingsChange)(const char *key, const char *old, const char *new, gboolean taken, gpointer data);
+
+/**
+ * berth_settings_update:
+ * @settings: those in use; texts of theirs that others borrowed are freed where they change
+ * @fresh: what the files say now
+ *
+ * Directories, the CIDs and users that VMs have, the accelerator and what clients were told is constant stay as they
+ * were when the daemon started; everything else is taken.
+ */
+void berth_settings_update(BerthSettings *settings, const BerthSettings *fresh, BerthSettingsChange changed,
+                           gpointer data);
 
 /* After the last file: what only makes sense together. CIDFirst > CIDLast resets the pair and complains, with line 0
  * and the file "berth.conf"; MaxVMs becomes no more than there are CIDs. */

@@ -17,6 +17,7 @@ const char *berth_audit_kind_to_string(BerthAuditKind kind)
         [BERTH_AUDIT_DISK] = "disk",
         [BERTH_AUDIT_SOCKET] = "socket",
         [BERTH_AUDIT_TAP] = "tap",
+        [BERTH_AUDIT_MACHINE] = "machine",
         [BERTH_AUDIT_PORT] = "port",
     };
     return names[kind];

@@ -17,7 +17,8 @@ typedef enum {
     BERTH_AUDIT_DISK,
     BERTH_AUDIT_SOCKET,
     BERTH_AUDIT_TAP,
-    BERTH_AUDIT_PORT, /* a port of the host that a VM's process listens on */
+    BERTH_AUDIT_MACHINE, /* what systemd-machined knows of a VM */
+    BERTH_AUDIT_PORT,    /* a port of the host that a VM's process listens on */
 } BerthAuditKind;
 
 const char *berth_audit_kind_to_string(BerthAuditKind kind);

@@ -9,5 +9,7 @@
  * @file: berth.conf; its drop-ins are *.conf in the directory of the same name with ".d", in the order of their names
  *
  * Absent files are fine. What is wrong in one goes to the journal with file and line, and the default is used.
+ *
+ * Returns: FALSE where a file is there and can't be read; @settings is then what the others say
  */
-void berth_settings_load(BerthSettings *settings, const char *file);
+gboolean berth_settings_load(BerthSettings *settings, const char *file, GError **error);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../core/autofd.h"
 #include "../core/error.h"
@@ -88,12 +89,20 @@ static BerthMarkerState read_vm(int vm_fd, BerthStoredVm *stored)
     return state;
 }
 
-static gint64 birth_of(int fd)
+/* When it was made, and whether anybody but us could change what lies in it. */
+static void look_at_directory(int fd, BerthStoredVm *stored)
 {
     struct statx st;
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME))
-        return 0;
-    return st.stx_btime.tv_sec * G_USEC_PER_SEC + st.stx_btime.tv_nsec / 1000;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME | STATX_UID, &st) < 0)
+        return;
+    if (st.stx_mask & STATX_BTIME)
+        stored->born = st.stx_btime.tv_sec * G_USEC_PER_SEC + st.stx_btime.tv_nsec / 1000;
+    if (st.stx_uid == geteuid() || stored->kind != BERTH_STORED_WHOLE)
+        return;
+    stored->kind = BERTH_STORED_BROKEN;
+    stored->problem =
+        g_strdup_printf("Its directory belongs to user %u; give it and its vm.json to user %u (chown) and reload",
+                        st.stx_uid, geteuid());
 }
 
 /* What can't be opened: a link is a VM's (broken) directory, anything else that is no directory is no VM. */
@@ -120,8 +129,8 @@ BerthStoredVm *berth_vm_store_read(const BerthVmStore *store, const char *id, Be
         return read_unopened(store->vms_fd, id, errno, error);
     }
     BerthStoredVm *stored = new_stored(BERTH_STORED_BROKEN, id);
-    stored->born = birth_of(fd);
     BerthMarkerState state = read_vm(fd, stored);
+    look_at_directory(fd, stored);
     if (marker)
         *marker = state;
     return stored;

@@ -4,6 +4,7 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../host/runtime-dir.h"
+#include "machine.h"
 #include "removal.h"
 #include "remove.h"
 #include "run.h"
@@ -71,13 +72,15 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     vm->state_changed = record->started;
     run->stop_asked = !vm->record->wanted;
     run->on_ready = berth_adopt_ask_status;
-    if (vm->record->cid == 0)
+    /* A process keeps what it was started with, whatever was written into vm.json since. */
+    if (record->cid != 0)
         vm->record->cid = record->cid;
     if (g_str_has_suffix(record->control_group, run->unit))
         berth_run_watch_cgroup(run, record->control_group);
     int keeper = open_own_process(vm, record->keeper_pid);
     if (keeper >= 0) {
         berth_run_watch_keeper(run, record->keeper_pid, keeper);
+        berth_machine_register(run); /* an earlier daemon may have been killed before it came to that */
         close(keeper);
     }
     int qemu = open_own_process(vm, record->qemu_pid);
@@ -131,23 +134,23 @@ static void find_processes(BerthVm *vm, gboolean unit_is_loaded)
     }
 }
 
-/* (transfer full) (nullable): why it can't be loaded though its files can be read. */
-static char *find_problem(BerthManager *manager, const BerthVmRecord *record)
+char *berth_adopt_find_problem(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record)
 {
     const char *image = record->config->image;
     if (*image && !berth_manager_find_image(manager, image))
         return g_strdup_printf("Its image \"%s\" is not there; import it again and reload", image);
-    return berth_manager_find_double(manager, NULL, record);
+    return berth_manager_find_double(manager, self, record);
 }
 
 BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_loaded, gboolean may_have_run)
 {
     g_autoptr(BerthStoredVm) taken = stored;
     if (!taken->problem && (taken->kind == BERTH_STORED_WHOLE || taken->kind == BERTH_STORED_MARKED))
-        taken->problem = find_problem(manager, taken->record);
+        taken->problem = berth_adopt_find_problem(manager, NULL, taken->record);
     if (taken->problem && taken->kind == BERTH_STORED_WHOLE)
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
+    vm->may_be_machine = TRUE; /* an earlier daemon may have made it one */
     if (may_have_run)
         find_processes(vm, unit_is_loaded);
     berth_manager_add(manager, vm);

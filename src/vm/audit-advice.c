@@ -53,6 +53,8 @@ const char *berth_audit_advice_left_over(const BerthAuditThing *thing)
         return "Nobody serves it; it goes with its directory";
     case BERTH_AUDIT_TAP:
         return "No running VM has it; delete it with ip link delete";
+    case BERTH_AUDIT_MACHINE:
+        return "No running VM is it; restart systemd-machined, which looks again";
     case BERTH_AUDIT_PORT:
         return "A process of a VM that does not run listens on it; end that process";
     }
@@ -79,6 +81,7 @@ const char *berth_audit_advice_missing(BerthAuditKind kind)
     case BERTH_AUDIT_TAP:
         return "The guest has lost its network; power the VM off and start it again";
     case BERTH_AUDIT_TEMPORARY:
+    case BERTH_AUDIT_MACHINE:
     case BERTH_AUDIT_PORT:
         break;
     }

@@ -11,6 +11,7 @@
 #include "run.h"
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
+#define MACHINED_TIMEOUT_USEC (2 * G_USEC_PER_SEC)
 /* Between two looks: systemd needs at most so long to see that a scope is empty. */
 #define SECOND_LOOK_SEC 2u
 
@@ -21,6 +22,7 @@ typedef struct {
     gpointer data;
     BerthAuditPlace place;
     BerthSystemdCall *call;
+    BerthMachinedCall *machined_call;
     BerthAuditModel *before, *after;
     GPtrArray *things;
     GPtrArray *findings;  /* of this look */
@@ -41,6 +43,7 @@ static void finish(Audit *audit, const GError *error)
     clear_look(audit);
     g_clear_pointer(&audit->suspicion, g_ptr_array_unref);
     berth_systemd_call_free(&audit->call);
+    berth_machined_call_free(&audit->machined_call);
     g_free(audit);
 }
 
@@ -207,9 +210,34 @@ static void looked(gpointer data, const GError *error, gpointer user_data)
 /* "berth-<id>.scope" → id. (transfer full) (nullable) */
 static char *id_of_unit(const char *unit)
 {
+    if (!g_str_has_prefix(unit, BERTH_UNIT_PREFIX) || !g_str_has_suffix(unit, BERTH_UNIT_SUFFIX))
+        return NULL;
     g_autofree char *id = g_strndup(unit + strlen(BERTH_UNIT_PREFIX),
                                     strlen(unit) - strlen(BERTH_UNIT_PREFIX) - strlen(BERTH_UNIT_SUFFIX));
     return berth_vm_id_is_valid(id) ? g_steal_pointer(&id) : NULL;
+}
+
+static void look_at_files(Audit *audit)
+{
+    /* Nothing of it is changed: a short work, that a caller waits for. */
+    berth_work_start(BERTH_WORK_SHORT, look, audit, NULL, looked, NULL);
+}
+
+/* Where machined does not tell, nothing is concluded: no VM claims to be a machine. */
+static void machines_listed(GHashTable *machines, const GError *error, gpointer data)
+{
+    Audit *audit = data;
+    BERTH_AUTO_MACHINED_CALL *call = g_steal_pointer(&audit->machined_call);
+    GHashTableIter iter;
+    gpointer machine, unit;
+    if (machines)
+        g_hash_table_iter_init(&iter, machines);
+    while (machines && g_hash_table_iter_next(&iter, &machine, &unit)) {
+        g_autofree char *id = id_of_unit(unit);
+        if (id)
+            berth_audit_found(audit->things, BERTH_AUDIT_MACHINE, BERTH_HELD_BY_RUN, g_strdup(machine), id);
+    }
+    look_at_files(audit);
 }
 
 static void units_listed(GHashTable *units, const GError *error, gpointer data)
@@ -228,8 +256,11 @@ static void units_listed(GHashTable *units, const GError *error, gpointer data)
         if (id && !g_str_equal(state, "inactive"))
             berth_audit_found(audit->things, BERTH_AUDIT_SCOPE, BERTH_HELD_BY_RUN, g_strdup(unit), id);
     }
-    /* Nothing of it is changed: a short work, that a caller waits for. */
-    berth_work_start(BERTH_WORK_SHORT, look, audit, NULL, looked, NULL);
+    const BerthHost *host = berth_manager_host(audit->manager);
+    if (host->user)
+        look_at_files(audit);
+    else
+        audit->machined_call = berth_machined_list(host->link, MACHINED_TIMEOUT_USEC, machines_listed, audit);
 }
 
 static void begin_look(Audit *audit)
@@ -253,8 +284,8 @@ void berth_audit(BerthManager *manager, BerthAuditDone done, gpointer data)
         .runtime_dir = host->settings->runtime_dir,
         .by_user = !host->user,
         .uid_base = host->settings->uid_base,
-        .uid_first = host->settings->uid_base + host->settings->cid_first,
-        .uid_last = host->settings->uid_base + host->settings->cid_last,
+        .uid_first = host->settings->uid_base + BERTH_CID_MIN,
+        .uid_last = host->settings->uid_base + BERTH_CID_MAX,
     };
     begin_look(audit);
 }

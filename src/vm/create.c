@@ -11,7 +11,8 @@ typedef struct {
     BerthVmRecord *record;
     BerthDisksSpec disks;
     char *image_dir;
-    BerthImageMeta *image; /* (nullable): a copy, for the worker */
+    char *qemu_img, *firmware_vars; /* as they are configured now */
+    BerthImageMeta *image;          /* (nullable): a copy, for the worker */
     void (*created)(BerthVm *vm, const GError *error, gpointer data);
     gpointer data;
 } Creation;
@@ -21,6 +22,8 @@ static void creation_free(Creation *creation)
     g_clear_pointer(&creation->record, berth_vm_record_free);
     g_clear_pointer(&creation->image, berth_image_meta_free);
     g_free(creation->image_dir);
+    g_free(creation->qemu_img);
+    g_free(creation->firmware_vars);
     g_free(creation);
 }
 
@@ -78,12 +81,14 @@ static Creation *creation_new(BerthManager *manager, char *id, const char *name,
         creation->image = berth_image_meta_copy(image->meta);
         creation->image_dir = berth_image_store_path(host->images, image->meta->name);
     }
+    creation->qemu_img = g_strdup(host->settings->qemu_img_path);
+    creation->firmware_vars = g_strdup(host->settings->firmware_vars);
     creation->disks = (BerthDisksSpec){
-        .qemu_img = host->settings->qemu_img_path,
+        .qemu_img = creation->qemu_img,
         .config = config,
         .image = creation->image,
         .image_dir = creation->image_dir,
-        .firmware_vars = host->settings->firmware_vars,
+        .firmware_vars = creation->firmware_vars,
         .owner = berth_host_vm_uid(host, cid),
     };
     return creation;

@@ -46,6 +46,8 @@ static void files_removed(gpointer data, const GError *error, gpointer user_data
     image->removing = FALSE;
     if (!error)
         berth_manager_drop_image(removal->manager, image);
+    else
+        berth_manager_library_touched(removal->manager);
     berth_reply_return(&removal->reply, error);
 }
 

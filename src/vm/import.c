@@ -31,7 +31,7 @@ typedef struct {
     BerthJob *job;
     BerthImportRequest *request;
     BerthImageStore *store;
-    const char *qemu_img;
+    char *qemu_img;
 
     GMutex lock;
     guint64 done, total;
@@ -42,6 +42,7 @@ static void import_free(Import *import)
 {
     g_mutex_clear(&import->lock);
     berth_import_request_free(import->request);
+    g_free(import->qemu_img);
     g_free(import);
 }
 
@@ -114,7 +115,7 @@ BerthJob *berth_manager_import(BerthManager *manager, BerthImportRequest *reques
     g_mutex_init(&import->lock);
     import->manager = manager;
     import->store = host->images;
-    import->qemu_img = host->settings->qemu_img_path;
+    import->qemu_img = g_strdup(host->settings->qemu_img_path);
     import->request = g_steal_pointer(&taken);
     import->job = berth_manager_add_job(manager, "import-image");
     berth_work_start(BERTH_WORK_LONG, do_import, import, (GDestroyNotify) import_free, imported, NULL);

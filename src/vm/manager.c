@@ -21,7 +21,8 @@ struct BerthManager {
 
     GHashTable *images;  /* name → BerthImage, owned */
     GHashTable *imports; /* names of images being imported, a set */
-    GHashTable *jobs;    /* number → BerthJob, owned */
+    guint64 library_serial;
+    GHashTable *jobs; /* number → BerthJob, owned */
     guint last_job;
 };
 
@@ -120,6 +121,27 @@ void berth_manager_release_cid(BerthManager *manager, guint32 cid)
 
 /* VMs */
 
+/* Its CID may be from before the range was changed: it keeps it, and nobody gets it after it. */
+static void claim_cid(BerthManager *manager, BerthVm *vm)
+{
+    const BerthSettings *settings = manager->host->settings;
+    const guint32 cid = vm->record->cid;
+    vm->owns_cid = berth_manager_claim_cid(manager, cid);
+    if (vm->owns_cid && (cid < settings->cid_first || cid > settings->cid_last))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING,
+                     "it keeps the CID %u, which is not in the range from CIDFirst=%u to CIDLast=%u of berth.conf", cid,
+                     settings->cid_first, settings->cid_last);
+}
+
+void berth_manager_check_limits(const BerthManager *manager)
+{
+    const guint n_vms = g_hash_table_size(manager->by_id), max = manager->host->settings->max_vms;
+    if (n_vms > max)
+        g_warning("There are %u VMs, and MaxVMs= or the range of CIDs in berth.conf allows %u: all are kept, no more "
+                  "are made",
+                  n_vms, max);
+}
+
 void berth_manager_add(BerthManager *manager, BerthVm *vm)
 {
     BerthVmRecord *record = vm->record;
@@ -127,7 +149,7 @@ void berth_manager_add(BerthManager *manager, BerthVm *vm)
     /* Of two that claim one name or CID (a restored directory) the second has neither; it is found by its id. */
     if (!g_hash_table_contains(manager->by_name, record->name))
         g_hash_table_insert(manager->by_name, g_strdup(record->name), vm);
-    vm->owns_cid = berth_manager_claim_cid(manager, record->cid);
+    claim_cid(manager, vm);
     if (record->config)
         berth_manager_set_config(manager, vm, g_steal_pointer(&record->config));
     manager->observer->vm_added(vm, manager->observer_data);
@@ -135,8 +157,12 @@ void berth_manager_add(BerthManager *manager, BerthVm *vm)
 
 char *berth_manager_find_double(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record)
 {
-    const BerthVm *namesake = g_hash_table_lookup(manager->by_name, record->name);
+    gpointer namesake = NULL;
+    const gboolean is_taken = g_hash_table_lookup_extended(manager->by_name, record->name, NULL, &namesake);
     const gboolean is_own_cid = self && self->owns_cid && self->record->cid == record->cid;
+    if (is_taken && !namesake)
+        return g_strdup_printf("A VM of the name \"%s\" is being made; give it another name in its vm.json and reload",
+                               record->name);
     if (namesake && namesake != self)
         return g_strdup_printf(
             "VM %s has the name \"%s\" too; remove one, or give it another name in its vm.json and reload",
@@ -163,19 +189,26 @@ static void take_cid(BerthManager *manager, BerthVm *vm, guint32 cid)
     if (vm->owns_cid)
         berth_manager_release_cid(manager, vm->record->cid);
     vm->record->cid = cid;
-    vm->owns_cid = berth_manager_claim_cid(manager, cid);
+    claim_cid(manager, vm);
+    berth_vm_changed(vm, BERTH_ASPECT_PROCESS);
 }
 
-void berth_manager_mend(BerthManager *manager, BerthVm *vm, BerthVmRecord *record)
+void berth_manager_take_record(BerthManager *manager, BerthVm *vm, BerthVmRecord *record)
 {
     take_name(manager, vm, g_steal_pointer(&record->name));
     take_cid(manager, vm, record->cid);
     g_free(vm->record->incarnation);
     vm->record->incarnation = g_steal_pointer(&record->incarnation);
+    berth_manager_set_config(manager, vm, g_steal_pointer(&record->config));
+    berth_vm_changed(vm, BERTH_ASPECT_NAME);
+}
+
+void berth_manager_mend(BerthManager *manager, BerthVm *vm, BerthVmRecord *record)
+{
     vm->record->created = record->created;
     vm->record->wanted = vm->want_stored = record->wanted;
-    berth_manager_set_config(manager, vm, g_steal_pointer(&record->config));
-    berth_vm_changed(vm, BERTH_ASPECT_NAME | BERTH_ASPECT_WANTED);
+    berth_manager_take_record(manager, vm, record);
+    berth_vm_changed(vm, BERTH_ASPECT_WANTED);
 }
 
 void berth_manager_vm_changed(BerthManager *manager, BerthVm *vm, guint aspects)
@@ -292,12 +325,6 @@ gboolean berth_manager_reserve(BerthManager *manager, const char *id, const char
     return TRUE;
 }
 
-gboolean berth_manager_is_reserved(BerthManager *manager, const char *name)
-{
-    gpointer vm = NULL;
-    return g_hash_table_lookup_extended(manager->by_name, name, NULL, &vm) && !vm;
-}
-
 void berth_manager_unreserve(BerthManager *manager, const char *id, const char *name, const BerthVmConfig *config,
                              guint32 cid)
 {
@@ -336,11 +363,23 @@ gboolean berth_manager_reserve_image(BerthManager *manager, const char *name, GE
 void berth_manager_unreserve_image(BerthManager *manager, const char *name)
 {
     g_hash_table_remove(manager->imports, name);
+    berth_manager_library_touched(manager);
+}
+
+guint64 berth_manager_library_serial(const BerthManager *manager)
+{
+    return manager->library_serial;
+}
+
+void berth_manager_library_touched(BerthManager *manager)
+{
+    manager->library_serial++;
 }
 
 void berth_manager_add_image(BerthManager *manager, BerthImageMeta *meta)
 {
     BerthImage *image = berth_image_new(meta);
+    berth_manager_library_touched(manager);
     g_hash_table_insert(manager->images, meta->name, image);
     manager->observer->image_added(image, manager->observer_data);
 }
@@ -349,6 +388,18 @@ void berth_manager_drop_image(BerthManager *manager, BerthImage *image)
 {
     manager->observer->image_removed(image, manager->observer_data);
     g_hash_table_remove(manager->images, image->meta->name);
+    berth_manager_library_touched(manager);
+}
+
+void berth_manager_replace_image(BerthManager *manager, BerthImage *image, BerthImageMeta *meta)
+{
+    manager->observer->image_removed(image, manager->observer_data);
+    g_hash_table_steal(manager->images, image->meta->name);
+    berth_image_meta_free(image->meta);
+    image->meta = meta;
+    g_hash_table_insert(manager->images, meta->name, image);
+    berth_manager_library_touched(manager);
+    manager->observer->image_added(image, manager->observer_data);
 }
 
 BerthJob *berth_manager_find_job(BerthManager *manager, guint number)

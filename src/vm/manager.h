@@ -14,13 +14,15 @@
 
 /* The outside, put together by main; outlives the manager. */
 typedef struct {
-    const BerthSettings *settings;
+    BerthSettings *settings; /* Reload changes some: see berth_settings_update() */
+    const char *settings_file; /* where they come from */
     const char *keeper_path;
     const char *accelerator; /* "kvm" or "tcg": what "auto" came to */
     gboolean user;           /* berthd --user: VMs run as the user that we are */
     BerthVmStore *vms;
     BerthImageStore *images;
     BerthSystemd *systemd;
+    BerthBusLink *link;
 } BerthHost;
 
 /* The uid of a VM's processes: UIDBase + CID, or (uid_t)-1 for our own. */
@@ -73,7 +75,9 @@ void berth_manager_configure(BerthManager *manager, BerthVm *vm, GVariant *chang
 /* What keeps a record found on disk from being @self's (nullable), or a VM's of its own: its name or CID is another's.
  * (nullable) (transfer full) */
 char *berth_manager_find_double(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record);
-/* A broken VM becomes the one of @record, of the same id, whose members it takes. The caller has looked for doubles. */
+/* Name, CID, incarnation and definition of @record, of the same id, whose members it takes. The caller has looked for doubles. */
+void berth_manager_take_record(BerthManager *manager, BerthVm *vm, BerthVmRecord *record);
+/* The same for a broken VM, of which nothing else is known for certain either. */
 void berth_manager_mend(BerthManager *manager, BerthVm *vm, BerthVmRecord *record);
 /* A VM of the store, known from now on: its CID, ports and image are taken note of. (transfer full) @vm; told to the
  * observer. */
@@ -98,13 +102,18 @@ gboolean berth_manager_reserve(BerthManager *manager, const char *id, const char
 void berth_manager_unreserve(BerthManager *manager, const char *id, const char *name, const BerthVmConfig *config,
                              guint32 cid);
 
-/* Whether a creation in flight holds @name. */
-gboolean berth_manager_is_reserved(BerthManager *manager, const char *name);
-
 gboolean berth_manager_reserve_image(BerthManager *manager, const char *name, GError **error);
 void berth_manager_unreserve_image(BerthManager *manager, const char *name);
 void berth_manager_add_image(BerthManager *manager, BerthImageMeta *meta);
 void berth_manager_drop_image(BerthManager *manager, BerthImage *image);
+/* What was told of it as constant has changed: to clients it is another of the same name. @meta: (transfer full). */
+void berth_manager_replace_image(BerthManager *manager, BerthImage *image, BerthImageMeta *meta);
+/* Another number whenever the library on disk has changed, or may have. */
+guint64 berth_manager_library_serial(const BerthManager *manager);
+void berth_manager_library_touched(BerthManager *manager);
+
+/* Says in the journal where there are more VMs than MaxVMs= allows. */
+void berth_manager_check_limits(const BerthManager *manager);
 
 BerthJob *berth_manager_add_job(BerthManager *manager, const char *operation);
 void berth_manager_job_changed(BerthManager *manager, BerthJob *job);

@@ -137,6 +137,7 @@ static gboolean adopt_some(gpointer data)
         if (!stored) {
             g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
             berth_queue_begin_boot();
+            berth_manager_check_limits(recovery->manager);
             berth_end_orphans(recovery->manager);
             /* After the looks at processes that are due, so that what ended long ago is never shown as running. */
             g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, all_shown, recovery, NULL);

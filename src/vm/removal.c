@@ -5,6 +5,7 @@
 #include "../core/names.h"
 #include "../host/end-record.h"
 #include "../host/runtime-dir.h"
+#include "machine.h"
 #include "manager.h"
 #include "run.h"
 
@@ -29,6 +30,7 @@ void berth_removal_free(BerthRemoval *removal)
 {
     g_clear_handle_id(&removal->timer, g_source_remove);
     berth_turn_give_back(&removal->turn);
+    berth_machined_call_free(&removal->forgetting);
     berth_systemd_call_free(&removal->call);
     g_clear_pointer(&removal->asked, g_ptr_array_unref);
     g_free(removal->blocker);
@@ -189,14 +191,32 @@ static void unit_released(const GError *error, gpointer data)
     berth_removal_enter(vm, BERTH_PHASE_DELETING);
 }
 
-static void release_resources(BerthVm *vm)
+/* A unit without processes is taken away, so that its name is free. */
+static void release_unit(BerthVm *vm)
 {
-    /* Taps went with QEMU's descriptors, forwarded ports with QEMU. A unit without processes is taken away, so that its
-     * name is free. */
     g_autofree char *unit = berth_vm_unit(vm);
     if (!vm->removal->call)
         vm->removal->call =
             berth_systemd_stop(berth_manager_host(vm->manager)->systemd, unit, UNIT_TIMEOUT_USEC, unit_released, vm);
+}
+
+static void machine_released(const GError *error, gpointer data)
+{
+    BerthVm *vm = data;
+    BERTH_AUTO_MACHINED_CALL *call = g_steal_pointer(&vm->removal->forgetting);
+    /* A machined that hangs holds nothing up: what it has on a unit that is gone, it drops by itself. */
+    berth_machine_forgotten(vm, error);
+    release_unit(vm);
+}
+
+static void release_resources(BerthVm *vm)
+{
+    /* Taps went with QEMU's descriptors, forwarded ports with QEMU. */
+    if (vm->removal->forgetting)
+        return;
+    vm->removal->forgetting = berth_machine_forget(vm, machine_released, vm);
+    if (!vm->removal->forgetting)
+        release_unit(vm);
 }
 
 /* stopping */

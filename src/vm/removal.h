@@ -22,6 +22,7 @@ struct BerthRemoval {
     BerthVmState before; /* the state that CancelRemoval goes back to, where its processes still are as they were */
     GPtrArray *asked;    /* who calls Remove meanwhile: then they are heard, in their order */
     BerthTurn turn;      /* to end its processes */
+    struct BerthMachinedCall *forgetting;
     struct BerthSystemdCall *call;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../host/keeper.h"
+#include "../host/machined.h"
 #include "../host/process.h"
 #include "../host/qmp.h"
 #include "../host/systemd.h"
@@ -30,6 +31,7 @@ struct BerthRun {
 
     BerthDeathWatch *keeper_watch, *qemu_watch;
     BerthCgroupWatch *cgroup_watch;
+    BerthMachinedCall *registration; /* (nullable): systemd-machined is told of it */
 
     /* Ending it. */
     gboolean ending;

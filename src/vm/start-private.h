@@ -4,6 +4,7 @@
 
 #include "../core/error.h"
 #include "../core/qemu-args.h"
+#include "../host/machined.h"
 #include "../host/runtime-dir.h"
 #include "start.h"
 
@@ -15,6 +16,7 @@ struct BerthStart {
     BerthReply *reply;
     guint timer;
     guint scope_tries;
+    BerthMachinedCall *forgetting; /* (nullable): systemd-machined, the run before */
     BerthSystemdCall *call;
     gboolean scope_stands;
     gboolean ghost_stopped; /* a scope with nobody in it bore our name, and was taken away */

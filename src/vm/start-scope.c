@@ -2,12 +2,15 @@
 /* Step 3 of a start: the scope. Its name is the mutual exclusion. */
 #include "../core/error.h"
 #include "../core/names.h"
+#include "machine.h"
 #include "manager.h"
 #include "run.h"
 #include "start-private.h"
 
 /* A fresh scope can be dead though its process lives (systemd issue 36781): it is started again, so often. */
 #define SCOPE_TRIES 3u
+
+static void start_scope(BerthVm *vm);
 
 static void scope_looked_at(const BerthScopeStatus *status, const GError *error, gpointer data)
 {
@@ -17,11 +20,12 @@ static void scope_looked_at(const BerthScopeStatus *status, const GError *error,
     gboolean in_it = cgroup && g_str_has_suffix(cgroup, vm->run->unit) && !berth_pidfd_is_dead(vm->run->keeper_pidfd);
     if (!error && in_it && status->loaded && g_str_equal(status->active_state, "active")) {
         berth_run_watch_cgroup(vm->run, cgroup);
+        berth_machine_register(vm->run);
         berth_start_release_keeper(vm);
         return;
     }
     if (++vm->start->scope_tries < SCOPE_TRIES && !berth_pidfd_is_dead(vm->run->keeper_pidfd)) {
-        berth_start_scope(vm);
+        start_scope(vm);
         return;
     }
     berth_start_fail_with(vm, BERTH_ERROR_START_FAILED, "systemd did not keep the keeper of VM \"%s\" in %s (%s)",
@@ -40,7 +44,7 @@ static void ghost_stopped(const GError *error, gpointer data)
     if (error)
         scope_failed(vm, error->message);
     else
-        berth_start_scope(vm);
+        start_scope(vm);
 }
 
 /* A start that systemd carries out when the daemon that asked for it was killed, and its keeper has gone with it, leaves a
@@ -81,7 +85,7 @@ static void scope_started(const GError *error, gpointer data)
         berth_systemd_status(host->systemd, vm->run->unit, host->settings->start_timeout_usec, scope_looked_at, vm);
 }
 
-void berth_start_scope(BerthVm *vm)
+static void start_scope(BerthVm *vm)
 {
     const BerthHost *host = berth_manager_host(vm->manager);
     g_autofree char *description = g_strdup_printf("Virtual machine %s", berth_vm_name(vm));
@@ -98,4 +102,19 @@ void berth_start_scope(BerthVm *vm)
     vm->run->scope_asked = TRUE;
     vm->start->call =
         berth_systemd_start_scope(host->systemd, &spec, host->settings->start_timeout_usec, scope_started, vm);
+}
+
+static void machine_forgotten(const GError *error, gpointer data)
+{
+    BerthVm *vm = data;
+    BERTH_AUTO_MACHINED_CALL *call = g_steal_pointer(&vm->start->forgetting);
+    berth_machine_forgotten(vm, error);
+    start_scope(vm);
+}
+
+void berth_start_scope(BerthVm *vm)
+{
+    vm->start->forgetting = berth_machine_forget(vm, machine_forgotten, vm);
+    if (!vm->start->forgetting)
+        start_scope(vm);
 }

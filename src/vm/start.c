@@ -39,6 +39,7 @@ static void close_fds(BerthStart *start)
 void berth_start_free(BerthStart *start)
 {
     g_clear_handle_id(&start->timer, g_source_remove);
+    berth_machined_call_free(&start->forgetting);
     berth_systemd_call_free(&start->call);
     close_fds(start);
     g_clear_error(&start->failure);
@@ -101,6 +102,7 @@ void berth_start_fail(BerthVm *vm, const GError *reason)
         return;
     start->failure = g_error_copy(reason);
     g_clear_handle_id(&start->timer, g_source_remove);
+    berth_machined_call_free(&start->forgetting);
     berth_systemd_call_free(&start->call);
     close_fds(start);
     /* The caller was told that it does not run, so that it is not wanted either; a failed restart stays wanted. */
@@ -350,10 +352,11 @@ typedef struct {
     BerthVmStore *store;
     char *id;
     guint64 serial; /* of the start it is for */
+    uid_t owner;    /* of the disks; (uid_t)-1: whoever they belong to */
     int logs[N_LOGS];
-} OpenLogs;
+} Files;
 
-static void open_logs_free(OpenLogs *work)
+static void files_free(Files *work)
 {
     for (guint i = 0; i < N_LOGS; i++)
         berth_autofd_close(&work->logs[i]);
@@ -361,9 +364,11 @@ static void open_logs_free(OpenLogs *work)
     g_free(work);
 }
 
-static gboolean open_logs(gpointer data, GError **error)
+static gboolean prepare_files(gpointer data, GError **error)
 {
-    OpenLogs *work = data;
+    Files *work = data;
+    if (work->owner != (uid_t) -1 && !berth_vm_store_own_disks(work->store, work->id, work->owner, error))
+        return FALSE;
     for (guint i = 0; i < N_LOGS; i++) {
         work->logs[i] =
             berth_vm_store_open_log(work->store, work->id, log_names[i], O_RDWR | O_CREAT | O_APPEND, error);
@@ -373,9 +378,9 @@ static gboolean open_logs(gpointer data, GError **error)
     return TRUE;
 }
 
-static void logs_opened(BerthVm *vm, gpointer data, const GError *error)
+static void files_prepared(BerthVm *vm, gpointer data, const GError *error)
 {
-    OpenLogs *work = data;
+    Files *work = data;
     g_autoptr(GError) failure = NULL;
     /* It may have been cancelled meanwhile, and even begun again. */
     if (!vm->start || vm->start->serial != work->serial || vm->start->failure)
@@ -455,13 +460,14 @@ void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
     berth_vm_set_state(vm, BERTH_VM_STARTING, why);
 
     hurry_move();
-    OpenLogs *work = g_new0(OpenLogs, 1);
+    Files *work = g_new0(Files, 1);
     work->store = host->vms;
     work->id = g_strdup(berth_vm_id(vm));
+    work->owner = berth_host_vm_uid(host, vm->record->cid);
     work->serial = start->serial;
     for (guint i = 0; i < N_LOGS; i++)
         work->logs[i] = -1;
-    berth_vm_work(vm, BERTH_WORK_SHORT, open_logs, work, (GDestroyNotify) open_logs_free, logs_opened);
+    berth_vm_work(vm, BERTH_WORK_SHORT, prepare_files, work, (GDestroyNotify) files_free, files_prepared);
 
     /* Made durable while QEMU starts; the answer waits for both. */
     WantStored *stored = g_new0(WantStored, 1);

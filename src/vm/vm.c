@@ -188,6 +188,7 @@ static void vm_work_done(gpointer data, const GError *error, gpointer user_data)
 {
     VmWork *work = data;
     work->vm->n_works--;
+    work->vm->n_works_ended++;
     if (work->done)
         work->done(work->vm, work->data, error);
     berth_removal_poke(work->vm);

@@ -53,7 +53,12 @@ struct BerthVm {
     gboolean want_in_flight;
     GPtrArray *want_waiters;
 
-    guint n_works; /* workers that use its directory now */
+    gboolean may_be_machine; /* systemd-machined may have a machine on its unit (machine.c) */
+
+    guint n_works;       /* workers that use its directory now */
+    guint n_works_ended; /* and those that did */
+
+    gboolean edit_refused; /* LastError is of a Reload that could not take what its vm.json says */
 };
 
 /* (transfer full): @record is taken over. */

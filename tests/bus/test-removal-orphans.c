@@ -239,7 +239,7 @@ static void test_name_is_not_id(Fixture *fixture, gconstpointer unused)
     g_assert_true(g_file_test(stray, G_FILE_TEST_IS_DIR));
     fixture_vm_fails(fixture, OTHER_PATH, "Start", "WrongState", "broken");
     g_assert_cmpint(g_rename(other, dir), ==, 0);
-    scripted_reload(fixture, 1, 0, 0);
+    scripted_reload(fixture, 1, 1, 0);
     scripted_assert_string(fixture, path, "State", "stopped");
     fixture_vm(fixture, OTHER_PATH, "Remove");
     fixture_await_gone(fixture, OTHER_PATH);

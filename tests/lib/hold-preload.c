@@ -59,6 +59,8 @@ static const char *point_of(const InterposedCall *call)
         return NULL;
     if (call->flags & O_CREAT)
         return is(call->path, BERTH_FILE_WANTED) ? HOLD_WANT : NULL;
+    if (is(call->path, BERTH_FILE_MARKER))
+        return HOLD_SCANNED;
     return is(call->path, BERTH_FILE_DEFINITION) ? HOLD_SCAN : NULL;
 }
 

@@ -11,6 +11,7 @@
 #define HOLD_PUBLISH "publish" /* one that was made becomes a VM's */
 #define HOLD_DROP "drop"       /* an image leaves the library */
 #define HOLD_SCAN "scan"       /* a definition is read */
+#define HOLD_SCANNED "scanned" /* it was read, and now its marker is looked for */
 
 #define HOLD_VARIABLE "BERTH_HOLD"
 #define HOLD_ARRIVED ".arrived"

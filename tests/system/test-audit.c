@@ -86,8 +86,12 @@ static void test_left_over_scope(void)
     static const char *const words[] = {
         "systemd-run", "--quiet", "--collect", "--scope", "--slice=machine.slice", "--unit=" STRAY_UNIT, NULL};
     g_autofree char *pid = g_strdup_printf("%d", (int) spawn_sleeper(words));
+    g_free(scene_run("busctl", "call", "org.freedesktop.machine1", "/org/freedesktop/machine1",
+                     "org.freedesktop.machine1.Manager", "RegisterMachine", "sayssus", "stray", "0", "berth", "vm", pid,
+                     "", NULL));
     g_autofree char *json = findings();
     assert_found(json, "scope", "left-over", STRAY_UNIT);
+    assert_found(json, "machine", "left-over", "stray");
     assert_found(json, "process", "left-over", pid);
     g_free(scene_run("systemctl", "kill", "--signal=KILL", STRAY_UNIT, NULL));
     scene_await_unit_gone(STRAY_UNIT);

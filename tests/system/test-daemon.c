@@ -318,6 +318,40 @@ static void test_second_daemon(void)
     g_assert_cmpstr(version, !=, "");
 }
 
+static void assert_journal(const char *match, const char *words)
+{
+    g_free(scene_run("journalctl", "--sync", NULL));
+    g_autofree char *text = scene_run("journalctl", "--output=cat", match, NULL);
+    if (!strstr(text, words))
+        g_error("The journal has no “%s” of %s, but: %s", words, match, text);
+}
+
+/* VMs from before the range was changed; and what systemctl makes of a Reload. */
+static void test_configuration(void)
+{
+    static const char drop_in[] = "/etc/berth/berth.conf.d/60-test.conf";
+    g_autoptr(Guest) guest = guest_new_bare("ranged");
+    scene_configure("[Manager]\nCIDFirst=3000\nCIDLast=3001\n");
+    guest_rewatch(guest);
+    assert_journal("BERTH_VM=ranged", "not in the range from CIDFirst=3000 to CIDLast=3001");
+    g_autofree char *status = scene_run("berthctl", "status", "ranged", NULL);
+    g_assert_nonnull(strstr(status, "outside of 3000 to 3001"));
+    client_vm(scene_bus, guest->path, "Start");
+
+    g_assert_true(g_file_set_contents(drop_in, "[Manager]\nMaxVMs=1\n[VM]\nShutdownTimeoutSec=7\n", -1, NULL));
+    g_free(scene_run("systemctl", "reload", "berthd.service", NULL));
+    assert_journal("_SYSTEMD_UNIT=berthd.service", "ShutdownTimeoutSec=7");
+    assert_journal("_SYSTEMD_UNIT=berthd.service", "MaxVMs=1 is taken when berthd starts anew");
+    g_assert_cmpint(g_unlink(drop_in), ==, 0);
+    g_assert_cmpint(g_mkdir(drop_in, 0755), ==, 0);
+    g_assert_cmpint(scene_status("systemctl", "reload", "berthd.service", NULL), !=, 0);
+    assert_state(guest, "running");
+    g_assert_cmpint(g_rmdir(drop_in), ==, 0);
+    g_free(scene_run("systemctl", "reload", "berthd.service", NULL));
+    scene_configure(NULL);
+    guest_rewatch(guest);
+}
+
 int main(int argc, char **argv)
 {
     scene_begin(&argc, &argv);
@@ -333,6 +367,7 @@ int main(int argc, char **argv)
     g_test_add_func("/daemon/M09/systemd-reloads", test_systemd_reloads);
     g_test_add_func("/daemon/activation", test_activation);
     g_test_add_func("/daemon/watchdog", test_watchdog);
+    g_test_add_func("/daemon/configuration", test_configuration);
     g_test_add_func("/daemon/M26/second-daemon", test_second_daemon);
     return g_test_run();
 }

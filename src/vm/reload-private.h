@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "recovery.h"
+
+/* A Reload under way: what was in memory when the look at the disk began, what the look found, and what came of it. */
+typedef struct {
+    BerthManager *manager;
+    void (*done)(guint loaded, guint updated, guint removed, const GError *error, gpointer data);
+    gpointer data;
+    guint looks;
+
+    gint64 began;      /* µs since the epoch: what is younger is not judged */
+    GHashTable *known; /* id → how many works in its directory had ended */
+    guint64 library;   /* berth_manager_library_serial() */
+
+    BerthSettings *settings;
+    GPtrArray *images, *vms; /* (element-type BerthImageMeta), (element-type BerthStoredVm) */
+    GPtrArray *notes;        /* (element-type utf8) */
+
+    guint loaded, updated, removed;
+    GPtrArray *busy; /* (element-type utf8): what was worked on meanwhile, and could not be compared */
+} BerthReload;
+
+/* The images that were found × the library. Before the VMs, which need them. */
+void berth_reload_images(BerthReload *reload);
+/* The VMs that were found × those in memory. */
+void berth_reload_vms(BerthReload *reload);
