@@ -30,12 +30,12 @@ bool descriptors_take(unsigned extra)
 {
     const int end = BERTH_QEMU_FD_EXTRA + (int) extra;
 
-    if (!take_range(STDIN_FILENO, BERTH_QEMU_FD_QMP) || !take_range(BERTH_QEMU_FD_EXTRA, end - 1))
+    if (!take_range(STDIN_FILENO, BERTH_QEMU_FD_QMP) || !take_range(BERTH_QEMU_FD_AGENT, end - 1))
         return false;
     if (close_range((unsigned) end, UINT_MAX, 0) < 0)
         return false;
     /* The numbers that are filled later are held by /dev/null till then, or the kernel would give them away. */
-    for (int fd = BERTH_QEMU_FD_QMP + 1; fd < BERTH_QEMU_FD_EXTRA; fd++)
+    for (int fd = BERTH_QEMU_FD_QMP + 1; fd < BERTH_QEMU_FD_AGENT; fd++)
         if (dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0)
             return false;
     return true;

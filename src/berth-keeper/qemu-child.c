@@ -42,7 +42,7 @@ static bool inherit_all(unsigned extra_fds)
 {
     const int last = BERTH_QEMU_FD_EXTRA + (int) extra_fds;
 
-    for (int fd = BERTH_QEMU_FD_EXTRA; fd < last; fd++)
+    for (int fd = BERTH_QEMU_FD_AGENT; fd < last; fd++)
         if (!inherit(fd))
             return false;
     return inherit(STDIN_FILENO) && inherit(BERTH_QEMU_FD_QMP) && inherit(BERTH_QEMU_FD_SERIAL) &&

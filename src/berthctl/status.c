@@ -75,6 +75,28 @@ static void next_start_line(const CtlObject *vm)
     line(_("Next start"), text, "");
 }
 
+/* What the guest says of itself; it may be much, or nothing. */
+static void guest_lines(const CtlObject *vm)
+{
+    g_autoptr(GPtrArray) parts = g_ptr_array_new();
+    const char *os = ctl_get_string(vm, "GuestOS"), *status = ctl_get_string(vm, "GuestStatus");
+    if (os[0] != '\0')
+        g_ptr_array_add(parts, (char *) os);
+    if (ctl_get_bool(vm, "GuestReady"))
+        g_ptr_array_add(parts, _("ready"));
+    if (status[0] != '\0')
+        g_ptr_array_add(parts, (char *) status);
+    g_ptr_array_add(parts, NULL);
+    g_autofree char *text = g_strjoinv("; ", (char **) parts->pdata);
+    line(_("Guest"), text, "");
+
+    g_autoptr(GVariant) addresses =
+        g_variant_lookup_value(vm->properties, "GuestAddresses", G_VARIANT_TYPE_STRING_ARRAY);
+    g_autofree const char **each = addresses != NULL ? g_variant_get_strv(addresses, NULL) : NULL;
+    for (gsize i = 0; each != NULL && each[i] != NULL; i++)
+        line(_("Address"), each[i], "");
+}
+
 static void exit_line(const CtlObject *vm)
 {
     const char *reason = ctl_get_string(vm, "ExitReason");
@@ -201,6 +223,7 @@ static void print_vm(const CtlObject *vm, const CtlObject *manager)
     cid_line(vm, manager);
     line(_("Unit"), ctl_get_string(vm, "Unit"), "");
     number_line(_("PID"), ctl_get_number(vm, "PID"));
+    guest_lines(vm);
     exit_line(vm);
     line(_("Last error"), ctl_get_error(vm), ctl_colour_error());
 }

@@ -10,6 +10,7 @@
 #include "text.h"
 
 #define GONE "gone"
+#define READY "ready" /* no state of the VM, but of its guest */
 
 typedef struct {
     Ctl *ctl;
@@ -21,6 +22,8 @@ typedef struct {
 
 static gboolean has_arrived(const Wait *wait, const CtlObject *vm)
 {
+    if (vm != NULL && g_str_equal(wait->state, READY))
+        return ctl_get_bool(vm, "GuestReady");
     return g_str_equal(wait->state, vm != NULL ? ctl_get_string(vm, "State") : GONE);
 }
 
@@ -85,7 +88,7 @@ CtlStatus ctl_run_wait(Ctl *ctl, const CtlCommand *command, int argc, char **arg
     guint64 timeout = 0;
     if (timeout_text != NULL && !berth_span_parse(timeout_text, &timeout))
         return ctl_usage(_("\"%s\" is no time span"), timeout_text);
-    if (!g_str_equal(words[1], GONE) && berth_vm_state_from_string(words[1]) < 0)
+    if (!g_str_equal(words[1], GONE) && !g_str_equal(words[1], READY) && berth_vm_state_from_string(words[1]) < 0)
         return ctl_usage(_("\"%s\" is no state"), words[1]);
     CtlStatus status = ctl_connect(ctl, FALSE);
     if (status != CTL_OK)

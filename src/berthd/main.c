@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib-unix.h>
 #include <locale.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
@@ -10,6 +11,10 @@
 #include "../host/settings-files.h"
 #include "../vm/recovery.h"
 #include "config.h"
+
+/* The answer to GetManagedObjects is some megabytes for a moment. The C library would raise this, its default, upon the first one,
+ * and keep the next ones' memory for ever. */
+#define MMAP_THRESHOLD (128 * 1024)
 
 /* How long the end waits for a journal that is slow. */
 #define JOURNAL_PATIENCE_MSEC 1000u
@@ -177,6 +182,7 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     g_autoptr(GOptionContext) context = g_option_context_new("- keeps virtual machines");
     setlocale(LC_ALL, "");
+    mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
         g_printerr("berthd: %s\n", error ? error->message : "it takes no arguments");

@@ -5,6 +5,8 @@
 
 /* Shared by the files of src/bus only. */
 
+typedef struct BerthListing BerthListing;
+
 struct BerthBus {
     BerthBusLink *link;
     BerthPolkit *polkit;
@@ -15,6 +17,7 @@ struct BerthBus {
     GHashTable *calls;  /* method calls that wait for polkit, a set */
     GHashTable *dirty;  /* object path → GUINT of aspects that have changed in this turn of the loop */
     guint flush_source;
+    BerthListing *listing; /* (nullable): calls of GetManagedObjects */
     void (*name_taken)(gpointer data);
     void (*name_refused)(const char *why, gpointer data);
     gpointer data;

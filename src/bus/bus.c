@@ -3,6 +3,7 @@
 
 #include "../core/names.h"
 #include "call.h"
+#include "listing.h"
 
 BerthBus *berth_bus_current(sd_bus_message *message)
 {
@@ -93,6 +94,8 @@ static int put_objects(BerthBus *bus, sd_bus *connection)
         r = sd_bus_add_object_vtable(connection, &slot, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, berth_manager_vtable,
                                      bus);
     r = keep(bus, r, &slot);
+    if (r >= 0)
+        r = keep(bus, berth_listing_add(bus, connection, &slot), &slot);
     for (guint i = 0; r >= 0 && i < G_N_ELEMENTS(kinds); i++) {
         r = sd_bus_add_fallback_vtable(connection, &slot, kinds[i].prefix, kinds[i].interface, kinds[i].vtable,
                                        kinds[i].find, bus);
@@ -137,6 +140,7 @@ static void went_down(gpointer data)
     if (bus->calls)
         berth_calls_forget(bus);
     g_clear_handle_id(&bus->flush_source, g_source_remove);
+    berth_listing_forget(bus);
     g_hash_table_remove_all(bus->dirty);
     g_ptr_array_set_size(bus->slots, 0);
     bus->connection = NULL;

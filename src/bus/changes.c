@@ -4,6 +4,7 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../host/bus-source.h"
+#include "listing.h"
 
 /* Which properties go with each aspect. */
 static const struct {
@@ -32,10 +33,24 @@ static const struct {
     {BERTH_ASPECT_RESTARTS, "NextStart"},
     {BERTH_ASPECT_EXIT, "ExitReason"},
     {BERTH_ASPECT_EXIT, "ExitStatus"},
+    {BERTH_ASPECT_GUEST, "GuestReady"},
+    {BERTH_ASPECT_GUEST, "GuestStatus"},
+    {BERTH_ASPECT_GUEST, "GuestAddresses"},
+    {BERTH_ASPECT_GUEST, "GuestOS"},
 };
+
+/* Whether there is anybody to tell. What is being listed is told first. */
+static gboolean may_tell(BerthBus *bus)
+{
+    if (bus->connection)
+        berth_listing_finish(bus);
+    return bus->connection != NULL;
+}
 
 static void emit(BerthBus *bus, const char *path, guint aspects)
 {
+    if (!may_tell(bus))
+        return;
     char *properties[G_N_ELEMENTS(announcements) + 1] = {NULL};
     guint n = 0;
     for (guint i = 0; i < G_N_ELEMENTS(announcements); i++)
@@ -51,8 +66,7 @@ void berth_bus_announce(BerthBus *bus)
     gpointer path, aspects;
     g_hash_table_iter_init(&iter, bus->dirty);
     while (g_hash_table_iter_next(&iter, &path, &aspects)) {
-        if (bus->connection)
-            emit(bus, path, GPOINTER_TO_UINT(aspects));
+        emit(bus, path, GPOINTER_TO_UINT(aspects));
         g_hash_table_iter_remove(&iter);
     }
 }
@@ -69,7 +83,7 @@ static gboolean flush(gpointer data)
 static void flush_object(BerthBus *bus, const char *path)
 {
     guint aspects = GPOINTER_TO_UINT(g_hash_table_lookup(bus->dirty, path));
-    if (aspects != 0 && bus->connection)
+    if (aspects != 0)
         emit(bus, path, aspects);
     g_hash_table_remove(bus->dirty, path);
 }
@@ -91,13 +105,13 @@ static void vm_changed(BerthVm *vm, guint aspects, gpointer data)
 
 static void object_added(BerthBus *bus, const char *path)
 {
-    if (bus->connection)
+    if (may_tell(bus))
         berth_bus_check_sent(bus->connection, sd_bus_emit_object_added(bus->connection, path));
 }
 
 static void object_removed(BerthBus *bus, const char *path)
 {
-    if (bus->connection)
+    if (may_tell(bus))
         berth_bus_check_sent(bus->connection, sd_bus_emit_object_removed(bus->connection, path));
 }
 
@@ -130,7 +144,7 @@ static void image_changed(BerthImage *image, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_image_path(image);
-    if (bus->connection)
+    if (may_tell(bus))
         berth_bus_check_sent(bus->connection,
                              sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_IMAGE, "UsedBy", NULL));
 }
@@ -153,7 +167,7 @@ static void job_changed(BerthJob *job, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_job_path(job);
-    if (bus->connection)
+    if (may_tell(bus))
         berth_bus_check_sent(bus->connection,
                              sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_JOB, "Progress",
                                                             "BytesDone", "BytesTotal", NULL));
@@ -162,7 +176,7 @@ static void job_changed(BerthJob *job, gpointer data)
 static void job_completed(BerthJob *job, gpointer data)
 {
     BerthBus *bus = data;
-    if (!bus->connection)
+    if (!may_tell(bus))
         return;
     g_autofree char *path = berth_job_path(job);
     const BerthImage *image = job->image ? berth_manager_find_image(bus->manager, job->image) : NULL;

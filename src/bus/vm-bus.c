@@ -6,9 +6,10 @@
 #include "../core/autofd.h"
 #include "../core/error.h"
 #include "../core/names.h"
-#include "../host/bus-variant.h"
+#include "../host/bus-keys.h"
 #include "../host/runtime-dir.h"
 #include "../vm/control.h"
+#include "../vm/guest.h"
 #include "../vm/removal.h"
 #include "../vm/remove.h"
 #include "../vm/restart.h"
@@ -81,14 +82,22 @@ GETTER(exit_reason, "s", berth_exit_reason_to_string(vm->exit_reason))
 GETTER(exit_status, "i", (gint32) vm->exit_status)
 GETTER(created, "t", (guint64) vm->record->created)
 GETTER(started, "t", vm->run ? (guint64) vm->run->started : (guint64) 0)
+GETTER(guest_ready, "b", (int) berth_vm_guest_is_ready(vm))
+GETTER(guest_status, "s", berth_vm_guest_status(vm))
+GETTER(guest_os, "s", berth_vm_guest_os(vm))
+
+static int get_guest_addresses(sd_bus *connection, const char *path, const char *interface, const char *property,
+                               sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+    return sd_bus_message_append_strv(reply, (char **) berth_vm_guest_addresses(userdata));
+}
 
 static int get_config(sd_bus *connection, const char *path, const char *interface, const char *property,
                       sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
     const BerthVm *vm = userdata;
-    g_autoptr(GVariant) config =
-        g_variant_ref_sink(config_of(vm) ? berth_vm_config_to_variant(config_of(vm)) : g_variant_new("a{sv}", NULL));
-    return berth_bus_append_variant(reply, config);
+    return config_of(vm) ? berth_bus_append_keys(reply, &berth_vm_config_table, config_of(vm))
+                         : sd_bus_message_append(reply, "a{sv}", 0);
 }
 
 /* Methods: what is left to do when the caller may, and the VM's state allows it. @args: the arguments, as a tuple. */
@@ -101,7 +110,19 @@ static void run_start(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVari
 
 static void run_shutdown(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
-    berth_vm_shutdown(vm, berth_call_reply(bus, message));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) asv = g_variant_get_child_value(args, 0);
+    BerthOptions options;
+    berth_options_init(&options, asv);
+    g_autofree char *word = berth_options_take_string(&options, "mode");
+    BerthShutdownMode mode;
+    if (!berth_options_end(&options, &error))
+        berth_call_fail(message, error);
+    else if (!berth_shutdown_mode_from_string(word, &mode))
+        berth_call_fail_with(message, BERTH_ERROR_INVALID_ARGS,
+                             "option \"mode\": \"%.64s\" is neither \"agent\" nor \"acpi\"", word);
+    else
+        berth_vm_shutdown(vm, mode, berth_call_reply(bus, message));
 }
 
 static void run_power_off(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
@@ -171,6 +192,11 @@ static void run_open_console(BerthBus *bus, sd_bus_message *message, BerthVm *vm
         berth_call_reply_fd(message, fd);
 }
 
+static void run_refresh_guest(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    berth_vm_refresh_guest(vm, berth_call_reply(bus, message));
+}
+
 typedef struct {
     BerthVmStore *store;
     char *id;
@@ -233,7 +259,7 @@ static const struct {
     void (*run)(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args);
 } methods[] = {
     {BERTH_METHOD_START, BERTH_ACTION_CONTROL, FALSE, run_start},
-    {BERTH_METHOD_SHUTDOWN, BERTH_ACTION_CONTROL, FALSE, run_shutdown},
+    {BERTH_METHOD_SHUTDOWN, BERTH_ACTION_CONTROL, TRUE, run_shutdown},
     {BERTH_METHOD_POWER_OFF, BERTH_ACTION_CONTROL, FALSE, run_power_off},
     {BERTH_METHOD_RESET, BERTH_ACTION_CONTROL, FALSE, run_reset},
     {BERTH_METHOD_PAUSE, BERTH_ACTION_CONTROL, FALSE, run_pause},
@@ -243,6 +269,7 @@ static const struct {
     {BERTH_METHOD_CANCEL_REMOVAL, BERTH_ACTION_REMOVE, FALSE, run_cancel_removal},
     {BERTH_METHOD_OPEN_CONSOLE, BERTH_ACTION_CONSOLE, FALSE, run_open_console},
     {BERTH_METHOD_OPEN_LOG, BERTH_ACTION_CONSOLE, FALSE, run_open_log},
+    {BERTH_METHOD_REFRESH_GUEST, BERTH_ACTION_CONTROL, FALSE, run_refresh_guest},
 };
 
 static guint row_of(sd_bus_message *message)
@@ -309,6 +336,10 @@ const sd_bus_vtable berth_vm_vtable[] = {
     PROPERTY("ExitStatus", "i", get_exit_status),
     CONSTANT("CreatedTimestamp", "t", get_created),
     PROPERTY("StartedTimestamp", "t", get_started),
+    PROPERTY("GuestReady", "b", get_guest_ready),
+    PROPERTY("GuestStatus", "s", get_guest_status),
+    PROPERTY("GuestAddresses", "as", get_guest_addresses),
+    PROPERTY("GuestOS", "s", get_guest_os),
     METHOD("Start", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("Shutdown", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("PowerOff", "a{sv}", SD_BUS_PARAM(options), "", ),
@@ -319,6 +350,7 @@ const sd_bus_vtable berth_vm_vtable[] = {
     METHOD("Remove", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("CancelRemoval", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("OpenConsole", "a{sv}", SD_BUS_PARAM(options), "h", SD_BUS_PARAM(stream)),
+    METHOD("RefreshGuest", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("OpenLog", "sa{sv}", SD_BUS_PARAM(log) SD_BUS_PARAM(options), "h", SD_BUS_PARAM(file)),
     SD_BUS_VTABLE_END,
 };

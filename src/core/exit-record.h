@@ -9,8 +9,8 @@ typedef struct {
     char *reason;    /* QMP's word, "" where none */
     gboolean panicked;
     gboolean requested;
-    gint64 time;     /* µs since the epoch */
-    char *words;     /* QEMU's last words, valid UTF-8, "" where none */
+    gint64 time; /* µs since the epoch */
+    char *words; /* QEMU's last words, valid UTF-8, "" where none */
 } BerthExitRecord;
 
 void berth_exit_record_free(BerthExitRecord *record);

@@ -5,20 +5,21 @@
  *
  * The keeper opens nothing by name. Everything is handed to it as descriptors of fixed numbers:
  */
-#define BERTH_KEEPER_FD_CHANNEL 3     /* SOCK_SEQPACKET to the daemon, see below */
-#define BERTH_KEEPER_FD_LOCK 4        /* the runtime directory's lock, flock()ed: inherited by all in the scope */
-#define BERTH_KEEPER_FD_EXIT 5        /* empty file for the exit record, O_WRONLY */
-#define BERTH_KEEPER_FD_SERIAL 6      /* serial.log, O_RDWR|O_APPEND */
-#define BERTH_KEEPER_FD_SERIAL_OLD 7  /* serial.log.1, O_RDWR */
-#define BERTH_KEEPER_FD_QEMU 8        /* qemu.log */
-#define BERTH_KEEPER_FD_QEMU_OLD 9    /* qemu.log.1 */
-#define BERTH_KEEPER_FD_CONSOLE 10    /* listening SOCK_STREAM: each connection is a console client */
+#define BERTH_KEEPER_FD_CHANNEL 3    /* SOCK_SEQPACKET to the daemon, see below */
+#define BERTH_KEEPER_FD_LOCK 4       /* the runtime directory's lock, flock()ed: inherited by all in the scope */
+#define BERTH_KEEPER_FD_EXIT 5       /* empty file for the exit record, O_WRONLY */
+#define BERTH_KEEPER_FD_SERIAL 6     /* serial.log, O_RDWR|O_APPEND */
+#define BERTH_KEEPER_FD_SERIAL_OLD 7 /* serial.log.1, O_RDWR */
+#define BERTH_KEEPER_FD_QEMU 8       /* qemu.log */
+#define BERTH_KEEPER_FD_QEMU_OLD 9   /* qemu.log.1 */
+#define BERTH_KEEPER_FD_CONSOLE 10   /* listening SOCK_STREAM: each connection is a console client */
 
-/* What QEMU gets, and its arguments refer to. The last two are made by the keeper. */
+/* What QEMU gets, and its arguments refer to. Serial, monitor and its copy of the lock are made by the keeper. */
 #define BERTH_QEMU_FD_QMP 11     /* listening SOCK_STREAM for the daemon's QMP */
 #define BERTH_QEMU_FD_SERIAL 12  /* socketpair end: the guest's first serial port */
 #define BERTH_QEMU_FD_MONITOR 13 /* socketpair end: the keeper's own QMP */
 #define BERTH_QEMU_FD_LOCK 14    /* the lock again, so that QEMU holds it as long as it lives */
+#define BERTH_QEMU_FD_AGENT 15   /* listening SOCK_STREAM for the guest agent's channel */
 #define BERTH_QEMU_FD_EXTRA 16   /* taps, vhost-vsock ...: as many as --extra-fds says, consecutive */
 
 /* A log is cut when it reaches this many bytes: its contents go to the .1 file, and it begins anew. */

@@ -158,7 +158,11 @@ gboolean berth_keys_set(const BerthKeyTable *table, const char *place, GVariant 
     return check_required(table, place, seen, error);
 }
 
-/* GetManagedObjects shows every VM: by format strings this would take twice as long. */
+gboolean berth_key_is_shown(const BerthKey *key, gconstpointer source)
+{
+    return !(key->flags & BERTH_KEY_UNSET) || *(const guint64 *) CONST_FIELD(key, source) != 0;
+}
+
 GVariant *berth_keys_get(const BerthKeyTable *table, gconstpointer source)
 {
     GVariant *entries[KEYS_MAX];
@@ -166,11 +170,10 @@ GVariant *berth_keys_get(const BerthKeyTable *table, gconstpointer source)
     g_assert(table->n_keys <= KEYS_MAX);
     for (guint i = 0; i < table->n_keys; i++) {
         const BerthKey *key = &table->keys[i];
-        gconstpointer field = CONST_FIELD(key, source);
-        if ((key->flags & BERTH_KEY_UNSET) && *(const guint64 *) field == 0)
+        if (!berth_key_is_shown(key, source))
             continue;
-        entries[n_entries++] = g_variant_new_dict_entry(g_variant_new_string(key->name),
-                                                        g_variant_new_variant(key->kind->get(key, field)));
+        GVariant *value = key->kind->get(key, CONST_FIELD(key, source));
+        entries[n_entries++] = g_variant_new_dict_entry(g_variant_new_string(key->name), g_variant_new_variant(value));
     }
     return g_variant_new_array(G_VARIANT_TYPE("{sv}"), entries, n_entries);
 }

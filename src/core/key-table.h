@@ -91,6 +91,9 @@ void berth_key_reset(const BerthKey *key, gpointer target);
 /* (transfer full), not floating */
 GVariant *berth_key_get(const BerthKey *key, gconstpointer source);
 
+/* Whether what @source has for @key is said, and not left out as unset. */
+gboolean berth_key_is_shown(const BerthKey *key, gconstpointer source);
+
 /* (transfer full): a floating a{sv} in the table's order. */
 GVariant *berth_keys_get(const BerthKeyTable *table, gconstpointer source);
 

@@ -57,6 +57,7 @@
 /* In a VM's runtime directory. */
 #define BERTH_FILE_QMP_SOCKET "qmp.sock"
 #define BERTH_FILE_CONSOLE_SOCKET "console.sock"
+#define BERTH_FILE_AGENT_SOCKET "agent.sock"
 #define BERTH_FILE_EXIT "exit"
 #define BERTH_FILE_RUN "run"
 

@@ -13,7 +13,7 @@
 #define PCI_SLOT_DISKS 10
 
 /* Functions of the first slot: what each VM has at most once. */
-enum { MISC_RNG, MISC_BALLOON, MISC_VSOCK, MISC_SCSI };
+enum { MISC_RNG, MISC_BALLOON, MISC_VSOCK, MISC_SCSI, MISC_CHANNELS };
 
 typedef struct {
     const BerthQemuArgsInput *in;
@@ -425,6 +425,22 @@ static void add_vsock(Builder *builder)
     add_json(builder, "-device", object);
 }
 
+/* The channel to the guest's agent. Its device's name is what QEMU's VSERPORT_CHANGE bears. */
+static void add_agent(Builder *builder)
+{
+    if (builder->mmio && berth_vm_config_n_transports(builder->in->config) >= BERTH_MICROVM_TRANSPORTS)
+        return;
+    JsonObject *controller = virtio_device(builder, "virtio-serial", "channels");
+    place(builder, controller, PCI_SLOT_MISC, MISC_CHANNELS);
+    add_json(builder, "-device", controller);
+    add_numbers(builder, "-chardev", "socket,id=" BERTH_QEMU_AGENT ",fd=%d,server=on,wait=off", BERTH_QEMU_FD_AGENT);
+    JsonObject *port = device("virtserialport", BERTH_QEMU_AGENT);
+    json_object_set_string_member(port, "bus", "channels.0");
+    json_object_set_string_member(port, "chardev", BERTH_QEMU_AGENT);
+    json_object_set_string_member(port, "name", "org.qemu.guest_agent.0");
+    add_json(builder, "-device", port);
+}
+
 GStrv berth_qemu_args(const BerthQemuArgsInput *input)
 {
     Builder builder = {
@@ -447,6 +463,7 @@ GStrv berth_qemu_args(const BerthQemuArgsInput *input)
     add_disks(&builder);
     add_networks(&builder);
     add_vsock(&builder);
+    add_agent(&builder);
     g_ptr_array_add(builder.argv, NULL);
     return (GStrv) g_ptr_array_free(builder.argv, FALSE);
 }

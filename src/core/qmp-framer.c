@@ -122,13 +122,14 @@ gboolean berth_qmp_framer_next(BerthQmpFramer *framer, JsonObject **message, GEr
     return TRUE;
 }
 
-char *berth_qmp_command(const char *command, JsonObject *arguments, guint64 id)
+char *berth_qmp_command(const char *command, JsonObject *arguments, gint64 id)
 {
     g_autoptr(JsonObject) object = json_object_new();
     json_object_set_string_member(object, "execute", command);
     if (arguments != NULL)
         json_object_set_object_member(object, "arguments", json_object_ref(arguments));
-    json_object_set_int_member(object, "id", (gint64) id);
+    if (id >= 0)
+        json_object_set_int_member(object, "id", id);
 
     g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
     g_autofree char *text = json_to_string(node, FALSE);

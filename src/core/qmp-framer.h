@@ -24,5 +24,6 @@ gboolean berth_qmp_framer_push(BerthQmpFramer *framer, const char *bytes, gsize 
  */
 gboolean berth_qmp_framer_next(BerthQmpFramer *framer, JsonObject **message, GError **error);
 
-/* (transfer full): one line, newline included, for @command; @arguments (nullable) (transfer none). */
-char *berth_qmp_command(const char *command, JsonObject *arguments, guint64 id);
+/* (transfer full): one line, newline included, for @command; @arguments (nullable) (transfer none); @id is left out where it
+ * is negative, as guest agents want it. */
+char *berth_qmp_command(const char *command, JsonObject *arguments, gint64 id);

@@ -5,20 +5,25 @@
 
 #define QUOTE_MAX 64u
 
-char *berth_text_quote(const char *text)
+char *berth_text_clean(const char *text, gsize max)
 {
-    g_autofree char *valid = g_utf8_make_valid(text, (gssize) strnlen(text, QUOTE_MAX + 1));
-    GString *quoted = g_string_new("\"");
+    g_autofree char *valid = g_utf8_make_valid(text, (gssize) strnlen(text, max + 1));
+    GString *clean = g_string_new(NULL);
 
     const char *at = valid;
-    for (; *at && g_utf8_next_char(at) - valid <= QUOTE_MAX; at = g_utf8_next_char(at)) {
+    for (; *at && (gsize) (g_utf8_next_char(at) - valid) <= max; at = g_utf8_next_char(at)) {
         gunichar c = g_utf8_get_char(at);
-        g_string_append_unichar(quoted, g_unichar_isprint(c) ? c : '?');
+        g_string_append_unichar(clean, g_unichar_isprint(c) ? c : '?');
     }
     if (*at)
-        g_string_append(quoted, "…");
-    g_string_append_c(quoted, '"');
-    return g_string_free(quoted, FALSE);
+        g_string_append(clean, "…");
+    return g_string_free(clean, FALSE);
+}
+
+char *berth_text_quote(const char *text)
+{
+    g_autofree char *clean = berth_text_clean(text, QUOTE_MAX);
+    return g_strdup_printf("\"%s\"", clean);
 }
 
 gboolean berth_text_is_printable(const char *text, const char *also)

@@ -6,6 +6,16 @@
 /* Small things about what people type and read. */
 
 /**
+ * berth_text_clean:
+ * @text: any string, valid UTF-8 or not
+ * @max: how many bytes of it are kept
+ *
+ * Returns: (transfer full): @text, fit to be shown: where it is longer, "…" stands for the rest; what is no printable
+ *   character becomes "?"
+ */
+char *berth_text_clean(const char *text, gsize max);
+
+/**
  * berth_text_quote:
  * @text: any string, valid UTF-8 or not
  *

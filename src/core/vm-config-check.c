@@ -5,7 +5,6 @@
 
 /* The ports of the AHCI controller that q35 has built in. */
 #define SATA_DISKS_MAX 6u
-#define MICROVM_DEVICES_MAX 22u
 
 static void refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
@@ -146,21 +145,26 @@ static gboolean check_limits(const BerthVmConfig *config, GError **error)
     return FALSE;
 }
 
-/* A microvm has no PCI, but 24 virtio transports, of which the generator of random numbers and the balloon take two. */
-static gboolean check_microvm(const BerthVmConfig *config, GError **error)
+guint berth_vm_config_n_transports(const BerthVmConfig *config)
 {
     guint devices = config->disks->len + (config->vsock ? 1 : 0);
     for (guint i = 0; i < config->networks->len; i++) {
         const BerthNetwork *network = g_ptr_array_index(config->networks, i);
         devices += g_str_equal(network->mode, "none") ? 0 : 1;
     }
+    return devices;
+}
+
+static gboolean check_microvm(const BerthVmConfig *config, GError **error)
+{
+    const guint devices = berth_vm_config_n_transports(config);
     if (g_str_equal(config->firmware, "uefi")) {
         refuse(error, "firmware is \"uefi\"; on machine \"microvm\" it must be \"bios\"");
         return FALSE;
     }
-    if (devices > MICROVM_DEVICES_MAX) {
+    if (devices > BERTH_MICROVM_TRANSPORTS) {
         refuse(error, "disks, networks and vsock are %u devices; machine \"microvm\" takes at most %u", devices,
-               MICROVM_DEVICES_MAX);
+               BERTH_MICROVM_TRANSPORTS);
         return FALSE;
     }
     return TRUE;

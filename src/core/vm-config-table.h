@@ -6,7 +6,6 @@
 
 /* Between the files vm-config*.c only. */
 
-extern const BerthKeyTable berth_vm_config_table;
 extern const BerthKeyTable berth_network_table;
 
 /* What only makes sense together. */

@@ -64,6 +64,9 @@ typedef struct {
     gboolean protected_; /* key "protected" */
 } BerthVmConfig;
 
+/* The keys of a definition, in the order in which they are shown. */
+extern const BerthKeyTable berth_vm_config_table;
+
 BerthVmConfig *berth_vm_config_copy(const BerthVmConfig *config);
 void berth_vm_config_free(BerthVmConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthVmConfig, berth_vm_config_free)
@@ -137,6 +140,12 @@ GVariant *berth_vm_config_variant_from_string(const char *key, const char *text,
  * without a disk makes none, so the first disk needs a size; a kernel command line needs a kernel.
  */
 gboolean berth_vm_config_check_image(const BerthVmConfig *config, const BerthImageMeta *image, GError **error);
+
+/* A microvm has no PCI, but 24 virtio transports, of which the generator of random numbers and the balloon take two. The
+ * agent's channel takes what is left of the rest, if anything is: a definition comes first. */
+#define BERTH_MICROVM_TRANSPORTS 22u
+/* How many of them the disks, networks and vsock of @config are. */
+guint berth_vm_config_n_transports(const BerthVmConfig *config);
 
 /**
  * berth_vm_name_check:

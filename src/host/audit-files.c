@@ -119,13 +119,15 @@ static void look_at_run(const char *runtime_dir, const char *id, GPtrArray *thin
 
 static void look_into_runtime(const char *runtime_dir, const char *id, GPtrArray *things)
 {
+    static const char *const sockets[] = {BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET, BERTH_FILE_AGENT_SOCKET,
+                                          NULL};
     g_autofree char *dir = g_build_filename(BERTH_AUDIT_RUNTIME, id, NULL);
     g_autofree char *path = g_build_filename(runtime_dir, id, NULL);
     berth_audit_found(things, BERTH_AUDIT_DIRECTORY, BERTH_HELD_BY_RUN, g_strdup(dir), id);
     g_autoptr(GPtrArray) names = list_below(AT_FDCWD, path);
     for (guint i = 0; names && i < names->len; i++) {
         const char *name = names->pdata[i];
-        if (g_str_equal(name, BERTH_FILE_QMP_SOCKET) || g_str_equal(name, BERTH_FILE_CONSOLE_SOCKET))
+        if (g_strv_contains(sockets, name))
             berth_audit_found(things, BERTH_AUDIT_SOCKET, BERTH_HELD_BY_RUN, path_of(dir, name), id);
         else if (is_temporary(name))
             berth_audit_found(things, BERTH_AUDIT_TEMPORARY, BERTH_HELD_BY_WORK, path_of(dir, name), id);

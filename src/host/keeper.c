@@ -77,6 +77,7 @@ static void map_all(FdMap *map, const BerthKeeperSpec *spec, int channel)
     map_fd(map, spec->qemu_log_old_fd, BERTH_KEEPER_FD_QEMU_OLD);
     map_fd(map, spec->console_fd, BERTH_KEEPER_FD_CONSOLE);
     map_fd(map, spec->qmp_fd, BERTH_QEMU_FD_QMP);
+    map_fd(map, spec->agent_fd, BERTH_QEMU_FD_AGENT);
     for (guint i = 0; i < spec->n_extra_fds; i++)
         map_fd(map, spec->extra_fds[i], BERTH_QEMU_FD_EXTRA + (int) i);
 }

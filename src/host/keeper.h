@@ -11,11 +11,11 @@ typedef struct BerthKeeper BerthKeeper;
 typedef struct {
     const char *keeper_path;
     const char *id, *name;
-    uid_t uid;               /* (uid_t)-1: stay what we are */
+    uid_t uid;                     /* (uid_t)-1: stay what we are */
     guint64 shutdown_timeout_usec; /* from a SIGTERM to `quit` */
     const char *const *qemu_argv;
     /* Descriptors by keeper-protocol.h, all borrowed: */
-    int lock_fd, exit_fd, serial_fd, serial_old_fd, qemu_log_fd, qemu_log_old_fd, console_fd, qmp_fd;
+    int lock_fd, exit_fd, serial_fd, serial_old_fd, qemu_log_fd, qemu_log_old_fd, console_fd, qmp_fd, agent_fd;
     const int *extra_fds;
     guint n_extra_fds;
 } BerthKeeperSpec;

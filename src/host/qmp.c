@@ -452,7 +452,7 @@ void berth_qmp_execute(BerthQmp *qmp, const char *command, JsonObject *arguments
     Pending *pending = g_new0(Pending, 1);
     pending->id = ++qmp->last_id;
     pending->command = g_strdup(command);
-    pending->line = berth_qmp_command(command, arguments, pending->id);
+    pending->line = berth_qmp_command(command, arguments, (gint64) pending->id);
     pending->timeout_usec = timeout_usec;
     pending->done = done;
     pending->data = data;

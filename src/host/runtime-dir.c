@@ -17,12 +17,12 @@
 #include "runtime-file.h"
 #include "unix-socket.h"
 
-#define OWNER_MAX 64  /* a UUID has 36 */
-#define QMP_BACKLOG 8 /* one daemon connects at a time; a few that came and went may still wait for QEMU */
+#define OWNER_MAX 64   /* a UUID has 36 */
+#define QEMU_BACKLOG 8 /* one daemon connects at a time; a few that came and went may still wait for QEMU */
 
 void berth_runtime_fds_close(BerthRuntimeFds *fds)
 {
-    int *const all[] = {&fds->lock_fd, &fds->exit_fd, &fds->qmp_fd, &fds->console_fd};
+    int *const all[] = {&fds->lock_fd, &fds->exit_fd, &fds->qmp_fd, &fds->console_fd, &fds->agent_fd};
 
     for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
         if (*all[i] >= 0)
@@ -149,9 +149,10 @@ static gboolean make_files(int dir_fd, const char *id, const char *owner, BerthR
     fds->exit_fd = openat(dir_fd, BERTH_FILE_EXIT, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fds->exit_fd < 0)
         return fail(error, "make the exit record", id);
-    fds->qmp_fd = berth_unix_listen(dir_fd, BERTH_FILE_QMP_SOCKET, QMP_BACKLOG, error);
+    fds->qmp_fd = berth_unix_listen(dir_fd, BERTH_FILE_QMP_SOCKET, QEMU_BACKLOG, error);
     fds->console_fd = fds->qmp_fd < 0 ? -1 : berth_unix_listen(dir_fd, BERTH_FILE_CONSOLE_SOCKET, SOMAXCONN, error);
-    return fds->console_fd >= 0;
+    fds->agent_fd = fds->console_fd < 0 ? -1 : berth_unix_listen(dir_fd, BERTH_FILE_AGENT_SOCKET, QEMU_BACKLOG, error);
+    return fds->agent_fd >= 0;
 }
 
 gboolean berth_runtime_create(const char *runtime_dir, const char *id, const char *owner, BerthRuntimeFds *fds,
@@ -169,7 +170,7 @@ gboolean berth_runtime_create(const char *runtime_dir, const char *id, const cha
     BERTH_AUTOFD dir_fd = open_directory(AT_FDCWD, path);
     if (dir_fd < 0)
         return fail(error, "open the top", id);
-    BerthRuntimeFds made = {-1, -1, -1, -1};
+    BerthRuntimeFds made = {-1, -1, -1, -1, -1};
     if (!make_files(dir_fd, id, owner, &made, error)) {
         berth_runtime_fds_close(&made);
         (void) berth_runtime_remove(runtime_dir, id, NULL); /* else the next start does it */
@@ -268,4 +269,9 @@ int berth_runtime_connect_console(const char *runtime_dir, const char *id, GErro
 char *berth_runtime_qmp_path(const char *runtime_dir, const char *id)
 {
     return g_build_filename(runtime_dir, id, BERTH_FILE_QMP_SOCKET, NULL);
+}
+
+char *berth_runtime_agent_path(const char *runtime_dir, const char *id)
+{
+    return g_build_filename(runtime_dir, id, BERTH_FILE_AGENT_SOCKET, NULL);
 }

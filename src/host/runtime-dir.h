@@ -13,6 +13,7 @@ typedef struct {
     int exit_fd;
     int qmp_fd;     /* listening */
     int console_fd; /* listening */
+    int agent_fd;   /* listening */
 } BerthRuntimeFds;
 
 void berth_runtime_fds_close(BerthRuntimeFds *fds);
@@ -50,5 +51,6 @@ gboolean berth_runtime_remove(const char *runtime_dir, const char *id, GError **
 GPtrArray *berth_runtime_list(const char *runtime_dir, GError **error);
 /* A connected stream to the console, or -1. */
 int berth_runtime_connect_console(const char *runtime_dir, const char *id, GError **error);
-/* (transfer full): absolute path of the QMP socket. */
+/* (transfer full): absolute paths of the sockets of QMP and of the guest agent's channel. */
 char *berth_runtime_qmp_path(const char *runtime_dir, const char *id);
+char *berth_runtime_agent_path(const char *runtime_dir, const char *id);

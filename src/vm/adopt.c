@@ -57,6 +57,7 @@ static void end_interrupted_start(BerthVm *vm)
 {
     vm->run = berth_run_new(vm);
     vm->run->stop_asked = TRUE;
+    vm->run->begins_anew = TRUE;
     vm->run->scope_asked = TRUE;
     vm->run->stop_call = berth_systemd_status(berth_manager_host(vm->manager)->systemd, vm->run->unit,
                                               STATUS_TIMEOUT_USEC, unit_found, vm->run);

@@ -221,6 +221,7 @@ static void judge_run(Comparison *self, const BerthAuditVm *vm)
     claim(self, vm, BERTH_AUDIT_DIRECTORY, g_build_filename(BERTH_AUDIT_RUNTIME, vm->id, NULL));
     claim(self, vm, BERTH_AUDIT_SOCKET, g_build_filename(BERTH_AUDIT_RUNTIME, vm->id, BERTH_FILE_QMP_SOCKET, NULL));
     claim(self, vm, BERTH_AUDIT_SOCKET, g_build_filename(BERTH_AUDIT_RUNTIME, vm->id, BERTH_FILE_CONSOLE_SOCKET, NULL));
+    claim(self, vm, BERTH_AUDIT_SOCKET, g_build_filename(BERTH_AUDIT_RUNTIME, vm->id, BERTH_FILE_AGENT_SOCKET, NULL));
     for (guint i = 0; vm->taps && vm->taps[i]; i++)
         claim(self, vm, BERTH_AUDIT_TAP, g_strdup(vm->taps[i]));
 }

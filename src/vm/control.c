@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include "../core/error.h"
+#include "agent-shutdown.h"
 #include "manager.h"
 #include "restart.h"
 #include "run.h"
@@ -134,9 +135,42 @@ static void guest_asked(BerthVm *vm)
     vm->run->stop_asked = TRUE;
 }
 
+gboolean berth_shutdown_mode_from_string(const char *word, BerthShutdownMode *mode)
+{
+    static const char *const words[] = {
+        [BERTH_SHUTDOWN_AUTO] = "", [BERTH_SHUTDOWN_AGENT] = "agent", [BERTH_SHUTDOWN_ACPI] = "acpi"};
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+        if (g_str_equal(word, words[i])) {
+            *mode = (BerthShutdownMode) i;
+            return TRUE;
+        }
+    return FALSE;
+}
+
+static void press_power_button(BerthVm *vm, BerthReply *reply)
+{
+    run_command(vm, "Shutdown", "system_powerdown", guest_asked, reply);
+}
+
+static void ask_guest(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
+{
+    const gboolean agent_answers = berth_guest_agent_answers(vm->run->guest);
+    if (agent_answers && mode != BERTH_SHUTDOWN_ACPI) {
+        berth_agent_shutdown(vm, guest_asked, mode == BERTH_SHUTDOWN_AUTO ? press_power_button : NULL, reply);
+    } else if (mode != BERTH_SHUTDOWN_AGENT) {
+        press_power_button(vm, reply);
+    } else {
+        g_autoptr(GError) error =
+            g_error_new(BERTH_ERROR, BERTH_ERROR_UNSUPPORTED,
+                        "No agent answers in the guest of VM \"%s\"; shut it down by \"acpi\"", berth_vm_name(vm));
+        berth_reply_return(&reply, error);
+    }
+}
+
 /* The wish is durable; now the guest is asked. */
 typedef struct {
     BerthVm *vm;
+    BerthShutdownMode mode; /* of a Shutdown */
     BerthReply *reply;
 } Wish;
 
@@ -167,10 +201,10 @@ static void shutdown_wish_stored(const GError *error, gpointer data)
     else if (!berth_vm_check(wish->vm, BERTH_METHOD_SHUTDOWN, &refused))
         berth_reply_return(&wish->reply, refused);
     else
-        run_command(wish->vm, "Shutdown", "system_powerdown", guest_asked, g_steal_pointer(&wish->reply));
+        ask_guest(wish->vm, wish->mode, g_steal_pointer(&wish->reply));
 }
 
-void berth_vm_shutdown(BerthVm *vm, BerthReply *reply)
+void berth_vm_shutdown(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
 {
     if (vm->start_due != 0) {
         berth_vm_power_off(vm, reply);
@@ -178,7 +212,9 @@ void berth_vm_shutdown(BerthVm *vm, BerthReply *reply)
     }
     vm->busy_with = "Shutdown";
     berth_restart_forget(vm);
-    berth_vm_want(vm, FALSE, berth_reply_new(shutdown_wish_stored, wish_new(vm, reply), (GDestroyNotify) wish_free));
+    Wish *wish = wish_new(vm, reply);
+    wish->mode = mode;
+    berth_vm_want(vm, FALSE, berth_reply_new(shutdown_wish_stored, wish, (GDestroyNotify) wish_free));
 }
 
 /* PowerOff */

@@ -5,8 +5,18 @@
 
 /* What is asked of a VM that runs. The caller has checked with berth_vm_check(). @reply: (transfer full). */
 
+/* How a guest is asked to power down. */
+typedef enum {
+    BERTH_SHUTDOWN_AUTO,  /* by its agent where that answers; where nothing comes of it, by the power button */
+    BERTH_SHUTDOWN_AGENT, /* by its agent alone */
+    BERTH_SHUTDOWN_ACPI,  /* by the power button alone */
+} BerthShutdownMode;
+
+/* The contract's words; "" is the first. FALSE where @word is none of them. */
+gboolean berth_shutdown_mode_from_string(const char *word, BerthShutdownMode *mode);
+
 /* Asks the guest to power down; answered when it was asked. */
-void berth_vm_shutdown(BerthVm *vm, BerthReply *reply);
+void berth_vm_shutdown(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply);
 /* Ends the processes; answered when the kernel says that none is left and that it should not run is durable. */
 void berth_vm_power_off(BerthVm *vm, BerthReply *reply);
 void berth_vm_reset(BerthVm *vm, BerthReply *reply);

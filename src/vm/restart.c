@@ -57,7 +57,7 @@ static void await_due(BerthVm *vm, gint64 due)
 
 void berth_restart_go_after_boot(BerthVm *vm)
 {
-    berth_vm_start(vm, NULL, "it was wanted when the host went down");
+    berth_vm_start(vm, NULL, "it is wanted, and has not run since the host was booted");
 }
 
 void berth_restart_go(BerthVm *vm)
@@ -142,7 +142,6 @@ void berth_restart_remember(BerthVm *vm)
 /* What a daemon before this one had decided. */
 static void go_on(BerthVm *vm, const BerthEndRecord *record)
 {
-    vm->state = BERTH_VM_EXITED;
     if (*record->words) {
         g_autoptr(GError) error = g_error_new_literal(
             BERTH_ERROR, record->limit_reached ? BERTH_ERROR_LIMIT_REACHED : BERTH_ERROR_START_FAILED, record->words);
@@ -152,20 +151,30 @@ static void go_on(BerthVm *vm, const BerthEndRecord *record)
         await_due(vm, record->start_due);
 }
 
+static void come_to_rest(BerthVm *vm, BerthVmState state)
+{
+    if (vm->state == BERTH_VM_STOPPING)
+        berth_vm_set_state(vm, state, "nothing of it is left");
+    else
+        vm->state = state; /* nobody has seen another yet */
+}
+
 void berth_restart_recover(BerthVm *vm, gboolean may_have_ended)
 {
     g_autoptr(BerthEndRecord) record =
         may_have_ended ? berth_end_record_read(settings_of(vm)->runtime_dir, berth_vm_id(vm), NULL) : NULL;
-    const gboolean rests = vm->state == BERTH_VM_STOPPED && !vm->run;
+    const gboolean has_ended = record && record->reason != BERTH_EXIT_NONE;
     if (record && vm->state != BERTH_VM_REMOVING) {
         vm->restarts = record->restarts;
         if (!vm->run)
             berth_vm_set_exit(vm, record->reason, record->wait_status);
     }
-    if (!rests || !vm->record->wanted)
+    if (vm->run || (vm->state != BERTH_VM_STOPPED && vm->state != BERTH_VM_STOPPING))
         return;
-    if (!record || record->reason == BERTH_EXIT_NONE)
-        berth_queue_boot(vm);
-    else if (record->reason != BERTH_EXIT_HOST_STOP)
+    const gboolean is_exited = vm->record->wanted && has_ended && record->reason != BERTH_EXIT_HOST_STOP;
+    come_to_rest(vm, is_exited ? BERTH_VM_EXITED : BERTH_VM_STOPPED);
+    if (is_exited)
         go_on(vm, record);
+    else if (vm->record->wanted && !has_ended)
+        berth_queue_boot(vm);
 }

@@ -23,9 +23,9 @@ void berth_restart_remember(BerthVm *vm);
  * berth_restart_recover:
  * @may_have_ended: whether there may be a record of how it ended; else none is looked for
  *
- * For a VM that was found by a daemon that starts. One that runs, or ran when the daemon before it ended, has its count
+ * For a VM that was found by a daemon that starts, and again when what was left of half a start is gone. One that runs, or ran when the daemon before it ended, has its count
  * again. One that ended before goes on as was decided then. One that is wanted and has neither run nor ended since the host
- * was booted is to be started: it waits for berth_queue_begin_boot().
+ * was booted is to be started: berth_queue_boot().
  */
 void berth_restart_recover(BerthVm *vm, gboolean may_have_ended);
 

@@ -29,6 +29,7 @@ BerthRun *berth_run_new(BerthVm *vm)
     BerthRun *run = g_new0(BerthRun, 1);
     run->vm = vm;
     run->unit = berth_vm_unit(vm);
+    run->guest = berth_guest_new(run);
     run->keeper_pidfd = run->qemu_pidfd = -1;
     return run;
 }
@@ -46,6 +47,7 @@ void berth_run_free(BerthRun *run)
     berth_death_watch_free(&run->qemu_watch);
     berth_cgroup_watch_free(&run->cgroup_watch);
     g_clear_pointer(&run->qmp, berth_qmp_free);
+    g_clear_pointer(&run->guest, berth_guest_free);
     g_clear_pointer(&run->keeper, berth_keeper_free);
     if (run->keeper_pidfd >= 0)
         close(run->keeper_pidfd);
@@ -284,6 +286,8 @@ static void monitor_ready(gpointer data)
     BerthRun *run = data;
     run->qmp_ready = TRUE;
     berth_vm_set_responsive(run->vm, TRUE);
+    if (run->guest_ran)
+        berth_guest_look(run->guest);
     if (run->on_ready)
         run->on_ready(run->vm);
 }
@@ -298,6 +302,7 @@ static void monitor_event(const char *name, JsonObject *arguments, gpointer data
 {
     BerthRun *run = data;
     berth_vm_set_responsive(run->vm, TRUE);
+    berth_guest_monitor_event(run->guest, name, arguments);
     berth_vm_guest_event(run->vm, name, arguments);
 }
 

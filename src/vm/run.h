@@ -6,6 +6,7 @@
 #include "../host/process.h"
 #include "../host/qmp.h"
 #include "../host/systemd.h"
+#include "guest.h"
 #include "vm.h"
 
 /* The processes of a VM, from the fork of the keeper until the kernel says that nobody is left: both pidfds ready, the
@@ -22,7 +23,10 @@ struct BerthRun {
     int keeper_pidfd, qemu_pidfd; /* -1 where unknown */
     gint64 started;               /* µs since the epoch, 0 until the guest runs */
     gboolean guest_ran;
-    gboolean stop_asked; /* Shutdown, PowerOff, Remove or a failed start asked for the end */
+    gboolean stop_asked;  /* Shutdown, PowerOff, Remove or a failed start asked for the end */
+    gboolean begins_anew; /* what is left of half a start is being ended; then the VM is started, where it is wanted */
+
+    BerthGuest *guest; /* what it says of itself */
 
     BerthQmp *qmp; /* (nullable) */
     gboolean qmp_ready;

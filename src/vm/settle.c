@@ -77,22 +77,16 @@ void berth_vm_settle_taken_back(BerthVm *vm)
     berth_restart_remember(vm);
 }
 
-void berth_vm_settle(BerthVm *vm)
+/* What was left of half a start is gone. It begins anew; unless it was only systemd that had not noticed the end of a whole
+ * run, which was judged before. */
+static void settle_half_start(BerthVm *vm)
 {
-    g_autoptr(BerthVm) hold = berth_vm_ref(vm);
-    const char *runtime_dir = berth_manager_host(vm->manager)->settings->runtime_dir;
-    g_autoptr(BerthExitRecord) record = berth_runtime_read_exit(runtime_dir, berth_vm_id(vm), NULL);
-    BerthRun *run = g_steal_pointer(&vm->run);
-    BerthExitReason reason = judge(run, record);
-    gboolean stop_asked = run->stop_asked;
-    gint64 ran_usec = run->started > 0 ? (record ? record->time : g_get_real_time()) - run->started : 0;
-    g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
-    berth_run_free(run);
+    berth_vm_clear_runtime(vm);
+    berth_restart_recover(vm, TRUE);
+}
 
-    berth_vm_changed(vm, BERTH_ASPECT_PROCESS);
-    berth_vm_set_responsive(vm, TRUE);
-    berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);
-
+static void settle_whole(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words, gint64 ran_usec)
+{
     switch (vm->state) {
     case BERTH_VM_STARTING:
         if (vm->start)
@@ -117,6 +111,30 @@ void berth_vm_settle(BerthVm *vm)
     if (vm->state != BERTH_VM_REMOVING) {
         berth_restart_remember(vm);
         berth_vm_clear_runtime(vm);
+    }
+}
+
+void berth_vm_settle(BerthVm *vm)
+{
+    g_autoptr(BerthVm) hold = berth_vm_ref(vm);
+    const char *runtime_dir = berth_manager_host(vm->manager)->settings->runtime_dir;
+    g_autoptr(BerthExitRecord) record = berth_runtime_read_exit(runtime_dir, berth_vm_id(vm), NULL);
+    BerthRun *run = g_steal_pointer(&vm->run);
+    BerthExitReason reason = judge(run, record);
+    gboolean stop_asked = run->stop_asked;
+    const gboolean begins_anew = run->begins_anew;
+    gint64 ran_usec = run->started > 0 ? (record ? record->time : g_get_real_time()) - run->started : 0;
+    const guint gone = BERTH_ASPECT_PROCESS | (berth_guest_has_spoken(run->guest) ? BERTH_ASPECT_GUEST : 0);
+    g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
+    berth_run_free(run);
+
+    berth_vm_changed(vm, gone);
+    berth_vm_set_responsive(vm, TRUE);
+    if (begins_anew && vm->state == BERTH_VM_STOPPING) {
+        settle_half_start(vm);
+    } else {
+        berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);
+        settle_whole(vm, stop_asked, reason, words, ran_usec);
     }
     if (vm->gone_waiters)
         berth_replies_return(vm->gone_waiters, NULL);

@@ -87,6 +87,10 @@ void berth_queue_restart(BerthVm *vm)
 void berth_queue_boot(BerthVm *vm)
 {
     join(vm, &boots);
+    if (!in_order)
+        return;
+    berth_restart_set_due(vm, g_get_monotonic_time());
+    berth_queue_poke();
 }
 
 /* Boots */

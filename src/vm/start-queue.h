@@ -11,7 +11,7 @@
 /* A restart that is due. */
 void berth_queue_restart(BerthVm *vm);
 
-/* A VM that is to run since the host was booted: it waits until berth_queue_begin_boot(). */
+/* A VM that is to run since the host was booted: it waits until berth_queue_begin_boot(); after that, it is the last. */
 void berth_queue_boot(BerthVm *vm);
 
 /**

@@ -330,6 +330,7 @@ static gboolean fork_keeper(BerthVm *vm, GError **error)
         .exit_fd = start->runtime.exit_fd,
         .qmp_fd = start->runtime.qmp_fd,
         .console_fd = start->runtime.console_fd,
+        .agent_fd = start->runtime.agent_fd,
         .serial_fd = start->logs[LOG_SERIAL],
         .serial_old_fd = start->logs[LOG_SERIAL_OLD],
         .qemu_log_fd = start->logs[LOG_QEMU],
@@ -453,7 +454,7 @@ void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
     BerthStart *start = vm->start = g_new0(BerthStart, 1);
     start->serial = ++serial;
     start->reply = reply;
-    start->runtime = (BerthRuntimeFds){-1, -1, -1, -1};
+    start->runtime = (BerthRuntimeFds){-1, -1, -1, -1, -1};
     for (guint i = 0; i < N_LOGS; i++)
         start->logs[i] = -1;
     start->timer = g_timeout_add((guint) (host->settings->start_timeout_usec / 1000), deadline_passed, vm);

@@ -148,8 +148,9 @@ gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
     const gboolean calls_off = method == BERTH_METHOD_SHUTDOWN && vm->start_due != 0;
     if (!calls_off && !berth_vm_state_allows(vm->state, method, vm->record->name, error))
         return FALSE;
-    /* Reading and opening disturb nothing; a removal waits for what is in flight. */
-    if (method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_LOG || method == BERTH_METHOD_REMOVE)
+    /* Reading, opening and asking the guest disturb nothing; a removal waits for what is in flight. */
+    if (method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_LOG ||
+        method == BERTH_METHOD_REFRESH_GUEST || method == BERTH_METHOD_REMOVE)
         return TRUE;
     /* PowerOff is the way out where QEMU lets a command hang: it ends that too. */
     const char *in_flight = method == BERTH_METHOD_POWER_OFF ? NULL : vm->busy_with;

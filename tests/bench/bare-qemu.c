@@ -24,7 +24,7 @@
 typedef struct {
     char *directory;
     struct sockaddr_un address; /* of its monitor */
-    int null, qmp, lock, serial[2], monitor[2];
+    int null, qmp, agent, lock, serial[2], monitor[2];
 } Surroundings;
 
 static int out_of_the_way(int fd)
@@ -44,6 +44,15 @@ static void make_pair(int pair[2])
     pair[1] = out_of_the_way(pair[1]);
 }
 
+/* The kernel gives it a name that nobody knows: nobody connects to it. */
+static int listen_nameless(void)
+{
+    const struct sockaddr_un nameless = {.sun_family = AF_UNIX};
+    int fd = out_of_the_way(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return bind(fd, (const struct sockaddr *) &nameless, sizeof nameless.sun_family) == 0 && listen(fd, 1) == 0 ? fd
+                                                                                                                : -1;
+}
+
 static void surroundings_init(Surroundings *s)
 {
     g_autofree char *lock = NULL;
@@ -56,7 +65,7 @@ static void surroundings_init(Surroundings *s)
     s->lock = out_of_the_way(open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     s->qmp = out_of_the_way(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (flock(s->lock, LOCK_EX) < 0 || bind(s->qmp, (struct sockaddr *) &s->address, sizeof s->address) < 0 ||
-        listen(s->qmp, 8) < 0)
+        listen(s->qmp, 8) < 0 || (s->agent = listen_nameless()) < 0)
         g_error("can't make what QEMU needs in %s: %s", s->directory, g_strerror(errno));
     make_pair(s->serial);
     make_pair(s->monitor);
@@ -64,7 +73,7 @@ static void surroundings_init(Surroundings *s)
 
 static void surroundings_clear(Surroundings *s)
 {
-    const int fds[] = {s->null, s->qmp, s->lock, s->serial[0], s->serial[1], s->monitor[0], s->monitor[1]};
+    const int fds[] = {s->null, s->qmp, s->agent, s->lock, s->serial[0], s->serial[1], s->monitor[0], s->monitor[1]};
     for (guint i = 0; i < G_N_ELEMENTS(fds); i++)
         close(fds[i]);
     g_autofree char *lock = g_build_filename(s->directory, "lock", NULL);
@@ -83,6 +92,7 @@ static pid_t spawn(const Surroundings *s, char *const *argv)
         {s->null, STDOUT_FILENO},
         {s->null, STDERR_FILENO},
         {s->qmp, BERTH_QEMU_FD_QMP},
+        {s->agent, BERTH_QEMU_FD_AGENT},
         {s->serial[1], BERTH_QEMU_FD_SERIAL},
         {s->monitor[1], BERTH_QEMU_FD_MONITOR},
         {s->lock, BERTH_QEMU_FD_LOCK},

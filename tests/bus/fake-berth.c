@@ -73,6 +73,12 @@ static GVariant *vm_properties(const FakeVm *vm)
     g_variant_dict_insert(&dict, "NextStart", "t", vm->next_start);
     g_variant_dict_insert(&dict, "ExitReason", "s", "");
     g_variant_dict_insert(&dict, "ExitStatus", "i", -1);
+    g_variant_dict_insert(&dict, "GuestReady", "b", runs);
+    g_variant_dict_insert(&dict, "GuestStatus", "s", runs ? "Startup \033[31m finished" : "");
+    g_variant_dict_insert(&dict, "GuestOS", "s", runs ? "Fake Linux 1" : "");
+    g_variant_dict_insert_value(
+        &dict, "GuestAddresses",
+        g_variant_new_parsed(runs ? "['192.0.2.17/24 eth0', '2001:db8::1/64 eth0']" : "@as []"));
     return g_variant_dict_end(&dict);
 }
 
@@ -252,6 +258,11 @@ static void vm_call(FakeBerth *fake, FakeVm *vm, const char *method, GVariant *p
         return;
     }
     g_autoptr(GVariant) first = g_variant_get_child_value(parameters, 0);
+    const char *mode;
+    if (g_str_equal(method, "Shutdown") && g_variant_lookup(first, "mode", "&s", &mode)) {
+        g_free(fake->called);
+        fake->called = g_strdup_printf("%s %s %s", method, vm->name, mode);
+    }
     if (g_str_equal(method, "Remove")) {
         vm->grace = G_MAXUINT;
         g_variant_lookup(first, "grace-seconds", "u", &vm->grace);

@@ -164,6 +164,27 @@ static void test_exit_statuses(Fixture *f, gconstpointer data)
     assert_exit(1, "systemctl --user start berthd", "list", NULL, NULL);
 }
 
+static void test_guest(Fixture *f, gconstpointer data)
+{
+    fake_berth_add(f->fake, "web", "running");
+    fake_berth_add(f->fake, "db", "stopped");
+    g_autoptr(CtlRun) up = ctl_run_start("status", "web", NULL);
+    finish(up, 0);
+    assert_says(up->out, "       Guest: Fake Linux 1; ready; Startup \\x1b[31m finished\n");
+    assert_says(up->out, "     Address: 192.0.2.17/24 eth0\n     Address: 2001:db8::1/64 eth0\n");
+    g_autoptr(CtlRun) down = ctl_run_start("status", "db", NULL);
+    finish(down, 0);
+    g_assert_false(says(down->out, "Guest") || says(down->out, "Address"));
+
+    assert_exit(0, "", "wait", "web", "ready");
+    assert_exit(0, "", "refresh", "web", NULL);
+    g_assert_cmpstr(f->fake->called, ==, "RefreshGuest web");
+    assert_exit(0, "", "shutdown", "web", NULL);
+    g_assert_cmpstr(f->fake->called, ==, "Shutdown web");
+    assert_exit(0, "", "shutdown", "--mode=agent", "web");
+    g_assert_cmpstr(f->fake->called, ==, "Shutdown web agent");
+}
+
 /* Each VM that is named is tried, also after one has failed. */
 static void test_several(Fixture *f, gconstpointer data)
 {
@@ -525,6 +546,7 @@ int main(int argc, char **argv)
     stranger = private_bus_connect(bus);
     add("/berthctl/list", test_list);
     add("/berthctl/json", test_json);
+    add("/berthctl/guest", test_guest);
     add("/berthctl/printable", test_printable);
     add("/berthctl/exit-statuses", test_exit_statuses);
     add("/berthctl/several", test_several);

@@ -23,7 +23,10 @@
  * daemon's monitor what no QEMU says close                   closes the daemon's monitor for good, and runs on say
  * words               on the serial port shutdown | panic | reset   the guest does that Without rules: "poweroff",
  * "panic" and "reboot" on the serial port are what the guest does; system_powerdown makes it power off; quit ends.
- * SIGTERM, SIGINT and SIGHUP end it as QEMU ends (reason host-signal), unless they are blocked. */
+ * SIGTERM, SIGINT and SIGHUP end it as QEMU ends (reason host-signal), unless they are blocked.
+ *
+ * The guest has no agent, unless the actions agent-open and agent-close let it come and go, and agent-hang hang. Then its commands (guest-…)
+ * are triggers, too, for ignore, refuse [words], answer VALUE (any JSON), and flood (noise without end). */
 
 #include <err.h>
 #include <errno.h>
@@ -41,6 +44,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "fake-agent.h"
 #include "fake-qemu-json.h"
 #include "fake-qemu-script.h"
 #include "src/core/keeper-protocol.h"
@@ -163,8 +167,18 @@ static _Noreturn void panic(void)
     shut_down(true, "guest-panic", 1); /* as with -action panic=exit-failure */
 }
 
+/* The guest's agent comes, or goes. */
+static void set_agent_open(bool open)
+{
+    agent_set_open(open);
+    send_event("VSERPORT_CHANGE", open ? ", \"data\": {\"open\": true, \"id\": \"agent\"}"
+                                       : ", \"data\": {\"open\": false, \"id\": \"agent\"}");
+}
+
 static void reset(bool guest)
 {
+    if (agent_is_open())
+        set_agent_open(false);
     send_event("RESET", guest ? ", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}"
                               : ", \"data\": {\"guest\": false, \"reason\": \"host-qmp-system-reset\"}");
 }
@@ -276,6 +290,12 @@ static bool act(const Rule *rule)
         close_qmp();
     else if (strcmp(action, "say") == 0)
         say(vm.serial, "%s\r\n", rule->rest);
+    else if (strcmp(action, "agent-open") == 0)
+        set_agent_open(true);
+    else if (strcmp(action, "agent-close") == 0)
+        set_agent_open(false);
+    else if (strcmp(action, "agent-hang") == 0)
+        agent_hang();
     else if (strcmp(action, "shutdown") == 0)
         shut_down(true, "guest-shutdown", 0);
     else if (strcmp(action, "panic") == 0)
@@ -331,6 +351,15 @@ static void do_query_uuid(const Monitor *monitor, Span id)
     answer(monitor, id, value);
 }
 
+static void do_query_chardev(const Monitor *monitor, Span id)
+{
+    answer(monitor, id,
+           agent_is_open() ? "[{\"label\": \"qmp\", \"frontend-open\": true}, {\"label\": \"agent\", "
+                             "\"frontend-open\": true}]"
+                           : "[{\"label\": \"qmp\", \"frontend-open\": true}, {\"label\": \"agent\", "
+                             "\"frontend-open\": false}]");
+}
+
 static void do_stop(const Monitor *monitor, Span id)
 {
     set_running(false);
@@ -370,6 +399,7 @@ static const struct {
 } commands[] = {
     {"query-status", do_query_status},
     {"query-version", do_query_version},
+    {"query-chardev", do_query_chardev},
     {"query-uuid", do_query_uuid},
     {"stop", do_stop},
     {"cont", do_cont},
@@ -579,6 +609,7 @@ static void turn(void)
         {.fd = unless_waiting(&vm.qmp), .events = POLLIN},
         {.fd = unless_waiting(&vm.keeper), .events = POLLIN},
         {.fd = vm.serial, .events = POLLIN},
+        agent_poll(),
     };
     if (poll(fds, sizeof fds / sizeof *fds, -1) < 0 && errno != EINTR)
         err(96, "fake-qemu: poll");
@@ -594,6 +625,10 @@ static void turn(void)
         read_monitor(&vm.keeper);
     if (fds[5].revents != 0 && vm.serial >= 0)
         read_serial();
+    if (fds[6].revents != 0 && agent_turn()) {
+        set_agent_open(false);
+        shut_down(true, "guest-shutdown", 0);
+    }
 }
 
 /* --- Arguments --- */
@@ -644,6 +679,8 @@ static void take_option(const char *option, const char *value)
         add_chardev(value);
     else if (strcmp(option, "-mon") == 0)
         add_monitor(value);
+    else if (strcmp(option, "-device") == 0 && strstr(value, "\"org.qemu.guest_agent.0\"") != NULL)
+        agent_listen(find_chardev("agent", "")->fd);
     else if (strcmp(option, "-serial") == 0)
         vm.serial = find_chardev(value, "chardev:")->fd;
     else if (strcmp(option, "-name") == 0)

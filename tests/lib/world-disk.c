@@ -141,7 +141,13 @@ static void check_vm_dir(World *world, const SeenVm *vm)
 static void check_runtime_dir(World *world, const SeenVm *vm)
 {
     static const char *const expected[] = {
-        "lock", BERTH_FILE_RUN, "?" BERTH_FILE_EXIT, BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET, NULL,
+        "lock",
+        BERTH_FILE_RUN,
+        "?" BERTH_FILE_EXIT,
+        BERTH_FILE_QMP_SOCKET,
+        BERTH_FILE_CONSOLE_SOCKET,
+        BERTH_FILE_AGENT_SOCKET,
+        NULL,
     };
     g_autofree char *dir = g_build_filename(world->place.runtime_dir, vm->id, NULL);
     if (world_seen_is_live(vm))

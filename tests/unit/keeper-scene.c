@@ -56,6 +56,7 @@ void keeper_set_up(KeeperScene *vm, gconstpointer data)
         .qemu_log_old_fd = open_old_log(vm, "qemu.log.1"),
         .console_fd = vm->fds.console_fd,
         .qmp_fd = vm->fds.qmp_fd,
+        .agent_fd = vm->fds.agent_fd,
     };
     g_assert_nonnull(vm->spec.keeper_path);
 }

@@ -290,6 +290,7 @@ static const struct {
     {BERTH_AUDIT_DIRECTORY, "runtime/" ID},
     {BERTH_AUDIT_SOCKET, "runtime/" ID "/qmp.sock"},
     {BERTH_AUDIT_SOCKET, "runtime/" ID "/console.sock"},
+    {BERTH_AUDIT_SOCKET, "runtime/" ID "/agent.sock"},
     {BERTH_AUDIT_TAP, "bt0123456789ab"},
 };
 

@@ -7,6 +7,8 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
+#include "src/core/vm-config.h"
+#include "src/host/bus-keys.h"
 #include "src/host/bus-variant.h"
 
 /* A connection that nobody answers: enough for messages to be built on. */
@@ -226,6 +228,30 @@ static void add(const char *path, void (*test)(Fixture *, gconstpointer))
     g_test_add(path, Fixture, NULL, set_up, test, tear_down);
 }
 
+/* A definition's fields go out as its GVariant would. */
+static void test_keys(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) changes = g_variant_ref_sink(g_variant_new_parsed(data));
+    g_autoptr(BerthVmConfig) defaults = berth_vm_config_new();
+    g_autoptr(BerthVmConfig) config = berth_vm_config_apply(defaults, changes, &error);
+    g_assert_no_error(error);
+    g_autoptr(GVariant) expected = g_variant_ref_sink(berth_vm_config_to_variant(config)), read = NULL;
+    sd_bus_message *m = new_message(f);
+    g_assert_cmpint(berth_bus_append_keys(m, &berth_vm_config_table, config), ==, 0);
+    seal(m);
+    g_assert_cmpint(berth_bus_read_variant(m, &read), ==, 0);
+    g_assert_cmpvariant(read, expected);
+    sd_bus_message_unref(m);
+}
+
+static const char some_keys[] =
+    "{'vcpus': <uint32 3>, 'memory': <uint64 4294967296>, 'image': <'debian-12'>, 'vsock': <true>, 'disks': <[@a{sv} "
+    "{},"
+    "{'size': <uint64 1048576>, 'read-only': <true>}]>, 'labels': <{'b': 'Größe', 'a': ''}>, 'limits': <{'CPUWeight':"
+    "<uint64 200>, 'TasksMax': <uint64 512>}>, 'networks': <[{'ports': <[{'host-port': <uint32 80>, 'guest-port':"
+    "<uint32 8080>}]>}, {'mode': <'none'>}]>}";
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -235,5 +261,7 @@ int main(int argc, char **argv)
     add("/bus-variant/maybe", test_maybe);
     add("/bus-variant/depth", test_depth);
     add("/bus-variant/size", test_size);
+    g_test_add("/bus-variant/keys/defaults", Fixture, "@a{sv} {}", set_up, test_keys, tear_down);
+    g_test_add("/bus-variant/keys/some", Fixture, some_keys, set_up, test_keys, tear_down);
     return g_test_run();
 }

@@ -138,7 +138,7 @@ static void test_inherited(KeeperScene *vm, gconstpointer data)
     int extra[2] = {open("/dev/null", O_RDONLY | O_CLOEXEC), open("/dev/zero", O_RDONLY | O_CLOEXEC)};
     int leak = open("/dev/null", O_RDONLY); /* not close-on-exec, as a careless library may do it */
     int high = fcntl(leak, F_DUPFD, 100);
-    int reserved = fcntl(leak, F_DUPFD, BERTH_QEMU_FD_EXTRA - 1);
+    int reserved = fcntl(leak, F_DUPFD, BERTH_QEMU_FD_LOCK);
 
     vm->spec.extra_fds = extra;
     vm->spec.n_extra_fds = 2;
@@ -146,7 +146,7 @@ static void test_inherited(KeeperScene *vm, gconstpointer data)
     BERTH_AUTOFD console = keeper_connect_console(vm);
     keeper_type(console, "go");
     g_autofree char *text = keeper_read_until(console, "ids");
-    g_assert_nonnull(strstr(text, "fds 0 1 2 11 12 13 14 16 17\n"));
+    g_assert_nonnull(strstr(text, "fds 0 1 2 11 12 13 14 15 16 17\n"));
     g_autofree char *blocked = g_strdup_printf("blocked 1 2 15 %d\n", SIGRTMIN + 4);
     g_assert_nonnull(strstr(text, blocked));
 

@@ -188,7 +188,7 @@ static void test_mac(void)
 
 typedef struct {
     char *dir, *image_dir, *disks_dir, *stderr_path;
-    int qmp_listener, serial[2], monitor[2], lock, extra[3];
+    int qmp_listener, serial[2], monitor[2], lock, agent, extra[3];
     guint n_extra;
     pid_t pid;
 } Live;
@@ -254,6 +254,10 @@ static void make_sockets(Live *live)
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, live->serial), ==, 0);
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, live->monitor), ==, 0);
     live->lock = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    live->agent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    address.sun_path[0] = '\0'; /* the kernel gives it a name */
+    g_assert_cmpint(bind(live->agent, (struct sockaddr *) &address, sizeof address.sun_family), ==, 0);
+    g_assert_cmpint(listen(live->agent, 1), ==, 0);
 }
 
 static int open_tap(void)
@@ -297,18 +301,22 @@ static void become_nobody(gpointer data)
 
 static void spawn(Live *live, GStrv argv)
 {
-    int sources[8] = {live->qmp_listener, live->serial[1], live->monitor[1], live->lock};
-    int targets[8] = {BERTH_QEMU_FD_QMP, BERTH_QEMU_FD_SERIAL, BERTH_QEMU_FD_MONITOR, BERTH_QEMU_FD_LOCK};
+    int sources[8] = {live->qmp_listener, live->serial[1], live->monitor[1], live->lock, live->agent};
+    int targets[8] = {BERTH_QEMU_FD_QMP, BERTH_QEMU_FD_SERIAL, BERTH_QEMU_FD_MONITOR, BERTH_QEMU_FD_LOCK,
+                      BERTH_QEMU_FD_AGENT};
     for (guint i = 0; i < live->n_extra; i++) {
-        sources[4 + i] = live->extra[i];
-        targets[4 + i] = BERTH_QEMU_FD_EXTRA + (int) i;
+        sources[5 + i] = live->extra[i];
+        targets[5 + i] = BERTH_QEMU_FD_EXTRA + (int) i;
     }
     live->stderr_path = g_build_filename(live->dir, "stderr", NULL);
-    BERTH_AUTOFD words = open(live->stderr_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    BERTH_AUTOFD opened = open(live->stderr_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    /* GLib closes this number last of all, and that of a /dev/null which it would open: neither may be one that something
+     * was handed over as. */
+    BERTH_AUTOFD words = fcntl(opened, F_DUPFD_CLOEXEC, BERTH_QEMU_FD_EXTRA + (int) live->n_extra);
     g_autoptr(GError) error = NULL;
-    g_spawn_async_with_pipes_and_fds(NULL, (const char *const *) argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, become_nobody,
-                                     NULL, -1, -1, words, sources, targets, 4 + live->n_extra, &live->pid, NULL, NULL,
-                                     NULL, &error);
+    g_spawn_async_with_pipes_and_fds(
+        NULL, (const char *const *) argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN, become_nobody,
+        NULL, -1, -1, words, sources, targets, 5 + live->n_extra, &live->pid, NULL, NULL, NULL, &error);
     g_assert_no_error(error);
 }
 
@@ -407,7 +415,7 @@ static void end(Live *live)
         g_assert_cmpint(waitpid(live->pid, NULL, 0), ==, live->pid);
     }
     int *fds[] = {&live->qmp_listener, &live->serial[0], &live->serial[1], &live->monitor[0], &live->monitor[1],
-                  &live->lock,         &live->extra[0],  &live->extra[1],  &live->extra[2]};
+                  &live->lock,         &live->agent,     &live->extra[0],  &live->extra[1],   &live->extra[2]};
     for (guint i = 0; i < G_N_ELEMENTS(fds); i++)
         close_ends(fds[i]);
     run((const char *const[]){"rm", "-rf", "--", live->dir, NULL});

@@ -90,6 +90,7 @@ static void test_create(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(st.st_mode & 07777, ==, 0700);
     assert_listens(fds.qmp_fd);
     assert_listens(fds.console_fd);
+    assert_listens(fds.agent_fd);
     int *all = (int *) &fds;
     for (guint i = 0; i < sizeof fds / sizeof *all; i++)
         g_assert_cmpint(fcntl(all[i], F_GETFD) & FD_CLOEXEC, !=, 0);
@@ -106,6 +107,9 @@ static void test_create(Fixture *fixture, gconstpointer data)
     g_assert_no_error(error);
     BERTH_AUTOFD peer = accept(fds.qmp_fd, NULL, NULL);
     g_assert_cmpint(peer, >=, 0);
+    g_autofree char *agent = berth_runtime_agent_path(fixture->top, ID);
+    BERTH_AUTOFD channel = berth_unix_connect(agent, &error);
+    g_assert_no_error(error);
     BERTH_AUTOFD console = berth_runtime_connect_console(fixture->top, ID, &error);
     g_assert_no_error(error);
     BERTH_AUTOFD console_peer = accept(fds.console_fd, NULL, NULL);
@@ -135,7 +139,7 @@ static void test_connect_fails(Fixture *fixture, gconstpointer data)
 /* The lock belongs to the open file: whoever inherited it holds it, also after its maker closed it. */
 static void test_lock(Fixture *fixture, gconstpointer data)
 {
-    BerthRuntimeFds fds, again = {-5, -5, -5, -5};
+    BerthRuntimeFds fds, again = {-5, -5, -5, -5, -5};
     g_autoptr(GError) error = NULL;
 
     g_assert_true(is_free(fixture)); /* no directory */

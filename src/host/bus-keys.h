@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "../core/key-table.h"
+
+/**
+ * berth_bus_append_keys:
+ * @m: a message that is being built
+ * @source: a struct of @table
+ *
+ * The same a{sv} as berth_keys_get() makes, without a GVariant in between: GetManagedObjects shows the definitions of
+ * thousands of VMs.
+ *
+ * Returns: 0, or a negative errno, upon which @m is of no more use
+ */
+int berth_bus_append_keys(sd_bus_message *m, const BerthKeyTable *table, gconstpointer source);

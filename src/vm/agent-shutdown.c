@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "agent-shutdown.h"
+
+#include "../core/error.h"
+#include "guest.h"
+#include "manager.h"
+#include "run.h"
+
+/* From the question to the power button: at most so long, and never more than this part of ShutdownTimeoutSec. */
+#define PATIENCE_USEC ((guint64) (10 * G_USEC_PER_SEC))
+#define PATIENCE_PART 3u
+#define BUTTON_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
+
+typedef struct {
+    BerthVm *vm;
+    void (*asked)(BerthVm *vm);
+    void (*otherwise)(BerthVm *vm, BerthReply *reply); /* (nullable) */
+    BerthReply *reply;
+    gboolean was_asked;
+} AgentShutdown;
+
+static void agent_was_asked(gpointer data)
+{
+    AgentShutdown *shutdown = data;
+    shutdown->was_asked = TRUE;
+    shutdown->vm->busy_with = NULL;
+    shutdown->asked(shutdown->vm);
+    berth_reply_return(&shutdown->reply, NULL);
+}
+
+static void could_not_ask(AgentShutdown *shutdown, const GError *error)
+{
+    BerthVm *vm = shutdown->vm;
+    vm->busy_with = NULL;
+    if (!vm->run || vm->run->ending) /* Remove or PowerOff came in between, or the end by itself */
+        return;
+    if (shutdown->otherwise) {
+        shutdown->otherwise(vm, g_steal_pointer(&shutdown->reply));
+        return;
+    }
+    g_autoptr(GError) failure = g_error_new(BERTH_ERROR, BERTH_ERROR_CANCELLED, "Shutdown of VM \"%s\" failed: %s",
+                                            berth_vm_name(vm), error->message);
+    berth_reply_return(&shutdown->reply, failure);
+}
+
+static void button_pressed(JsonNode *result, const GError *error, gpointer data)
+{
+    /* Shutdown's deadline acts where it was in vain. */
+}
+
+static gboolean is_let_go(const GError *error)
+{
+    return g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED) ||
+           g_error_matches(error, BERTH_GUEST_AGENT_ERROR, BERTH_GUEST_AGENT_ERROR_CLOSED);
+}
+
+static void press_power_button(BerthVm *vm, const GError *error)
+{
+    if (vm->state != BERTH_VM_STOPPING || !vm->run || vm->run->ending || !vm->run->qmp)
+        return;
+    berth_vm_log(vm, G_LOG_LEVEL_MESSAGE,
+                 "The guest holds on though its agent was asked (%s); pressing its power button",
+                 error ? error->message : "it answered");
+    berth_qmp_execute(vm->run->qmp, "system_powerdown", NULL, BUTTON_TIMEOUT_USEC, button_pressed, NULL);
+}
+
+static void over(JsonNode *result, const GError *error, gpointer data)
+{
+    AgentShutdown *shutdown = data;
+    if (!shutdown->was_asked)
+        could_not_ask(shutdown, error);
+    else if (shutdown->otherwise && !is_let_go(error))
+        press_power_button(shutdown->vm, error);
+    berth_reply_free(shutdown->reply);
+    berth_vm_unref(shutdown->vm);
+    g_free(shutdown);
+}
+
+void berth_agent_shutdown(BerthVm *vm, void (*asked)(BerthVm *vm), void (*otherwise)(BerthVm *vm, BerthReply *reply),
+                          BerthReply *reply)
+{
+    const BerthSettings *settings = berth_manager_host(vm->manager)->settings;
+    AgentShutdown *shutdown = g_new0(AgentShutdown, 1);
+    shutdown->vm = berth_vm_ref(vm);
+    shutdown->asked = asked;
+    shutdown->otherwise = otherwise;
+    shutdown->reply = reply;
+    vm->busy_with = "Shutdown";
+    berth_guest_ask_to_power_down(vm->run->guest, MIN(PATIENCE_USEC, settings->shutdown_timeout_usec / PATIENCE_PART),
+                                  agent_was_asked, over, shutdown);
+}
