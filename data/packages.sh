@@ -4,12 +4,16 @@
 
 # To build it.
 PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev libglib2.0-dev libsystemd-dev libjson-glib-dev gettext"
+# To build the desktop manager too. data/quickstart.sh does without.
+PACKAGES_UI="libgtk-4-dev libadwaita-1-dev desktop-file-utils"
 # To run it: on a machine of its own, and in a container of the quick start and of the tests.
 PACKAGES_RUN="qemu-system-x86 qemu-utils seabios ovmf systemd systemd-sysv systemd-container dbus polkitd util-linux iproute2"
 # To make the guest that the quick start and the tests boot.
 PACKAGES_GUEST="busybox-static cpio kmod"
 # To make the complete Debian image, and for the suites themselves.
 PACKAGES_TEST="mmdebstrap debian-archive-keyring e2fsprogs fdisk grub-common grub-pc-bin dbus-user-session python3 strace"
+# To run and look at the desktop manager without a desktop.
+PACKAGES_TEST_UI="xvfb adwaita-icon-theme librsvg2-common fonts-cantarell fonts-dejavu-core appstream"
 
 # Installs those of $* that are missing; says nothing where none is.
 install_packages() {

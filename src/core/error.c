@@ -33,6 +33,14 @@ const char *berth_error_dbus_name(const GError *error)
     return "org.freedesktop.DBus.Error.Failed";
 }
 
+BerthError berth_error_from_dbus_name(const char *name)
+{
+    guint code = 0;
+    while (code < BERTH_ERROR_LAST && !g_str_equal(dbus_names[code], name))
+        code++;
+    return code;
+}
+
 void berth_error_set_errno(GError **error, BerthError code, int errnum, const char *format, ...)
 {
     va_list args;

@@ -35,6 +35,9 @@ GQuark berth_error_quark(void);
  */
 const char *berth_error_dbus_name(const GError *error);
 
+/* The code whose D-Bus name this is; BERTH_ERROR_LAST where it is none of ours. */
+BerthError berth_error_from_dbus_name(const char *name);
+
 /**
  * berth_error_set_errno:
  * @error: (out) (optional): where to put it

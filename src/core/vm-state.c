@@ -117,6 +117,11 @@ int berth_vm_state_from_string(const char *word)
     return find_word(states, G_N_ELEMENTS(states), word);
 }
 
+int berth_removal_phase_from_string(const char *word)
+{
+    return find_word(phases, G_N_ELEMENTS(phases), word);
+}
+
 int berth_exit_reason_from_string(const char *word)
 {
     return find_word(exit_reasons, G_N_ELEMENTS(exit_reasons), word);

@@ -64,6 +64,7 @@ const char *berth_vm_method_to_string(BerthVmMethod method);
 
 /* -1 where @word is none of the contract's. */
 int berth_vm_state_from_string(const char *word);
+int berth_removal_phase_from_string(const char *word);
 int berth_exit_reason_from_string(const char *word);
 
 /* Whether @to may come right after @from. A state does not follow itself. */

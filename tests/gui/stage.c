@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stage.h"
+
+#include "ui-gtk/badge.h"
+#include "ui-gtk/figure.h"
+#include "ui-gtk/row.h"
+
+static BerthUiApplication *application;
+
+static BerthUiApplication *application_new(void)
+{
+    g_autoptr(GError) error = NULL;
+    BerthUiApplication *made = berth_ui_application_new();
+    g_application_set_default(G_APPLICATION(made));
+    g_application_register(G_APPLICATION(made), NULL, &error);
+    g_assert_no_error(error);
+    g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, NULL);
+    return made;
+}
+
+int stage_main(int argc, char **argv, void (*add)(void))
+{
+    g_autofree char *missing = fixture_missing();
+    g_autoptr(PrivateBus) session = private_bus_new(NULL);
+    g_test_init(&argc, &argv, NULL);
+    if (missing) {
+        g_print("1..0 # SKIP %s\n", missing);
+        return 0;
+    }
+    application = application_new();
+    add();
+    int status = g_test_run();
+    g_object_unref(application);
+    return status;
+}
+
+void stage_set_up(Stage *stage, gconstpointer config)
+{
+    scripted_set_up(&stage->fixture, config);
+    stage->service = berth_ui_service_new(G_BUS_TYPE_SYSTEM, private_bus_address(stage->fixture.bus));
+    stage->window = berth_ui_window_new(ADW_APPLICATION(application), stage->service);
+    gtk_window_set_default_size(GTK_WINDOW(stage->window), 1000, 700);
+    gtk_window_present(GTK_WINDOW(stage->window));
+    AWAIT(gtk_widget_get_mapped(GTK_WIDGET(stage->window)));
+}
+
+void stage_tear_down(Stage *stage, gconstpointer config)
+{
+    gpointer window = stage->window, service = stage->service;
+    g_object_add_weak_pointer(window, &window);
+    g_object_add_weak_pointer(service, &service);
+    gtk_window_destroy(window);
+    g_object_unref(service);
+    AWAIT(!window && !service); /* the last answers are on their way */
+    fixture_tear_down(&stage->fixture, config);
+}
+
+/* Looking. */
+
+GtkWidget *stage_top(Stage *stage)
+{
+    g_autoptr(GList) windows = gtk_window_list_toplevels();
+    for (GList *at = windows; at; at = at->next)
+        if (gtk_window_get_transient_for(at->data) == GTK_WINDOW(stage->window) && gtk_widget_get_mapped(at->data))
+            return at->data;
+    return GTK_WIDGET(stage->window);
+}
+
+static gboolean shows(GtkWidget *widget, const char *text)
+{
+    const char *words[2] = {gtk_widget_get_tooltip_text(widget), NULL};
+    if (GTK_IS_LABEL(widget))
+        words[1] = gtk_label_get_text(GTK_LABEL(widget));
+    else if (GTK_IS_BUTTON(widget) && ADW_IS_BUTTON_CONTENT(gtk_button_get_child(GTK_BUTTON(widget))))
+        words[1] = adw_button_content_get_label(ADW_BUTTON_CONTENT(gtk_button_get_child(GTK_BUTTON(widget))));
+    else if (GTK_IS_BUTTON(widget))
+        words[1] = gtk_button_get_label(GTK_BUTTON(widget));
+    else if (BERTH_UI_IS_BADGE(widget))
+        words[1] = berth_ui_badge_get_text(BERTH_UI_BADGE(widget));
+    return g_strcmp0(words[0], text) == 0 || g_strcmp0(words[1], text) == 0;
+}
+
+static gboolean matches(GtkWidget *widget, GType type, const char *text)
+{
+    return G_TYPE_CHECK_INSTANCE_TYPE(widget, type) && (!text || shows(widget, text));
+}
+
+static GtkWidget *find(GtkWidget *root, GType type, const char *text, guint *n)
+{
+    if (!gtk_widget_get_mapped(root))
+        return NULL;
+    if (matches(root, type, text) && (*n)-- == 0)
+        return root;
+    GtkWidget *found = NULL;
+    for (GtkWidget *child = gtk_widget_get_first_child(root); child && !found;
+         child = gtk_widget_get_next_sibling(child))
+        found = find(child, type, text, n);
+    return found;
+}
+
+GtkWidget *stage_find(GtkWidget *root, GType type, const char *text)
+{
+    guint n = 0;
+    return find(root, type, text, &n);
+}
+
+gboolean stage_sees(Stage *stage, const char *text)
+{
+    return stage_find(stage_top(stage), GTK_TYPE_WIDGET, text) != NULL;
+}
+
+static GtkWidget *button(Stage *stage, const char *label)
+{
+    return stage_find(stage_top(stage), GTK_TYPE_BUTTON, label);
+}
+
+const char *stage_await_button(Stage *stage, const char *label, gboolean sensitive)
+{
+    AWAIT(button(stage, label) && gtk_widget_is_sensitive(button(stage, label)) == sensitive);
+    return gtk_widget_get_tooltip_text(button(stage, label));
+}
+
+void stage_click(Stage *stage, const char *label)
+{
+    stage_await_button(stage, label, TRUE);
+    g_signal_emit_by_name(button(stage, label), "clicked");
+}
+
+/* Rows. */
+
+static GtkWidget *row_at(Stage *stage, guint n)
+{
+    return find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_ROW, NULL, &n);
+}
+
+guint stage_n_rows(Stage *stage)
+{
+    guint n = 0;
+    while (row_at(stage, n))
+        n++;
+    return n;
+}
+
+static GtkWidget *row_of(Stage *stage, const char *name)
+{
+    GtkWidget *row;
+    for (guint i = 0; (row = row_at(stage, i)); i++) {
+        g_autoptr(BerthUiVm) vm = NULL;
+        g_object_get(row, "vm", &vm, NULL);
+        if (vm && g_str_equal(berth_ui_vm_get_name(vm), name))
+            return row;
+    }
+    return NULL;
+}
+
+const char *stage_badge(Stage *stage, const char *vm)
+{
+    GtkWidget *row = row_of(stage, vm);
+    GtkWidget *badge = row ? stage_find(row, BERTH_UI_TYPE_BADGE, NULL) : NULL;
+    return badge ? berth_ui_badge_get_text(BERTH_UI_BADGE(badge)) : NULL;
+}
+
+void stage_await_badge(Stage *stage, const char *vm, const char *text)
+{
+    AWAIT(g_strcmp0(stage_badge(stage, vm), text) == 0);
+}
+
+void stage_choose(Stage *stage, const char *vm)
+{
+    AWAIT(row_of(stage, vm));
+    /* GTK's own widget for an item is the row's parent, and this its action for a click. */
+    gtk_widget_activate_action(gtk_widget_get_parent(row_of(stage, vm)), "listitem.select", "(bb)", FALSE, FALSE);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tests/bus/scripted.h"
+#include "ui-gtk/application.h"
+#include "ui-gtk/window.h"
+
+/* The desktop manager's window in the test's own process, with the real daemon of the scripted fixture behind it. The
+ * test sees what a user does, words on widgets that are mapped, and does what a user can: it clicks what is sensitive.
+ * */
+
+typedef struct {
+    Fixture fixture; /* the first: functions for a Fixture take it */
+    BerthUiService *service;
+    BerthUiWindow *window;
+} Stage;
+
+#define STAGE_ADD(path, func) g_test_add(path, Stage, "", stage_set_up, func, stage_tear_down)
+
+void stage_set_up(Stage *stage, gconstpointer config);
+void stage_tear_down(Stage *stage, gconstpointer config);
+/* main() of such tests. */
+int stage_main(int argc, char **argv, void (*add)(void));
+
+/* The window that is on top: a dialog, where there is one. */
+GtkWidget *stage_top(Stage *stage);
+
+/* (transfer none) (nullable): the first widget below @root, and mapped, that is a @type and shows @text (NULL: any):
+ * the text of a label, the label or tooltip of a button, the words of a badge */
+GtkWidget *stage_find(GtkWidget *root, GType type, const char *text);
+/* Whether these words are anywhere to be seen. */
+gboolean stage_sees(Stage *stage, const char *text);
+/* Waits for it, and clicks it: it is sensitive. @label: as stage_find() has it */
+void stage_click(Stage *stage, const char *label);
+/* Waits until it is to be seen, and whether it can be clicked is as told. Returns its tooltip. (transfer none) */
+const char *stage_await_button(Stage *stage, const char *label, gboolean sensitive);
+
+/* What the badge of this VM's row says; NULL where there is no such row. (transfer none) */
+const char *stage_badge(Stage *stage, const char *vm);
+/* Waits for it. */
+void stage_await_badge(Stage *stage, const char *vm, const char *text);
+/* How many rows are to be seen. */
+guint stage_n_rows(Stage *stage);
+/* Clicks a VM's row, as far as the list is concerned: it is selected alone. */
+void stage_choose(Stage *stage, const char *vm);

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "tests/bus/fake-berth.h"
+#include "tests/lib/await.h"
+#include "tests/lib/private-bus.h"
+#include "ui-gtk/service.h"
+#include "ui-gtk/words.h"
+
+/* What the window is shown of a daemon, which is a fake here: its list follows the signals, and nothing else. */
+
+typedef struct {
+    FakeBerth *fake;
+    BerthUiService *service;
+    GListModel *vms;
+} Scene;
+
+static PrivateBus *bus;
+static GDBusConnection *daemon_side, *stranger;
+
+static void set_up_absent(Scene *s, gconstpointer data)
+{
+    s->service = berth_ui_service_new(G_BUS_TYPE_SYSTEM, private_bus_address(bus));
+    s->vms = berth_ui_service_get_vms(s->service);
+}
+
+static void set_up(Scene *s, gconstpointer data)
+{
+    s->fake = fake_berth_new(daemon_side);
+    set_up_absent(s, data);
+}
+
+static void tear_down(Scene *s, gconstpointer data)
+{
+    g_assert_finalize_object(s->service);
+    g_clear_pointer(&s->fake, fake_berth_free);
+}
+
+static void await_status(Scene *s, BerthUiServiceStatus status)
+{
+    AWAIT(berth_ui_service_get_status(s->service) == status);
+}
+
+/* (transfer none) (nullable) */
+static BerthUiVm *vm_named(Scene *s, const char *name)
+{
+    for (guint i = 0; i < g_list_model_get_n_items(s->vms); i++) {
+        g_autoptr(BerthUiVm) vm = g_list_model_get_item(s->vms, i);
+        if (g_str_equal(berth_ui_vm_get_name(vm), name))
+            return vm;
+    }
+    return NULL;
+}
+
+static void test_follows(Scene *s, gconstpointer data)
+{
+    fake_berth_add(s->fake, "early", "stopped");
+    await_status(s, BERTH_UI_SERVICE_READY);
+    g_assert_cmpuint(g_list_model_get_n_items(s->vms), ==, 1);
+    FakeVm *late = fake_berth_add(s->fake, "late", "running");
+    AWAIT(vm_named(s, "late"));
+    BerthUiVm *vm = vm_named(s, "late");
+    g_assert_cmpint(berth_ui_vm_get_state(vm), ==, BERTH_VM_RUNNING);
+    fake_berth_change(s->fake, late, "removing", "deleting", "…/mnt is a mount point");
+    AWAIT(berth_ui_vm_get_phase(vm) == BERTH_PHASE_DELETING);
+    g_autofree char *text = berth_ui_describe_state(vm);
+    g_assert_cmpstr(text, ==, "Removing: deleting files");
+    g_assert_cmpstr(berth_ui_vm_get_blocker(vm), ==, "…/mnt is a mount point");
+    fake_berth_vanish(s->fake, late);
+    AWAIT(g_list_model_get_n_items(s->vms) == 1);
+    g_assert_nonnull(vm_named(s, "early"));
+}
+
+/* One look at the whole, and none after it. */
+static void test_never_polls(Scene *s, gconstpointer data)
+{
+    FakeVm *vm = fake_berth_add(s->fake, "web", "stopped");
+    await_status(s, BERTH_UI_SERVICE_READY);
+    for (guint i = 0; i < 20; i++)
+        fake_berth_change(s->fake, vm, i % 2 ? "running" : "paused", "", "");
+    AWAIT(berth_ui_vm_get_state(vm_named(s, "web")) == BERTH_VM_RUNNING);
+    g_assert_cmpuint(s->fake->n_reads, ==, 1);
+}
+
+/* A property that has not changed is not told of, and all have changed when one is told of. */
+static void count(BerthUiVm *vm, GParamSpec *spec, guint *n)
+{
+    (*n)++;
+    g_assert_cmpint(berth_ui_vm_get_state(vm), ==, BERTH_VM_REMOVING);
+    g_assert_cmpint(berth_ui_vm_get_phase(vm), ==, BERTH_PHASE_STOPPING);
+}
+
+static void test_notifies(Scene *s, gconstpointer data)
+{
+    FakeVm *fake = fake_berth_add(s->fake, "web", "running");
+    guint n = 0;
+    await_status(s, BERTH_UI_SERVICE_READY);
+    g_signal_connect(vm_named(s, "web"), "notify", G_CALLBACK(count), &n);
+    fake_berth_change(s->fake, fake, "removing", "stopping", "");
+    AWAIT(n > 0);
+    g_assert_cmpuint(n, ==, 2);
+}
+
+/* What was said before the first look is older than its answer. */
+static void test_stale(Scene *s, gconstpointer data)
+{
+    fake_berth_add(s->fake, "web", "running");
+    s->fake->says_stale = TRUE;
+    await_status(s, BERTH_UI_SERVICE_READY);
+    g_assert_cmpint(berth_ui_vm_get_state(vm_named(s, "web")), ==, BERTH_VM_RUNNING);
+}
+
+/* The daemon goes and comes back: who is still there is the same object, who is not is gone. */
+static void test_restart(Scene *s, gconstpointer data)
+{
+    FakeVm *web = fake_berth_add(s->fake, "web", "running");
+    FakeVm *ghost = fake_berth_add(s->fake, "ghost", "running");
+    await_status(s, BERTH_UI_SERVICE_READY);
+    g_autoptr(BerthUiVm) before = g_object_ref(vm_named(s, "web"));
+    fake_berth_stop(s->fake);
+    await_status(s, BERTH_UI_SERVICE_ABSENT);
+    fake_berth_vanish(s->fake, ghost);
+    fake_berth_change(s->fake, web, "exited", "", "");
+    fake_berth_start(s->fake);
+    await_status(s, BERTH_UI_SERVICE_READY);
+    g_assert_cmpuint(g_list_model_get_n_items(s->vms), ==, 1);
+    g_assert_true(vm_named(s, "web") == before);
+    g_assert_cmpint(berth_ui_vm_get_state(before), ==, BERTH_VM_EXITED);
+    /* And its signals are heard again. */
+    fake_berth_change(s->fake, web, "running", "", "");
+    AWAIT(berth_ui_vm_get_state(before) == BERTH_VM_RUNNING);
+}
+
+static void test_absent(Scene *s, gconstpointer data)
+{
+    await_status(s, BERTH_UI_SERVICE_ABSENT);
+    s->fake = fake_berth_new(daemon_side);
+    await_status(s, BERTH_UI_SERVICE_READY);
+}
+
+static void send(GDBusConnection *from, const char *to, const char *path, const char *interface, const char *signal,
+                 GVariant *body)
+{
+    g_autoptr(GError) error = NULL;
+    g_dbus_connection_emit_signal(from, to, path, interface, signal, body, &error);
+    g_assert_no_error(error);
+}
+
+/* Another process says, in the daemon's words, that the VM is gone. What the daemon says afterwards is heard, and that
+ * is not. */
+static void test_spoofed(Scene *s, gconstpointer data)
+{
+    const char *interfaces[] = {"org.berth.Berth1.VM", NULL};
+    FakeVm *web = fake_berth_add(s->fake, "web", "running");
+    await_status(s, BERTH_UI_SERVICE_READY);
+    send(stranger, s->fake->reader, "/org/berth/Berth1", "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved",
+         g_variant_new("(o^as)", web->path, interfaces));
+    g_assert_true(g_dbus_connection_flush_sync(stranger, NULL, NULL));
+    g_autoptr(GVariant) passed =
+        g_dbus_connection_call_sync(stranger, "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetId", NULL, NULL,
+                                    G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+    g_assert_nonnull(passed);
+    fake_berth_change(s->fake, web, "paused", "", "");
+    AWAIT(vm_named(s, "web") && berth_ui_vm_get_state(vm_named(s, "web")) == BERTH_VM_PAUSED);
+}
+
+/* Values of other types than the contract's, and words that it does not have, change nothing or are unknown. */
+static void test_hostile(Scene *s, gconstpointer data)
+{
+    FakeVm *web = fake_berth_add(s->fake, "web", "running");
+    await_status(s, BERTH_UI_SERVICE_READY);
+    BerthUiVm *vm = vm_named(s, "web");
+    send(daemon_side, NULL, web->path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+         g_variant_new_parsed("('org.berth.Berth1.VM', {'Name': <1>, 'LastError': <'text'>, 'State': <'dreaming'>},"
+                              " @as [])"));
+    AWAIT(berth_ui_vm_get_state(vm) == BERTH_VM_STATE_LAST);
+    g_assert_cmpstr(berth_ui_vm_get_name(vm), ==, "web");
+    g_autofree char *text = berth_ui_describe_state(vm);
+    g_assert_cmpstr(text, ==, "Unknown");
+    for (BerthVmMethod method = 0; method < BERTH_METHOD_LAST; method++)
+        g_assert_nonnull(berth_ui_why_not(vm, method));
+}
+
+typedef struct {
+    gboolean done;
+    GError *error;
+} Answer;
+
+static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Answer *answer = data;
+    g_assert_true(berth_ui_service_call_finish(BERTH_UI_SERVICE(source), result, &answer->error) == !answer->error);
+    answer->done = TRUE;
+}
+
+static void test_calls(Scene *s, gconstpointer data)
+{
+    fake_berth_add(s->fake, "web", "stopped");
+    await_status(s, BERTH_UI_SERVICE_READY);
+    Answer good = {0}, bad = {0};
+    BerthUiVm *vm = vm_named(s, "web");
+    berth_ui_service_call_async(s->service, vm, BERTH_METHOD_START, NULL, NULL, on_answer, &good);
+    /* Nothing else till then, but what ends it. */
+    g_assert_cmpstr(berth_ui_why_not(vm, BERTH_METHOD_START), ==, "It is busy with something else");
+    g_assert_null(berth_ui_why_not(vm, BERTH_METHOD_REMOVE));
+    AWAIT(good.done);
+    g_assert_null(berth_ui_why_not(vm, BERTH_METHOD_START));
+    g_assert_no_error(good.error);
+    g_assert_cmpstr(s->fake->called, ==, "Start web");
+
+    s->fake->refuse = g_strdup("org.berth.Berth1.Error.Busy");
+    berth_ui_service_call_async(s->service, vm, BERTH_METHOD_PAUSE, NULL, NULL, on_answer, &bad);
+    AWAIT(bad.done);
+    g_assert_error(bad.error, BERTH_ERROR, BERTH_ERROR_BUSY);
+    g_assert_null(strstr(bad.error->message, "GDBus"));
+    g_assert_cmpstr(berth_ui_describe_error(bad.error), ==, "It is busy with something else");
+    g_error_free(bad.error);
+}
+
+/* The bus goes: it is told, and coming back takes a try, since nobody tells when it could be had again. */
+static void test_bus_lost(Scene *s, gconstpointer data)
+{
+    fake_berth_add(s->fake, "web", "stopped");
+    await_status(s, BERTH_UI_SERVICE_READY);
+    g_clear_pointer(&s->fake, fake_berth_free);
+    g_clear_object(&daemon_side);
+    g_clear_object(&stranger);
+    private_bus_stop(bus);
+    await_status(s, BERTH_UI_SERVICE_UNREACHABLE);
+    g_assert_cmpstr(berth_ui_service_get_problem(s->service), !=, "");
+    private_bus_start(bus);
+    daemon_side = private_bus_connect(bus);
+    stranger = private_bus_connect(bus);
+    berth_ui_service_reconnect(s->service);
+    await_status(s, BERTH_UI_SERVICE_ABSENT);
+    g_assert_cmpstr(berth_ui_service_get_problem(s->service), ==, "");
+}
+
+static void add(const char *path, void (*start)(Scene *, gconstpointer), void (*test)(Scene *, gconstpointer))
+{
+    g_test_add(path, Scene, NULL, start, test, tear_down);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    bus = private_bus_new(NULL);
+    daemon_side = private_bus_connect(bus);
+    stranger = private_bus_connect(bus);
+    add("/gui/model/follows", set_up, test_follows);
+    add("/gui/model/never-polls", set_up, test_never_polls);
+    add("/gui/model/notifies", set_up, test_notifies);
+    add("/gui/model/stale", set_up, test_stale);
+    add("/gui/model/restart", set_up, test_restart);
+    add("/gui/model/absent", set_up_absent, test_absent);
+    add("/gui/model/spoofed", set_up, test_spoofed);
+    add("/gui/model/hostile", set_up, test_hostile);
+    add("/gui/model/calls", set_up, test_calls);
+    add("/gui/model/bus-lost", set_up, test_bus_lost);
+    int status = g_test_run();
+    g_object_unref(daemon_side);
+    g_object_unref(stranger);
+    private_bus_free(bus);
+    return status;
+}

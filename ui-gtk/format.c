@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "format.h"
+
+#include <glib/gi18n.h>
+
+char *berth_ui_format_bytes(guint64 bytes)
+{
+    return g_format_size_full(bytes, G_FORMAT_SIZE_IEC_UNITS);
+}
+
+static char *format_count(guint unit, guint count)
+{
+    switch (unit) {
+    case 0:
+        return g_strdup_printf(ngettext("%u day", "%u days", count), count);
+    case 1:
+        return g_strdup_printf(ngettext("%u hour", "%u hours", count), count);
+    case 2:
+        return g_strdup_printf(ngettext("%u minute", "%u minutes", count), count);
+    default:
+        return g_strdup_printf(ngettext("%u second", "%u seconds", count), count);
+    }
+}
+
+char *berth_ui_format_span(guint64 usec)
+{
+    static const guint seconds[] = {86400, 3600, 60, 1};
+    guint64 left = usec / G_USEC_PER_SEC;
+    guint unit = 0;
+    while (unit < 3 && left < seconds[unit])
+        unit++;
+    g_autofree char *large = format_count(unit, (guint) (left / seconds[unit]));
+    left %= seconds[unit];
+    /* Seconds are of interest below a minute only. */
+    if (unit >= 2 || left < seconds[unit + 1])
+        return g_steal_pointer(&large);
+    g_autofree char *small = format_count(unit + 1, (guint) (left / seconds[unit + 1]));
+    /* Translators: two units of a span of time: “2 hours 5 minutes” */
+    return g_strdup_printf(_("%s %s"), large, small);
+}
+
+char *berth_ui_format_time(guint64 usec)
+{
+    g_autoptr(GDateTime) time = usec ? g_date_time_new_from_unix_local((gint64) (usec / G_USEC_PER_SEC)) : NULL;
+    /* Translators: a date and time for g_date_time_format() */
+    return time ? g_date_time_format(time, _("%-d %B %Y, %H:%M")) : g_strdup("");
+}

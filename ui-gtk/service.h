@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "vm.h"
+
+/* The daemon, for the rest of the program: the only file that knows D-Bus. It shows the daemon's objects as lists of
+ * GObjects that follow the daemon's signals; nothing is asked for twice. Objects survive a restart of the daemon: what
+ * is still there when it is back is the same GObject as before. */
+
+typedef enum {
+    BERTH_UI_SERVICE_CONNECTING,  /* to the bus, or to the daemon */
+    BERTH_UI_SERVICE_UNREACHABLE, /* no bus, or no answer: berth_ui_service_get_problem() says why */
+    BERTH_UI_SERVICE_ABSENT,      /* the daemon does not run; as soon as it does, this changes by itself */
+    BERTH_UI_SERVICE_READY,       /* the lists are the daemon's; in any other status they are as they were last */
+} BerthUiServiceStatus;
+
+#define BERTH_UI_TYPE_SERVICE (berth_ui_service_get_type())
+G_DECLARE_FINAL_TYPE(BerthUiService, berth_ui_service, BERTH_UI, SERVICE, GObject)
+
+/**
+ * berth_ui_service_new:
+ * @bus: the system's daemon, or the user's own on the session bus
+ * @address: (nullable): of a bus, instead of that one's own
+ *
+ * Begins to connect. Properties: "status" (a BerthUiServiceStatus) notifies.
+ */
+BerthUiService *berth_ui_service_new(GBusType bus, const char *address);
+
+BerthUiServiceStatus berth_ui_service_get_status(BerthUiService *service);
+/* Which daemon this is. */
+GBusType berth_ui_service_get_bus(BerthUiService *service);
+/* (transfer none): why it is unreachable, in technical words; "" where it is not */
+const char *berth_ui_service_get_problem(BerthUiService *service);
+/* (transfer none): of BerthUiVm, in no order */
+GListModel *berth_ui_service_get_vms(BerthUiService *service);
+
+/* Connects to the bus anew, where it is unreachable. */
+void berth_ui_service_reconnect(BerthUiService *service);
+
+/* Asks the bus to start the daemon. Errors are in BERTH_ERROR where the daemon sent them, with its own words as text.
+ * */
+void berth_ui_service_wake_async(BerthUiService *service, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                 gpointer data);
+gboolean berth_ui_service_wake_finish(BerthUiService *service, GAsyncResult *result, GError **error);
+
+/**
+ * berth_ui_service_call_async:
+ * @method: one that takes nothing but options, and answers with nothing
+ * @options: (nullable): a{sv}, floating
+ *
+ * What it brings about is told by the VM's properties, and is there before the answer. Takes as long as it takes:
+ * polkit may ask the user first.
+ */
+void berth_ui_service_call_async(BerthUiService *service, BerthUiVm *vm, BerthVmMethod method, GVariant *options,
+                                 GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+gboolean berth_ui_service_call_finish(BerthUiService *service, GAsyncResult *result, GError **error);

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "window.h"
+
+#include <glib/gi18n.h>
+
+#include "actions.h"
+#include "application.h"
+#include "settings.h"
+#include "vm-list.h"
+#include "vm-page.h"
+
+struct _BerthUiWindow {
+    AdwApplicationWindow parent_instance;
+    AdwToastOverlay *toasts;
+    GtkStack *stack; /* what is wrong, or the VMs */
+    GtkMenuButton *menu;
+    AdwStatusPage *problem;
+    GtkSpinner *spinner;
+    GtkWidget *wake, *reconnect;
+    AdwLeaflet *leaflet;
+    BerthUiVmList *list;
+    GtkStack *content; /* the page of the one chosen, or none */
+    BerthUiVmPage *page;
+    BerthUiService *service;
+    BerthUiVm *vm;                        /* that the page shows */
+    BerthUiActions *on_one, *on_selected; /* "vm" and "selection" */
+    GSettings *settings;
+};
+
+G_DEFINE_FINAL_TYPE(BerthUiWindow, berth_ui_window, ADW_TYPE_APPLICATION_WINDOW)
+
+/* The VM that is shown. */
+
+static void go_back(BerthUiWindow *self)
+{
+    adw_leaflet_set_visible_child_name(self->leaflet, "list");
+}
+
+static void show_vm(BerthUiWindow *self, BerthUiVm *vm)
+{
+    g_autoptr(GPtrArray) vms = g_ptr_array_new();
+    if (vm)
+        g_ptr_array_add(vms, vm);
+    g_set_object(&self->vm, vm);
+    berth_ui_actions_set_vms(self->on_one, self->service, vms);
+    if (vm)
+        berth_ui_vm_page_set_vm(self->page, vm);
+    gtk_stack_set_visible_child_name(self->content, vm ? "vm" : "none");
+    if (!vm)
+        go_back(self);
+}
+
+static void on_chosen(BerthUiVmList *list, BerthUiVm *vm, gboolean opened, BerthUiWindow *self)
+{
+    show_vm(self, vm);
+    if (opened)
+        adw_leaflet_set_visible_child_name(self->leaflet, "content");
+}
+
+static void on_selection_changed(BerthUiWindow *self)
+{
+    g_autoptr(GPtrArray) vms = berth_ui_vm_list_get_selected(self->list);
+    berth_ui_actions_set_vms(self->on_selected, self->service, vms);
+}
+
+static gboolean contains(GListModel *vms, BerthUiVm *vm)
+{
+    for (guint i = 0; i < g_list_model_get_n_items(vms); i++) {
+        g_autoptr(BerthUiVm) item = g_list_model_get_item(vms, i);
+        if (item == vm)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* The one that is shown may be gone. */
+static void on_vms_changed(GListModel *vms, guint position, guint removed, guint added, BerthUiWindow *self)
+{
+    if (removed > 0 && self->vm && !contains(vms, self->vm))
+        show_vm(self, NULL);
+}
+
+/* The service. */
+
+static const char *title_of_problem(BerthUiServiceStatus status)
+{
+    switch (status) {
+    case BERTH_UI_SERVICE_CONNECTING:
+        return _("Connecting…");
+    case BERTH_UI_SERVICE_ABSENT:
+        return _("The Service Is Not Running");
+    default:
+        return _("The Service Can’t Be Reached");
+    }
+}
+
+static const char *text_of_problem(BerthUiService *service)
+{
+    gboolean is_user = berth_ui_service_get_bus(service) == G_BUS_TYPE_SESSION;
+    switch (berth_ui_service_get_status(service)) {
+    case BERTH_UI_SERVICE_ABSENT:
+        return is_user ? _("Your virtual machines are here again as soon as your own service runs.")
+                       : _("The virtual machines of this computer are here again as soon as its service runs.");
+    case BERTH_UI_SERVICE_UNREACHABLE:
+        return berth_ui_service_get_problem(service);
+    default:
+        return is_user ? _("To your own service") : _("To the service of this computer");
+    }
+}
+
+static void on_status_changed(BerthUiWindow *self)
+{
+    BerthUiServiceStatus status = berth_ui_service_get_status(self->service);
+    g_autofree char *text = g_markup_escape_text(text_of_problem(self->service), -1);
+    adw_status_page_set_title(self->problem, title_of_problem(status));
+    adw_status_page_set_description(self->problem, text);
+    gtk_widget_set_visible(GTK_WIDGET(self->spinner), status == BERTH_UI_SERVICE_CONNECTING);
+    gtk_widget_set_visible(self->wake, status == BERTH_UI_SERVICE_ABSENT);
+    gtk_widget_set_visible(self->reconnect, status == BERTH_UI_SERVICE_UNREACHABLE);
+    gtk_stack_set_visible_child_name(self->stack, status == BERTH_UI_SERVICE_READY ? "vms" : "problem");
+}
+
+static void on_woken(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(AdwToastOverlay) toasts = data;
+    g_autoptr(GError) error = NULL;
+    if (!berth_ui_service_wake_finish(BERTH_UI_SERVICE(source), result, &error))
+        adw_toast_overlay_add_toast(toasts, adw_toast_new(error->message));
+}
+
+static void on_wake(BerthUiWindow *self)
+{
+    berth_ui_service_wake_async(self->service, NULL, on_woken, g_object_ref(self->toasts));
+}
+
+static void on_reconnect(BerthUiWindow *self)
+{
+    berth_ui_service_reconnect(self->service);
+}
+
+static void leave_service(BerthUiWindow *self)
+{
+    if (!self->service)
+        return;
+    g_signal_handlers_disconnect_by_data(self->service, self);
+    g_signal_handlers_disconnect_by_data(berth_ui_service_get_vms(self->service), self);
+    g_clear_object(&self->service);
+}
+
+void berth_ui_window_set_service(BerthUiWindow *self, BerthUiService *service)
+{
+    leave_service(self);
+    self->service = g_object_ref(service);
+    show_vm(self, NULL);
+    GListModel *vms = berth_ui_service_get_vms(service);
+    g_object_set(self->list, "subtitle",
+                 berth_ui_service_get_bus(service) == G_BUS_TYPE_SESSION ? _("My Own Service") : _("This Computer"),
+                 NULL);
+    berth_ui_vm_list_set_vms(self->list, vms);
+    g_signal_connect(vms, "items-changed", G_CALLBACK(on_vms_changed), self);
+    g_signal_connect_swapped(service, "notify::status", G_CALLBACK(on_status_changed), self);
+    on_status_changed(self);
+}
+
+/* Actions of the window. */
+
+static void on_search(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    go_back(self);
+    berth_ui_vm_list_search(self->list);
+}
+
+static void on_select_all(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    go_back(self);
+    berth_ui_vm_list_select_all(self->list);
+}
+
+/* From inside out: the selection, the page, and then nothing. */
+static void on_escape(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    gboolean selecting;
+    g_object_get(self->list, "selecting", &selecting, NULL);
+    if (selecting)
+        berth_ui_vm_list_set_selecting(self->list, FALSE);
+    else
+        go_back(self);
+}
+
+/* The object. */
+
+BerthUiWindow *berth_ui_window_new(AdwApplication *application, BerthUiService *service)
+{
+    BerthUiWindow *self = g_object_new(BERTH_UI_TYPE_WINDOW, "application", application, NULL);
+    berth_ui_window_set_service(self, service);
+    return self;
+}
+
+static void berth_ui_window_dispose(GObject *object)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(object);
+    leave_service(self);
+    g_clear_object(&self->vm);
+    g_clear_object(&self->on_one);
+    g_clear_object(&self->on_selected);
+    g_clear_object(&self->settings);
+    G_OBJECT_CLASS(berth_ui_window_parent_class)->dispose(object);
+}
+
+static void class_bind_template(GtkWidgetClass *klass)
+{
+    gtk_widget_class_set_template_from_resource(klass, "/org/berth/Berth/window.ui");
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, toasts);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, stack);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, menu);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, problem);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, spinner);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, wake);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, reconnect);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, leaflet);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, list);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, content);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, page);
+    gtk_widget_class_bind_template_callback(klass, on_chosen);
+    gtk_widget_class_bind_template_callback(klass, on_selection_changed);
+    gtk_widget_class_bind_template_callback(klass, on_wake);
+    gtk_widget_class_bind_template_callback(klass, on_reconnect);
+    gtk_widget_class_bind_template_callback(klass, go_back);
+}
+
+static void berth_ui_window_class_init(BerthUiWindowClass *klass)
+{
+    GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
+    G_OBJECT_CLASS(klass)->dispose = berth_ui_window_dispose;
+    g_type_ensure(BERTH_UI_TYPE_VM_LIST);
+    g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
+    class_bind_template(widget_class);
+    gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
+    gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);
+    gtk_widget_class_install_action(widget_class, "win.escape", NULL, on_escape);
+}
+
+static void berth_ui_window_init(BerthUiWindow *self)
+{
+    gtk_widget_init_template(GTK_WIDGET(self));
+    berth_ui_set_main_menu(self->menu);
+    self->settings = g_settings_new(BERTH_UI_SETTINGS);
+    g_settings_bind(self->settings, BERTH_UI_SETTING_WIDTH, self, "default-width", G_SETTINGS_BIND_DEFAULT);
+    g_settings_bind(self->settings, BERTH_UI_SETTING_HEIGHT, self, "default-height", G_SETTINGS_BIND_DEFAULT);
+    g_settings_bind(self->settings, BERTH_UI_SETTING_MAXIMIZED, self, "maximized", G_SETTINGS_BIND_DEFAULT);
+    g_autoptr(GAction) sort = g_settings_create_action(self->settings, BERTH_UI_SETTING_SORT);
+    g_action_map_add_action(G_ACTION_MAP(self), sort);
+    self->on_one = berth_ui_actions_new(self->toasts);
+    self->on_selected = berth_ui_actions_new(self->toasts);
+    gtk_widget_insert_action_group(GTK_WIDGET(self), "vm", berth_ui_actions_get_group(self->on_one));
+    gtk_widget_insert_action_group(GTK_WIDGET(self), "selection", berth_ui_actions_get_group(self->on_selected));
+    berth_ui_vm_list_capture_search(self->list, GTK_WIDGET(self));
+}

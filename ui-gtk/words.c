@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "words.h"
+
+#include <glib/gi18n.h>
+
+static const BerthUiStateWords states[] = {
+    [BERTH_VM_STOPPED] = {N_("Stopped"), "media-playback-stop-symbolic", "stopped"},
+    [BERTH_VM_STARTING] = {N_("Starting"), "content-loading-symbolic", "starting"},
+    [BERTH_VM_RUNNING] = {N_("Running"), "media-playback-start-symbolic", "running"},
+    [BERTH_VM_PAUSED] = {N_("Paused"), "media-playback-pause-symbolic", "paused"},
+    [BERTH_VM_STOPPING] = {N_("Stopping"), "content-loading-symbolic", "stopping"},
+    [BERTH_VM_EXITED] = {N_("Failed"), "computer-fail-symbolic", "exited"},
+    [BERTH_VM_REMOVING] = {N_("Removing"), "user-trash-symbolic", "removing"},
+    [BERTH_VM_BROKEN] = {N_("Broken"), "dialog-error-symbolic", "broken"},
+    [BERTH_VM_STATE_LAST] = {N_("Unknown"), "dialog-question-symbolic", "unknown"},
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(states) == BERTH_VM_STATE_LAST + 1);
+
+static const BerthUiStateWords not_responding = {N_("Not Responding"), "dialog-warning-symbolic", "unresponsive"};
+
+/* What follows "Removing: ". */
+static const char *const phases[] = {
+    [BERTH_PHASE_NONE] = NULL,
+    [BERTH_PHASE_GRACE] = N_("can be undone"),
+    [BERTH_PHASE_STOPPING] = N_("powering off"),
+    [BERTH_PHASE_RELEASING] = N_("cleaning up"),
+    [BERTH_PHASE_DELETING] = N_("deleting files"),
+    [BERTH_PHASE_WAITING] = N_("held up"),
+    [BERTH_PHASE_LAST] = NULL,
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(phases) == BERTH_PHASE_LAST + 1);
+
+static const char *const exits[] = {
+    [BERTH_EXIT_NONE] = NULL,
+    [BERTH_EXIT_GUEST_SHUTDOWN] = N_("The guest powered itself off"),
+    [BERTH_EXIT_GUEST_PANIC] = N_("The guest’s operating system crashed"),
+    [BERTH_EXIT_HOST_STOP] = N_("It was stopped"),
+    [BERTH_EXIT_CRASHED] = N_("The emulator crashed"),
+    [BERTH_EXIT_KILLED] = N_("It was ended from outside"),
+    [BERTH_EXIT_OOM_KILLED] = N_("The computer ran out of memory"),
+    [BERTH_EXIT_START_FAILED] = N_("It could not be started"),
+    [BERTH_EXIT_LOST] = N_("How it ended is not known"),
+    [BERTH_EXIT_LAST] = NULL,
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(exits) == BERTH_EXIT_LAST + 1);
+
+static const char *const errors[] = {
+    [BERTH_ERROR_NOT_FOUND] = N_("It does not exist any more"),
+    [BERTH_ERROR_NAME_TAKEN] = N_("This name is taken already"),
+    [BERTH_ERROR_WRONG_STATE] = N_("This is not possible in its present state"),
+    [BERTH_ERROR_BUSY] = N_("It is busy with something else"),
+    [BERTH_ERROR_REMOVING] = N_("It is being removed"),
+    [BERTH_ERROR_LIMIT_REACHED] = N_("A limit of this computer’s configuration is reached"),
+    [BERTH_ERROR_IMAGE_IN_USE] = N_("The image is in use"),
+    [BERTH_ERROR_START_FAILED] = N_("The virtual machine could not be started"),
+    [BERTH_ERROR_STORAGE_FAILED] = N_("There is a problem with its files or with the disk they are on"),
+    [BERTH_ERROR_UNSUPPORTED] = N_("This computer can’t do that"),
+    [BERTH_ERROR_CANCELLED] = N_("Something else came in between"),
+    [BERTH_ERROR_INVALID_ARGS] = N_("The service did not accept the request"),
+    [BERTH_ERROR_ACCESS_DENIED] = N_("You are not allowed to do that"),
+    [BERTH_ERROR_LAST] = N_("Something went wrong"),
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(errors) == BERTH_ERROR_LAST + 1);
+
+static const BerthUiActionWords actions[] = {
+    {BERTH_METHOD_START, "start", N_("Start"), "media-playback-start-symbolic"},
+    {BERTH_METHOD_SHUTDOWN, "shut-down", N_("Shut Down"), "system-shutdown-symbolic"},
+    {BERTH_METHOD_PAUSE, "pause", N_("Pause"), "media-playback-pause-symbolic"},
+    {BERTH_METHOD_RESUME, "resume", N_("Resume"), "media-seek-forward-symbolic"},
+    {BERTH_METHOD_RESET, "reset", N_("Reset"), "view-refresh-symbolic"},
+    {BERTH_METHOD_POWER_OFF, "power-off", N_("Power Off"), "process-stop-symbolic"},
+    {BERTH_METHOD_REMOVE, "remove", N_("Remove"), "user-trash-symbolic"},
+    {BERTH_METHOD_CANCEL_REMOVAL, "cancel-removal", N_("Undo Removal"), "edit-undo-symbolic"},
+};
+
+const BerthUiStateWords *berth_ui_state_words(BerthUiVm *vm)
+{
+    BerthVmState state = berth_ui_vm_get_state(vm);
+    return state == BERTH_VM_RUNNING && !berth_ui_vm_is_responsive(vm) ? &not_responding : &states[state];
+}
+
+char *berth_ui_describe_state(BerthUiVm *vm)
+{
+    const char *label = _(berth_ui_state_words(vm)->label);
+    const char *phase = phases[berth_ui_vm_get_phase(vm)];
+    /* Translators: a state and its phase: “Removing: deleting files” */
+    return phase ? g_strdup_printf(_("%s: %s"), label, _(phase)) : g_strdup(label);
+}
+
+const char *berth_ui_describe_exit(BerthUiVm *vm)
+{
+    const char *words = exits[berth_ui_vm_get_exit_reason(vm)];
+    return words ? _(words) : NULL;
+}
+
+const char *berth_ui_error_words(BerthError code)
+{
+    return _(errors[code]);
+}
+
+const char *berth_ui_describe_error(const GError *error)
+{
+    if (error->domain == BERTH_ERROR)
+        return berth_ui_error_words(error->code);
+    if (error->domain == G_IO_ERROR || error->domain == G_DBUS_ERROR)
+        return _("The service does not answer");
+    return berth_ui_error_words(BERTH_ERROR_LAST);
+}
+
+const BerthUiActionWords *berth_ui_actions(guint *n_actions)
+{
+    *n_actions = G_N_ELEMENTS(actions);
+    return actions;
+}
+
+const BerthUiActionWords *berth_ui_action_words(BerthVmMethod method)
+{
+    guint i = 0;
+    while (actions[i].method != method)
+        i++; /* the program calls no other */
+    return &actions[i];
+}
+
+const BerthUiActionWords *berth_ui_action_words_by_name(const char *action)
+{
+    guint i = 0;
+    while (!g_str_equal(actions[i].action, action))
+        i++; /* likewise */
+    return &actions[i];
+}
+
+char *berth_ui_describe_failure(BerthUiVm *vm, BerthVmMethod method)
+{
+    const char *name = berth_ui_vm_get_name(vm);
+    switch (method) {
+    case BERTH_METHOD_START:
+        return g_strdup_printf(_("“%s” could not be started"), name);
+    case BERTH_METHOD_SHUTDOWN:
+        return g_strdup_printf(_("“%s” could not be shut down"), name);
+    case BERTH_METHOD_PAUSE:
+        return g_strdup_printf(_("“%s” could not be paused"), name);
+    case BERTH_METHOD_RESUME:
+        return g_strdup_printf(_("“%s” could not be resumed"), name);
+    case BERTH_METHOD_RESET:
+        return g_strdup_printf(_("“%s” could not be reset"), name);
+    case BERTH_METHOD_POWER_OFF:
+        return g_strdup_printf(_("“%s” could not be powered off"), name);
+    case BERTH_METHOD_REMOVE:
+        return g_strdup_printf(_("“%s” could not be removed"), name);
+    case BERTH_METHOD_CANCEL_REMOVAL:
+        return g_strdup_printf(_("The removal of “%s” could not be undone"), name);
+    default:
+        return g_strdup_printf(_("This failed for “%s”"), name);
+    }
+}
+
+/* Where the state table says no. */
+static const char *why_not_in(BerthVmState state, BerthVmMethod method)
+{
+    switch (state) {
+    case BERTH_VM_STOPPED:
+    case BERTH_VM_EXITED:
+        return _("It is not running");
+    case BERTH_VM_STARTING:
+        return _("It is just starting");
+    case BERTH_VM_RUNNING:
+        return method == BERTH_METHOD_RESUME ? _("It is not paused") : _("It is running already");
+    case BERTH_VM_PAUSED:
+        return method == BERTH_METHOD_PAUSE ? _("It is paused already") : _("It is paused: resume it first");
+    case BERTH_VM_STOPPING:
+        return _("It is just stopping");
+    case BERTH_VM_REMOVING:
+        return _("It is being removed");
+    case BERTH_VM_BROKEN:
+        return _("Its files can’t be read: it can only be removed");
+    case BERTH_VM_STATE_LAST:
+        break;
+    }
+    return _("This program does not know its state");
+}
+
+/* What ends a VM is taken at any time; all else is refused while something is under way, though its state may be there. */
+static gboolean must_wait(BerthUiVm *vm, BerthVmMethod method)
+{
+    return method != BERTH_METHOD_POWER_OFF && method != BERTH_METHOD_REMOVE && method != BERTH_METHOD_CANCEL_REMOVAL &&
+           berth_ui_object_is_busy(BERTH_UI_OBJECT(vm));
+}
+
+/* What the daemon would take, and is no use. */
+static const char *why_no_use(BerthUiVm *vm, BerthVmState state, BerthVmMethod method)
+{
+    BerthRemovalPhase phase = berth_ui_vm_get_phase(vm);
+    if (method == BERTH_METHOD_POWER_OFF && !berth_vm_state_has_process(state) && !berth_ui_vm_is_wanted(vm))
+        return why_not_in(state, method);
+    if (method == BERTH_METHOD_SHUTDOWN && state == BERTH_VM_STOPPING)
+        return why_not_in(state, method);
+    if (method == BERTH_METHOD_REMOVE && state == BERTH_VM_REMOVING && phase != BERTH_PHASE_WAITING)
+        return why_not_in(state, method);
+    if (method == BERTH_METHOD_REMOVE && berth_ui_vm_is_protected(vm))
+        return _("It is protected from being removed");
+    if (method == BERTH_METHOD_CANCEL_REMOVAL && phase != BERTH_PHASE_GRACE)
+        return _("Its removal can’t be undone any more");
+    return NULL;
+}
+
+const char *berth_ui_why_not(BerthUiVm *vm, BerthVmMethod method)
+{
+    BerthVmState state = berth_ui_vm_get_state(vm);
+    if (method == BERTH_METHOD_CANCEL_REMOVAL && state != BERTH_VM_REMOVING)
+        return _("It is not being removed");
+    if (state == BERTH_VM_STATE_LAST || !berth_vm_state_allows(state, method, "", NULL))
+        return why_not_in(state, method);
+    if (must_wait(vm, method))
+        return _("It is busy with something else");
+    return why_no_use(vm, state, method);
+}
