@@ -98,6 +98,10 @@ static char *body_of(GPtrArray *vms)
         g_string_append(body, ngettext("It is running, and is powered off first.",
                                        "What of them is running is powered off first.", vms->len));
     }
+    g_string_append_c(body, ' ');
+    g_string_append_printf(
+        body, ngettext("For %u second this can be undone.", "For %u seconds this can be undone.", grace_seconds()),
+        grace_seconds());
     if (vms->len > 1)
         g_string_append(body, "\n");
     for (guint i = 0; vms->len > 1 && i < vms->len; i++)

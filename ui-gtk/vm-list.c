@@ -181,7 +181,7 @@ static void choose(BerthUiVmList *self, BerthUiVm *vm, gboolean opened)
 static void show_title(BerthUiVmList *self, guint n_selected)
 {
     g_autofree char *count = g_strdup_printf(ngettext("%u Selected", "%u Selected", n_selected), n_selected);
-    adw_window_title_set_title(self->title, self->selecting ? count : _("Virtual Machines"));
+    adw_window_title_set_title(self->title, self->selecting ? count : _("Machines"));
     adw_window_title_set_subtitle(self->title, self->selecting || !self->subtitle ? "" : self->subtitle);
 }
 

@@ -12,6 +12,8 @@
 struct _BerthUiVmPage {
     AdwBin parent_instance;
     GtkFlowBox *buttons;
+    GtkBox *removing;
+    GPtrArray *action_buttons; /* all that are there, which are the template's */
     AdwExpanderRow *error;
     GtkLabel *error_text;
     AdwActionRow *removal;
@@ -60,44 +62,36 @@ static char *format_restart(BerthUiVmPage *self, GVariant *config)
     return g_strdup(g_str_equal(policy, "on-failure") ? _("After a failure") : _("Never"));
 }
 
-/* What is wrong, in words for a person, with the technical ones behind them. */
+/* What is wrong, in words for a person, with the technical ones behind them. A removal that is held up says so itself. */
 static void show_error(BerthUiVmPage *self)
 {
     const char *text;
     BerthError code = berth_ui_vm_get_last_error(self->vm, &text);
-    gboolean removing = berth_ui_vm_get_state(self->vm) == BERTH_VM_REMOVING;
-    gtk_widget_set_visible(self->error_group, *text != '\0');
-    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(self->error),
-                                  removing ? _("The removal is held up") : berth_ui_error_words(code));
+    gboolean is_removing = berth_ui_vm_get_state(self->vm) == BERTH_VM_REMOVING;
+    gtk_widget_set_visible(self->error_group, *text && !is_removing);
+    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(self->error), berth_ui_error_words(code));
     gtk_label_set_text(self->error_text, text);
 }
 
 static void show_removal(BerthUiVmPage *self)
 {
     BerthRemovalPhase phase = berth_ui_vm_get_phase(self->vm);
-    const char *blocker = berth_ui_vm_get_blocker(self->vm);
-    g_autofree char *text = berth_ui_describe_state(self->vm);
-    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(self->removal), text);
-    adw_action_row_set_subtitle(self->removal, blocker);
+    const char *text, *blocker = berth_ui_vm_get_blocker(self->vm);
+    berth_ui_vm_get_last_error(self->vm, &text);
+    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(self->removal), berth_ui_describe_removal(self->vm));
+    adw_action_row_set_subtitle(self->removal, *blocker ? blocker : text);
     gtk_widget_set_visible(self->removal_group, berth_ui_vm_get_state(self->vm) == BERTH_VM_REMOVING);
     gtk_widget_set_visible(GTK_WIDGET(self->undo), phase == BERTH_PHASE_GRACE);
     gtk_widget_set_visible(GTK_WIDGET(self->try_again), phase == BERTH_PHASE_WAITING);
 }
 
-static const BerthUiActionWords *words_of(GtkWidget *button)
-{
-    return g_object_get_data(G_OBJECT(button), "words");
-}
-
 /* An action that can't be had says why. */
 static void show_actions(BerthUiVmPage *self)
 {
-    for (guint i = 0;; i++) {
-        GtkFlowBoxChild *child = gtk_flow_box_get_child_at_index(self->buttons, i);
-        if (!child)
-            return;
-        GtkWidget *button = gtk_flow_box_child_get_child(child);
-        gtk_widget_set_tooltip_text(button, berth_ui_why_not(self->vm, words_of(button)->method));
+    for (guint i = 0; i < self->action_buttons->len; i++) {
+        GtkWidget *button = self->action_buttons->pdata[i];
+        const BerthUiActionWords *words = g_object_get_data(G_OBJECT(button), "words");
+        gtk_widget_set_tooltip_text(button, berth_ui_why_not(self->vm, words->method));
     }
 }
 
@@ -127,30 +121,39 @@ void berth_ui_vm_page_set_vm(BerthUiVmPage *self, BerthUiVm *vm)
     g_object_notify_by_pspec(G_OBJECT(self), specs[PROPERTY_VM]);
 }
 
-static void add_button(BerthUiVmPage *self, const BerthUiActionWords *words)
+static GtkWidget *button_new(const BerthUiActionWords *words)
 {
     g_autofree char *action = g_strconcat("vm.", words->action, NULL);
     GtkWidget *button = gtk_button_new();
     GtkWidget *content = adw_button_content_new();
     adw_button_content_set_icon_name(ADW_BUTTON_CONTENT(content), words->icon);
     adw_button_content_set_label(ADW_BUTTON_CONTENT(content), _(words->label));
+    gtk_widget_set_halign(content, GTK_ALIGN_CENTER);
     gtk_button_set_child(GTK_BUTTON(button), content);
     gtk_actionable_set_action_name(GTK_ACTIONABLE(button), action);
     gtk_accessible_update_property(GTK_ACCESSIBLE(button), GTK_ACCESSIBLE_PROPERTY_LABEL, _(words->label), -1);
     g_object_set_data(G_OBJECT(button), "words", (gpointer) words);
-    if (words->method == BERTH_METHOD_REMOVE)
-        gtk_widget_add_css_class(button, "destructive-action");
-    gtk_flow_box_append(self->buttons, button);
-    gtk_widget_set_focusable(gtk_widget_get_parent(button), FALSE);
+    return button;
 }
 
+/* Removing is apart, at the end of the page; undoing it stands where it says that it is removed. */
 static void add_buttons(BerthUiVmPage *self)
 {
     guint n;
     const BerthUiActionWords *words = berth_ui_actions(&n);
-    for (guint i = 0; i < n; i++)
-        if (words[i].method != BERTH_METHOD_CANCEL_REMOVAL)
-            add_button(self, &words[i]);
+    for (guint i = 0; i < n; i++) {
+        if (words[i].method == BERTH_METHOD_CANCEL_REMOVAL)
+            continue;
+        GtkWidget *button = button_new(&words[i]);
+        g_ptr_array_add(self->action_buttons, button);
+        if (words[i].method == BERTH_METHOD_REMOVE) {
+            gtk_widget_add_css_class(button, "destructive-action");
+            gtk_box_append(self->removing, button);
+        } else {
+            gtk_flow_box_append(self->buttons, button);
+            gtk_widget_set_focusable(gtk_widget_get_parent(button), FALSE);
+        }
+    }
 }
 
 /* The object. */
@@ -173,9 +176,16 @@ static void berth_ui_vm_page_dispose(GObject *object)
     G_OBJECT_CLASS(berth_ui_vm_page_parent_class)->dispose(object);
 }
 
+static void berth_ui_vm_page_finalize(GObject *object)
+{
+    g_ptr_array_unref(BERTH_UI_VM_PAGE(object)->action_buttons);
+    G_OBJECT_CLASS(berth_ui_vm_page_parent_class)->finalize(object);
+}
+
 static void class_bind_children(GtkWidgetClass *klass)
 {
     gtk_widget_class_bind_template_child(klass, BerthUiVmPage, buttons);
+    gtk_widget_class_bind_template_child(klass, BerthUiVmPage, removing);
     gtk_widget_class_bind_template_child(klass, BerthUiVmPage, error);
     gtk_widget_class_bind_template_child(klass, BerthUiVmPage, error_text);
     gtk_widget_class_bind_template_child(klass, BerthUiVmPage, error_group);
@@ -198,6 +208,7 @@ static void berth_ui_vm_page_class_init(BerthUiVmPageClass *klass)
     object_class->set_property = berth_ui_vm_page_set_property;
     object_class->get_property = berth_ui_vm_page_get_property;
     object_class->dispose = berth_ui_vm_page_dispose;
+    object_class->finalize = berth_ui_vm_page_finalize;
     specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
                                              G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     g_object_class_install_properties(object_class, N_PROPERTIES, specs);
@@ -214,6 +225,7 @@ static void berth_ui_vm_page_init(BerthUiVmPage *self)
         "notify::state",        "notify::removal-phase", "notify::last-error", "notify::removal-blocker",
         "notify::want-running", "notify::config",        "notify::busy"};
     gtk_widget_init_template(GTK_WIDGET(self));
+    self->action_buttons = g_ptr_array_new();
     add_buttons(self);
     self->signals = g_signal_group_new(BERTH_UI_TYPE_VM);
     for (guint i = 0; i < G_N_ELEMENTS(told); i++)

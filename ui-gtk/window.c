@@ -36,6 +36,13 @@ static void go_back(BerthUiWindow *self)
     adw_leaflet_set_visible_child_name(self->leaflet, "list");
 }
 
+/* Where there is nothing to choose from, the list says so. */
+static void show_content(BerthUiWindow *self)
+{
+    gboolean any = g_list_model_get_n_items(berth_ui_service_get_vms(self->service)) > 0;
+    gtk_stack_set_visible_child_name(self->content, self->vm ? "vm" : any ? "choose" : "nothing");
+}
+
 static void show_vm(BerthUiWindow *self, BerthUiVm *vm)
 {
     g_autoptr(GPtrArray) vms = g_ptr_array_new();
@@ -45,7 +52,7 @@ static void show_vm(BerthUiWindow *self, BerthUiVm *vm)
     berth_ui_actions_set_vms(self->on_one, self->service, vms);
     if (vm)
         berth_ui_vm_page_set_vm(self->page, vm);
-    gtk_stack_set_visible_child_name(self->content, vm ? "vm" : "none");
+    show_content(self);
     if (!vm)
         go_back(self);
 }
@@ -78,6 +85,8 @@ static void on_vms_changed(GListModel *vms, guint position, guint removed, guint
 {
     if (removed > 0 && self->vm && !contains(vms, self->vm))
         show_vm(self, NULL);
+    else
+        show_content(self);
 }
 
 /* The service. */

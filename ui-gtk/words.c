@@ -18,15 +18,17 @@ G_STATIC_ASSERT(G_N_ELEMENTS(states) == BERTH_VM_STATE_LAST + 1);
 
 static const BerthUiStateWords not_responding = {N_("Not Responding"), "dialog-warning-symbolic", "unresponsive"};
 
-/* What follows "Removing: ". */
-static const char *const phases[] = {
-    [BERTH_PHASE_NONE] = NULL,
-    [BERTH_PHASE_GRACE] = N_("can be undone"),
-    [BERTH_PHASE_STOPPING] = N_("powering off"),
-    [BERTH_PHASE_RELEASING] = N_("cleaning up"),
-    [BERTH_PHASE_DELETING] = N_("deleting files"),
-    [BERTH_PHASE_WAITING] = N_("held up"),
-    [BERTH_PHASE_LAST] = NULL,
+/* What follows "Removing: ", and the whole of it. */
+static const struct {
+    const char *label, *sentence;
+} phases[] = {
+    [BERTH_PHASE_NONE] = {NULL, N_("It is going to be removed")},
+    [BERTH_PHASE_GRACE] = {N_("can be undone"), N_("It is going to be removed; nothing is deleted yet")},
+    [BERTH_PHASE_STOPPING] = {N_("powering off"), N_("It is powered off, to be removed")},
+    [BERTH_PHASE_RELEASING] = {N_("cleaning up"), N_("What it used of this computer is given back")},
+    [BERTH_PHASE_DELETING] = {N_("deleting files"), N_("Its files are being deleted")},
+    [BERTH_PHASE_WAITING] = {N_("held up"), N_("Its removal is held up, and is tried again by itself")},
+    [BERTH_PHASE_LAST] = {NULL, N_("It is being removed")},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(phases) == BERTH_PHASE_LAST + 1);
 
@@ -82,9 +84,16 @@ const BerthUiStateWords *berth_ui_state_words(BerthUiVm *vm)
 char *berth_ui_describe_state(BerthUiVm *vm)
 {
     const char *label = _(berth_ui_state_words(vm)->label);
-    const char *phase = phases[berth_ui_vm_get_phase(vm)];
+    const char *phase = phases[berth_ui_vm_get_phase(vm)].label;
     /* Translators: a state and its phase: “Removing: deleting files” */
     return phase ? g_strdup_printf(_("%s: %s"), label, _(phase)) : g_strdup(label);
+}
+
+const char *berth_ui_describe_removal(BerthUiVm *vm)
+{
+    if (berth_ui_vm_get_state(vm) != BERTH_VM_REMOVING)
+        return "";
+    return _(phases[berth_ui_vm_get_phase(vm)].sentence);
 }
 
 const char *berth_ui_describe_exit(BerthUiVm *vm)

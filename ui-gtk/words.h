@@ -23,6 +23,9 @@ const BerthUiStateWords *berth_ui_state_words(BerthUiVm *vm);
  */
 char *berth_ui_describe_state(BerthUiVm *vm);
 
+/* (transfer none): how far its removal is, as a sentence; "" where it is not being removed */
+const char *berth_ui_describe_removal(BerthUiVm *vm);
+
 /* (transfer none) (nullable): how its last run ended, as a sentence; %NULL where there is nothing to say */
 const char *berth_ui_describe_exit(BerthUiVm *vm);
 

@@ -7,8 +7,10 @@
 
 #include "../bus/bus.h"
 #include "../host/capabilities.h"
+#include "../host/guest-notify.h"
 #include "../host/journal.h"
 #include "../host/settings-files.h"
+#include "../vm/guest-notices.h"
 #include "../vm/recovery.h"
 #include "config.h"
 
@@ -130,6 +132,18 @@ static void recovered(const GError *error, gpointer data)
     berth_bus_serve(daemon->bus, daemon->manager, name_taken, name_refused, daemon);
 }
 
+/* Only where there may be guests that can notify; without it they are as good. (nullable) */
+static BerthGuestNotify *listen_to_guests(const BerthSettings *settings, const char *const *capabilities)
+{
+    g_autoptr(GError) error = NULL;
+    if (settings->notify_port == 0 || !g_strv_contains(capabilities, "vhost-vsock"))
+        return NULL;
+    BerthGuestNotify *notify = berth_guest_notify_new(settings->notify_port, &error);
+    if (!notify)
+        g_message("Guests can't notify of their state: %s", error->message);
+    return notify;
+}
+
 /* Puts the parts together and runs until told to stop. VMs run on; what was durable is picked up by the next start. */
 static gboolean serve(BerthSettings *settings, const char *file, GError **error)
 {
@@ -142,18 +156,22 @@ static gboolean serve(BerthSettings *settings, const char *file, GError **error)
     g_autoptr(BerthBusLink) link = berth_bus_link_new(opt_user);
     g_autoptr(BerthSystemd) systemd = berth_systemd_new(link);
     g_autoptr(BerthBus) bus = berth_bus_new(link, opt_user, (const char *const *) capabilities);
+    g_autoptr(BerthGuestNotify) notify = listen_to_guests(settings, (const char *const *) capabilities);
     const BerthHost host = {
         .settings = settings,
         .settings_file = file,
         .keeper_path = g_getenv("BERTH_KEEPER") ? g_getenv("BERTH_KEEPER") : BERTH_KEEPER_PATH,
         .accelerator = accelerator,
         .user = opt_user,
+        .notify_port = notify ? settings->notify_port : 0,
         .vms = vms,
         .images = images,
         .systemd = systemd,
         .link = link,
     };
     g_autoptr(BerthManager) manager = berth_manager_new(&host, berth_bus_observer(), bus);
+    if (notify)
+        berth_guest_notify_begin(notify, berth_guest_notices(), manager);
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     Daemon daemon = {.loop = loop, .bus = bus, .manager = manager};
 

@@ -425,6 +425,19 @@ static void add_vsock(Builder *builder)
     add_json(builder, "-device", object);
 }
 
+/* systemd(1)'s credential vmm.notify_socket; 2 is the host. A microvm has no SMBIOS. */
+static void add_notify_socket(Builder *builder)
+{
+    if (!builder->in->config->vsock || builder->in->notify_port == 0)
+        return;
+    if (builder->mmio)
+        add_numbers(builder, "-fw_cfg", "name=opt/io.systemd.credentials/vmm.notify_socket,string=vsock-stream:2:%u",
+                    builder->in->notify_port);
+    else
+        add_numbers(builder, "-smbios", "type=11,value=io.systemd.credential:vmm.notify_socket=vsock-stream:2:%u",
+                    builder->in->notify_port);
+}
+
 /* The channel to the guest's agent. Its device's name is what QEMU's VSERPORT_CHANGE bears. */
 static void add_agent(Builder *builder)
 {
@@ -463,6 +476,7 @@ GStrv berth_qemu_args(const BerthQemuArgsInput *input)
     add_disks(&builder);
     add_networks(&builder);
     add_vsock(&builder);
+    add_notify_socket(&builder);
     add_agent(&builder);
     g_ptr_array_add(builder.argv, NULL);
     return (GStrv) g_ptr_array_free(builder.argv, FALSE);

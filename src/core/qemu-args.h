@@ -19,6 +19,7 @@ typedef struct {
     const char *disks_dir;       /* absolute: disk0, disk1 ... and vars.fd */
     const char *firmware_code;   /* for firmware "uefi" */
     int tap_fds[16];             /* as QEMU will see it, by index of the network; -1 where none */
+    guint notify_port;           /* vsock port for the notifications of the guest's systemd; 0: none */
     int vsock_fd;                /* -1: let QEMU open the device itself */
 } BerthQemuArgsInput;
 

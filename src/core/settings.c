@@ -35,6 +35,9 @@ static const BerthKey manager_keys[] = {
      .fallback = BERTH_CID_MAX},
     {"MaxVMs", &berth_kind_uint, AT(max_vms), FIXED, .min = 1, .max = BERTH_CID_MAX - BERTH_CID_MIN + 1,
      .fallback = 10000},
+    /* Below 1024 are root's, in guests and on hosts. The last one is VMADDR_PORT_ANY. */
+    {"NotifyPort", &berth_kind_uint, AT(notify_port), FIXED | BERTH_KEY_ZERO, .min = 1024, .max = G_MAXUINT32 - 1,
+     .fallback = 9797},
     /* 65536: above the uids of the system, its users and nobody. */
     {"UIDBase", &berth_kind_uint, AT(uid_base), FIXED, .min = 65536, .max = UID_MAX - BERTH_CID_MAX,
      .fallback = UID_BASE},

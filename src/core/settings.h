@@ -16,6 +16,7 @@ typedef struct {
     guint cid_first;             /* CIDFirst=, 1000 to 65535 */
     guint cid_last;              /* CIDLast=, inclusive */
     guint max_vms;               /* MaxVMs= */
+    guint notify_port;           /* NotifyPort=, of vsock; 0: none */
     guint uid_base;              /* UIDBase=: a VM's processes run as UIDBase + CID */
     guint max_concurrent_starts; /* MaxConcurrentStarts=: of those that nobody calls for */
     /* [QEMU] */

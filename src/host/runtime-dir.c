@@ -253,6 +253,22 @@ GPtrArray *berth_runtime_list(const char *runtime_dir, GError **error)
     return g_steal_pointer(&ids);
 }
 
+gboolean berth_runtime_mark_ready(const char *runtime_dir, const char *id, gboolean ready, GError **error)
+{
+    g_autofree char *path = g_build_filename(runtime_dir, id, BERTH_FILE_GUEST_READY, NULL);
+    BERTH_AUTOFD fd = ready ? open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+    if (ready ? fd >= 0 : unlink(path) == 0 || errno == ENOENT)
+        return TRUE;
+    berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "mark %s", path);
+    return FALSE;
+}
+
+gboolean berth_runtime_is_ready(const char *runtime_dir, const char *id)
+{
+    g_autofree char *path = g_build_filename(runtime_dir, id, BERTH_FILE_GUEST_READY, NULL);
+    return access(path, F_OK) == 0;
+}
+
 int berth_runtime_connect_console(const char *runtime_dir, const char *id, GError **error)
 {
     g_autofree char *path = g_build_filename(runtime_dir, id, BERTH_FILE_CONSOLE_SOCKET, NULL);

@@ -49,6 +49,9 @@ BerthExitRecord *berth_runtime_read_exit(const char *runtime_dir, const char *id
 gboolean berth_runtime_remove(const char *runtime_dir, const char *id, GError **error);
 /* Ids of all directories there. (transfer full) (element-type utf8) */
 GPtrArray *berth_runtime_list(const char *runtime_dir, GError **error);
+/* Marks that the guest has said that it is up, or that it is not any more. */
+gboolean berth_runtime_mark_ready(const char *runtime_dir, const char *id, gboolean ready, GError **error);
+gboolean berth_runtime_is_ready(const char *runtime_dir, const char *id);
 /* A connected stream to the console, or -1. */
 int berth_runtime_connect_console(const char *runtime_dir, const char *id, GError **error);
 /* (transfer full): absolute paths of the sockets of QMP and of the guest agent's channel. */

@@ -6,6 +6,8 @@
 #include "../core/names.h"
 #include "audit-advice.h"
 
+#define TEXTS_BLOCK 65536
+
 typedef struct {
     const BerthAuditModel *before, *after;
     GPtrArray *things;
@@ -26,8 +28,6 @@ void berth_audit_finding_free(BerthAuditFinding *finding)
 
 static void vm_free(BerthAuditVm *vm)
 {
-    g_free(vm->id);
-    g_free(vm->name);
     g_free(vm->image);
     g_strfreev(vm->disks);
     g_strfreev(vm->taps);
@@ -42,6 +42,7 @@ static GHashTable *set_new(void)
 BerthAuditModel *berth_audit_model_new(void)
 {
     BerthAuditModel *model = g_new0(BerthAuditModel, 1);
+    model->texts = g_string_chunk_new(TEXTS_BLOCK);
     model->vms = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) vm_free);
     model->in_the_making = set_new();
     model->images = set_new();
@@ -59,14 +60,15 @@ void berth_audit_model_free(BerthAuditModel *model)
     g_hash_table_unref(model->busy_images);
     g_hash_table_unref(model->cids);
     g_hash_table_unref(model->reserved);
+    g_string_chunk_free(model->texts);
     g_free(model);
 }
 
 BerthAuditVm *berth_audit_model_add(BerthAuditModel *model, const char *id, const char *name)
 {
     BerthAuditVm *vm = g_new0(BerthAuditVm, 1);
-    vm->id = g_strdup(id);
-    vm->name = g_strdup(name);
+    vm->id = g_string_chunk_insert(model->texts, id);
+    vm->name = g_string_chunk_insert(model->texts, name);
     g_hash_table_insert(model->vms, vm->id, vm);
     return vm;
 }

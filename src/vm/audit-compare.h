@@ -7,7 +7,7 @@
 
 /* A VM, as it was. */
 typedef struct {
-    char *id;
+    char *id; /* one of the model's texts, as its name is */
     char *name;
     gboolean in_flux; /* somebody works on it: nothing is concluded of it */
     gint64 since;     /* when its state changed last */
@@ -24,7 +24,8 @@ typedef struct {
 
 /* What the daemon knows, as it was. Sets of strings but for the first. */
 typedef struct {
-    GHashTable *vms;           /* id → BerthAuditVm, owned */
+    GHashTable *vms;     /* id → BerthAuditVm, owned */
+    GStringChunk *texts; /* their ids and names: a picture of 10,000 VMs is made and freed in one turn of the loop */
     GHashTable *in_the_making; /* ids of VMs that creations make, or that an orphan's end is under way of */
     GHashTable *images;        /* names in the library */
     GHashTable *busy_images;   /* names of images that come or go */

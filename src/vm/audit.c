@@ -29,18 +29,19 @@ typedef struct {
     GPtrArray *suspicion; /* (nullable): of the first look, while the second is under way */
 } Audit;
 
-static void clear_look(Audit *audit)
+/* What was looked at, of which findings keep nothing. */
+static void forget_look(Audit *audit)
 {
     g_clear_pointer(&audit->before, berth_audit_model_free);
     g_clear_pointer(&audit->after, berth_audit_model_free);
     g_clear_pointer(&audit->things, g_ptr_array_unref);
-    g_clear_pointer(&audit->findings, g_ptr_array_unref);
 }
 
 static void finish(Audit *audit, const GError *error)
 {
     audit->done(error ? NULL : audit->findings, error, audit->data);
-    clear_look(audit);
+    forget_look(audit);
+    g_clear_pointer(&audit->findings, g_ptr_array_unref);
     g_clear_pointer(&audit->suspicion, g_ptr_array_unref);
     berth_systemd_call_free(&audit->call);
     berth_machined_call_free(&audit->machined_call);
@@ -78,8 +79,10 @@ static void describe_config(BerthAuditVm *known, const BerthVmConfig *config)
     known->disks = config->disks->len > 0 ? g_new0(char *, config->disks->len + 1) : NULL;
     for (guint i = 0; i < config->disks->len; i++)
         known->disks[i] = berth_disk_file_name(config, i);
+    if (!known->runs)
+        return;
     g_autoptr(GPtrArray) taps = g_ptr_array_new();
-    for (guint i = 0; known->runs && i < config->networks->len; i++)
+    for (guint i = 0; i < config->networks->len; i++)
         if (g_str_equal(((const BerthNetwork *) g_ptr_array_index(config->networks, i))->mode, "bridge"))
             g_ptr_array_add(taps, berth_tap_name(known->id, i));
     g_ptr_array_add(taps, NULL);
@@ -175,6 +178,7 @@ static gboolean compare(gpointer data, GError **error)
     audit->findings = berth_audit_compare(audit->before, audit->things, audit->after);
     if (audit->suspicion)
         audit->findings = berth_audit_confirm(audit->suspicion, audit->findings);
+    forget_look(audit); /* here, since 10,000 VMs take some milliseconds */
     return TRUE;
 }
 
@@ -186,7 +190,6 @@ static void compared(gpointer data, const GError *error, gpointer user_data)
         return;
     }
     audit->suspicion = g_steal_pointer(&audit->findings);
-    clear_look(audit);
     g_timeout_add_seconds(SECOND_LOOK_SEC, look_again, audit);
 }
 

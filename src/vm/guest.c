@@ -14,6 +14,9 @@
  * on, for about a minute. Then only a client makes it be asked. */
 #define ROUNDS 7u
 #define PAUSE_FIRST_MSEC 1000u
+/* More than a boot has to tell. */
+#define NOTICES_MAX 50u
+#define NOTICES_WINDOW_USEC (10 * G_USEC_PER_SEC)
 
 struct BerthGuest {
     BerthRun *run; /* owns this */
@@ -31,6 +34,8 @@ struct BerthGuest {
 
     gboolean is_up;      /* by its service manager */
     char *manager_words; /* (nullable): its last STATUS */
+    gint64 window;       /* monotonic µs: since when its notifications are counted */
+    guint n_notices;
 };
 
 BerthGuest *berth_guest_new(BerthRun *run)
@@ -247,11 +252,24 @@ static void channel_changed(BerthGuest *guest, JsonObject *arguments)
         forget_agent(guest);
 }
 
+/* READY=1 comes once: the daemon after this one finds a mark. */
+static void set_up(BerthGuest *guest, gboolean is_up)
+{
+    g_autoptr(GError) error = NULL;
+    const BerthVm *vm = guest->run->vm;
+    if (guest->is_up == is_up)
+        return;
+    guest->is_up = is_up;
+    if (!berth_runtime_mark_ready(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), is_up,
+                                  &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+}
+
 /* Its own channels QEMU closes itself, and says so; it may also have been too busy to. */
 static void guest_was_reset(BerthGuest *guest)
 {
     const gboolean had_spoken = guest->is_up || guest->manager_words;
-    guest->is_up = FALSE;
+    set_up(guest, FALSE);
     g_clear_pointer(&guest->manager_words, g_free);
     if (had_spoken)
         changed(guest);
@@ -291,10 +309,30 @@ static void looked(JsonNode *result, const GError *error, gpointer data)
 
 void berth_guest_look(BerthGuest *guest)
 {
+    const BerthVm *vm = guest->run->vm;
+    if (!guest->is_up &&
+        berth_runtime_is_ready(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm))) {
+        guest->is_up = TRUE;
+        changed(guest);
+    }
     berth_qmp_execute(guest->run->qmp, "query-chardev", NULL, LOOK_TIMEOUT_USEC, looked, guest);
 }
 
 /* --- Its service manager --- */
+
+gboolean berth_guest_admits_notice(BerthGuest *guest)
+{
+    const gint64 now = g_get_monotonic_time();
+    if (guest->window == 0 || now - guest->window > NOTICES_WINDOW_USEC) {
+        guest->window = now;
+        guest->n_notices = 0;
+    }
+    if (guest->n_notices == NOTICES_MAX)
+        berth_vm_log(guest->run->vm, G_LOG_LEVEL_WARNING,
+                     "The guest notifies too often; for %d s nothing more of that is heard",
+                     (int) (NOTICES_WINDOW_USEC / G_USEC_PER_SEC));
+    return guest->n_notices++ < NOTICES_MAX;
+}
 
 void berth_vm_guest_notice(BerthVm *vm, const BerthGuestNotice *notice)
 {
@@ -302,7 +340,7 @@ void berth_vm_guest_notice(BerthVm *vm, const BerthGuestNotice *notice)
     if (!guest)
         return;
     if (notice->ready || notice->stopping)
-        guest->is_up = notice->ready && !notice->stopping;
+        set_up(guest, notice->ready && !notice->stopping);
     if (notice->status) {
         g_free(guest->manager_words);
         guest->manager_words = g_strdup(notice->status);

@@ -32,7 +32,8 @@ void berth_guest_look(BerthGuest *guest);
  * agent, Cancelled where it does not answer. The caller has checked with berth_vm_check(). */
 void berth_vm_refresh_guest(BerthVm *vm, BerthReply *reply);
 
-/* A notification of the guest's service manager. */
+/* Whether a notification of the guest's service manager is to be heard: a guest that floods is not, for a while. */
+gboolean berth_guest_admits_notice(BerthGuest *guest);
 void berth_vm_guest_notice(BerthVm *vm, const BerthGuestNotice *notice);
 
 /* Whether the agent has the channel open, and its last answer was in time. */

@@ -16,6 +16,7 @@ struct BerthManager {
     GHashTable *by_name; /* name → BerthVm; %NULL for a creation in flight */
     BerthPortTable *ports;
     BerthCidPool *cids;
+    GHashTable *by_cid;    /* CID → BerthVm that owns it */
     GHashTable *creations; /* id → CID of a creation in flight */
     GHashTable *orphans;   /* id → BerthOrphan, owned */
 
@@ -36,6 +37,7 @@ BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *obse
     manager->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     manager->ports = berth_port_table_new();
     manager->cids = berth_cid_pool_new(host->settings->cid_first, host->settings->cid_last);
+    manager->by_cid = g_hash_table_new(NULL, NULL);
     manager->creations = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     manager->orphans = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_orphan_free);
     manager->images = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_image_free);
@@ -51,6 +53,7 @@ void berth_manager_free(BerthManager *manager)
     g_hash_table_unref(manager->orphans);
     g_hash_table_unref(manager->creations);
     g_hash_table_unref(manager->by_name);
+    g_hash_table_unref(manager->by_cid);
     g_hash_table_unref(manager->by_id);
     g_hash_table_unref(manager->images);
     berth_cid_pool_free(manager->cids);
@@ -116,6 +119,7 @@ gboolean berth_manager_claim_cid(BerthManager *manager, guint32 cid)
 
 void berth_manager_release_cid(BerthManager *manager, guint32 cid)
 {
+    g_hash_table_remove(manager->by_cid, GUINT_TO_POINTER(cid));
     berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), TRUE);
 }
 
@@ -127,6 +131,8 @@ static void claim_cid(BerthManager *manager, BerthVm *vm)
     const BerthSettings *settings = manager->host->settings;
     const guint32 cid = vm->record->cid;
     vm->owns_cid = berth_manager_claim_cid(manager, cid);
+    if (vm->owns_cid)
+        g_hash_table_insert(manager->by_cid, GUINT_TO_POINTER(cid), vm);
     if (vm->owns_cid && (cid < settings->cid_first || cid > settings->cid_last))
         berth_vm_log(vm, G_LOG_LEVEL_WARNING,
                      "it keeps the CID %u, which is not in the range from CIDFirst=%u to CIDLast=%u of berth.conf", cid,
@@ -338,6 +344,11 @@ void berth_manager_unreserve(BerthManager *manager, const char *id, const char *
 }
 
 /* Images and jobs */
+
+BerthVm *berth_manager_find_by_cid(BerthManager *manager, guint32 cid)
+{
+    return g_hash_table_lookup(manager->by_cid, GUINT_TO_POINTER(cid));
+}
 
 BerthImage *berth_manager_find_image(BerthManager *manager, const char *name)
 {

@@ -14,11 +14,12 @@
 
 /* The outside, put together by main; outlives the manager. */
 typedef struct {
-    BerthSettings *settings; /* Reload changes some: see berth_settings_update() */
+    BerthSettings *settings;   /* Reload changes some: see berth_settings_update() */
     const char *settings_file; /* where they come from */
     const char *keeper_path;
     const char *accelerator; /* "kvm" or "tcg": what "auto" came to */
     gboolean user;           /* berthd --user: VMs run as the user that we are */
+    guint notify_port;       /* vsock port for the notifications of guests; 0 where nobody listens */
     BerthVmStore *vms;
     BerthImageStore *images;
     BerthSystemd *systemd;
@@ -37,6 +38,7 @@ const BerthHost *berth_manager_host(const BerthManager *manager);
 /* Finding. (transfer none) (nullable) */
 BerthVm *berth_manager_find(BerthManager *manager, const char *name_or_id);
 BerthVm *berth_manager_find_by_id(BerthManager *manager, const char *id);
+BerthVm *berth_manager_find_by_cid(BerthManager *manager, guint32 cid);
 BerthImage *berth_manager_find_image(BerthManager *manager, const char *name);
 BerthJob *berth_manager_find_job(BerthManager *manager, guint number);
 /* (element-type BerthVm), (element-type BerthImage), (element-type BerthJob): borrowed tables, keyed by id, name,

@@ -6,6 +6,9 @@
 #include "removal.h"
 #include "remove.h"
 
+/* How long a turn of the loop may judge. */
+#define TURN_USEC 2000
+
 /* Its guest, if it has one, is left alone. FALSE where that is known already. */
 static gboolean break_vm(BerthVm *vm, const char *problem)
 {
@@ -161,30 +164,38 @@ static void judge_found(BerthReload *reload, BerthStoredVm *stored)
 }
 
 /* Known, and not on disk any more. A running guest is left alone; nothing that vanished is taken for removed. */
-static void judge_vanished(BerthReload *reload, GHashTable *on_disk)
+static void judge_vanished(BerthReload *reload)
 {
     GHashTableIter iter;
     gpointer value;
     g_hash_table_iter_init(&iter, berth_manager_vms(reload->manager));
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         BerthVm *vm = value;
-        if (!g_hash_table_contains(on_disk, berth_vm_id(vm)) && may_judge(reload, vm) &&
+        if (!g_hash_table_contains(reload->on_disk, berth_vm_id(vm)) && may_judge(reload, vm) &&
             break_vm(vm, "Its directory is gone; put it back and reload, or remove the VM"))
             reload->updated++;
     }
 }
 
-void berth_reload_vms(BerthReload *reload)
+static gboolean judge_some(gpointer data)
 {
-    g_autoptr(GHashTable) on_disk = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    for (guint i = 0; i < reload->vms->len; i++) {
-        const BerthStoredVm *stored = g_ptr_array_index(reload->vms, i);
-        g_hash_table_add(on_disk, g_strdup(stored->id));
+    BerthReload *reload = data;
+    const gint64 end = g_get_monotonic_time() + TURN_USEC;
+    if (reload->next == reload->vms->len) {
+        judge_vanished(reload);
+        reload->judged(reload);
+        return G_SOURCE_REMOVE;
     }
     /* In the order of the scan: of a VM and its copy the elder comes first. */
-    g_ptr_array_set_free_func(reload->vms, NULL);
-    for (guint i = 0; i < reload->vms->len; i++)
-        judge_found(reload, g_ptr_array_index(reload->vms, i));
-    g_ptr_array_set_size(reload->vms, 0);
-    judge_vanished(reload, on_disk);
+    while (reload->next < reload->vms->len && g_get_monotonic_time() < end)
+        judge_found(reload, reload->vms->pdata[reload->next++]);
+    return G_SOURCE_CONTINUE;
+}
+
+void berth_reload_vms(BerthReload *reload, void (*judged)(BerthReload *reload))
+{
+    g_ptr_array_set_free_func(reload->vms, NULL); /* they are taken one by one */
+    reload->next = 0;
+    reload->judged = judged;
+    g_idle_add_full(G_PRIORITY_DEFAULT, judge_some, reload, NULL);
 }

@@ -16,6 +16,7 @@ static void forget_look(BerthReload *reload)
     g_clear_pointer(&reload->images, g_ptr_array_unref);
     g_clear_pointer(&reload->vms, g_ptr_array_unref);
     g_clear_pointer(&reload->notes, g_ptr_array_unref);
+    g_clear_pointer(&reload->on_disk, g_hash_table_unref);
     g_clear_pointer(&reload->busy, g_ptr_array_unref);
 }
 
@@ -40,6 +41,9 @@ static gboolean read_disk(gpointer data, GError **error)
         !berth_vm_store_scan(host->vms, &reload->vms, &reload->notes, error))
         return FALSE;
     g_ptr_array_extend_and_steal(reload->notes, g_steal_pointer(&image_notes));
+    reload->on_disk = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < reload->vms->len; i++)
+        g_hash_table_add(reload->on_disk, g_strdup(((const BerthStoredVm *) reload->vms->pdata[i])->id));
     return TRUE;
 }
 
@@ -59,6 +63,19 @@ static void take_first_look(BerthReload *reload)
         g_warning("%s", (const char *) g_ptr_array_index(reload->notes, i));
 }
 
+static void vms_were_judged(BerthReload *reload)
+{
+    if (reload->busy->len > 0 && reload->looks < LOOKS_MAX) {
+        look(reload);
+        return;
+    }
+    for (guint i = 0; i < reload->busy->len; i++)
+        g_message("%s is being worked on; what was changed in its files by hand is taken by the next Reload",
+                  (const char *) g_ptr_array_index(reload->busy, i));
+    berth_manager_check_limits(reload->manager);
+    finish(reload, NULL);
+}
+
 static void disk_was_read(gpointer data, const GError *error, gpointer user_data)
 {
     BerthReload *reload = data;
@@ -69,16 +86,7 @@ static void disk_was_read(gpointer data, const GError *error, gpointer user_data
     if (reload->looks == 1)
         take_first_look(reload);
     berth_reload_images(reload);
-    berth_reload_vms(reload);
-    if (reload->busy->len > 0 && reload->looks < LOOKS_MAX) {
-        look(reload);
-        return;
-    }
-    for (guint i = 0; i < reload->busy->len; i++)
-        g_message("%s is being worked on; what was changed in its files by hand is taken by the next Reload",
-                  (const char *) g_ptr_array_index(reload->busy, i));
-    berth_manager_check_limits(reload->manager);
-    finish(reload, NULL);
+    berth_reload_vms(reload, vms_were_judged);
 }
 
 static GHashTable *known_vms(BerthManager *manager)

@@ -302,6 +302,7 @@ static GStrv build_args(BerthVm *vm, GError **error)
         .image_dir = image_dir,
         .disks_dir = disks,
         .firmware_code = host->settings->firmware_code,
+        .notify_port = host->notify_port,
         .vsock_fd = -1,
     };
     if (!open_networks(vm, &input, error))

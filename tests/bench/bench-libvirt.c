@@ -3,6 +3,7 @@
 
 #include "client.h"
 #include "herd.h"
+#include "libvirt.h"
 #include "shell.h"
 
 /* Removals per second, of the same VMs by Berth and by libvirt, in one run and one bed: one client, one VM after
@@ -12,7 +13,6 @@
 #define STOPPED 100
 #define RUNNING 20
 #define DIR "/var/lib/libvirt/berth-bench"
-#define VIRSH "virsh --connect qemu:///system --quiet"
 
 static const char config[] = "{'memory': <uint64 134217728>, 'networks': <@aa{sv} []>, 'vsock': <false>, "
                              "'disks': <[{'size': <uint64 67108864>}]>}";
@@ -67,26 +67,22 @@ static void measure_libvirt(guint n, gboolean running)
     shell_run("test -z \"$(" VIRSH " list --all --name)\" && test -z \"$(ls " DIR ")\"");
 }
 
-/* Where /dev/kvm is there and QEMU can't use it, libvirt asks QEMU anew what it can do for each domain, for seconds. */
-static gboolean has_libvirt(void)
+static void prepare_pool(void)
 {
-    shell_write("/run/systemd/system/libvirtd.service.d/50-bench.conf", "[Service]\nInaccessiblePaths=-/dev/kvm\n");
-    shell_run("systemctl daemon-reload");
-    return shell_succeeds("command -v virsh && systemctl start libvirtd.service && mkdir -p " DIR " && " VIRSH
-                          " pool-define-as berth-bench dir --target " DIR " && " VIRSH " pool-start berth-bench");
+    shell_run("mkdir -p " DIR " && " VIRSH " pool-define-as berth-bench dir --target " DIR " && " VIRSH
+              " pool-start berth-bench");
+    make_domain(0, FALSE);
+    shell_run(VIRSH " undefine bench-0 --remove-all-storage"); /* QEMU is known now */
 }
 
 int main(void)
 {
     measure_berth(STOPPED, FALSE);
     measure_berth(RUNNING, TRUE);
-    if (has_libvirt()) {
-        make_domain(0, FALSE);
-        shell_run(VIRSH " undefine bench-0 --remove-all-storage"); /* QEMU is known now */
+    if (libvirt_start()) {
+        prepare_pool();
         measure_libvirt(STOPPED, FALSE);
         measure_libvirt(RUNNING, TRUE);
-    } else {
-        g_print("%-44s skipped: there is no libvirt here (libvirt-daemon-system, libvirt-clients)\n", "libvirt");
     }
     return EXIT_SUCCESS;
 }

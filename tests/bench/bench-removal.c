@@ -4,6 +4,7 @@
 #include "../lib/await.h"
 #include "client.h"
 #include "herd.h"
+#include "minimal-qemu.h"
 #include "responsiveness.h"
 #include "shell.h"
 #include "src/core/names.h"
@@ -14,20 +15,6 @@
 #define HELD_SECONDS 5
 #define IDLE_SECONDS 5
 #define PROBE "bench-probe"
-
-/* A QEMU that has a monitor and no machine: 200 of them are started and removed in a moment. */
-#define MINIMAL_QEMU "/run/berth-bench-qemu"
-static const char minimal_qemu[] = "#!/bin/sh\n"
-                                   "kept=\n"
-                                   "while [ $# -gt 0 ]; do\n"
-                                   "  case $1 in\n"
-                                   "  -no-user-config | -nodefaults) kept=\"$kept $1\"; shift ;;\n"
-                                   "  -name | -uuid | -display | -sandbox | -accel | -chardev | -mon)\n"
-                                   "    kept=\"$kept $1 $2\"; shift 2 ;;\n"
-                                   "  *) shift 2 ;;\n"
-                                   "  esac\n"
-                                   "done\n"
-                                   "exec /usr/bin/qemu-system-x86_64 $kept -machine none\n";
 
 static void remove_herd(Herd *herd, guint n, const char *what)
 {
@@ -122,9 +109,7 @@ static void measure_idle(void)
 
 int main(void)
 {
-    shell_write(MINIMAL_QEMU, minimal_qemu);
-    shell_run("chmod 755 " MINIMAL_QEMU);
-    responsiveness_prepare("[QEMU]\nAccelerator=tcg\nQEMUPath=" MINIMAL_QEMU "\n");
+    minimal_qemu_prepare();
     g_autofree char *probe = client_create(PROBE, NULL);
     responsiveness_print_head();
     measure_idle();

@@ -41,6 +41,18 @@ guint64 process_private_bytes(pid_t pid)
     return (sum_of(text, "Private_Clean") + sum_of(text, "Private_Dirty")) * 1024;
 }
 
+guint64 process_resident_bytes(pid_t pid)
+{
+    g_autofree char *text = read_file(NULL, "/proc/%d/status", (int) pid);
+    return sum_of(text, "VmRSS") * 1024;
+}
+
+guint64 process_peak_bytes(pid_t pid)
+{
+    g_autofree char *text = read_file(NULL, "/proc/%d/status", (int) pid);
+    return sum_of(text, "VmHWM") * 1024;
+}
+
 static GDir *open_threads(pid_t pid)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/task", (int) pid);

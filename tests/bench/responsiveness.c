@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "responsiveness.h"
 
-#include <fcntl.h>
 #include <gio/gio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "loop-turns.h"
 #include "samples.h"
-#include "shell.h"
 #include "src/core/names.h"
-
-#define TURNS_FILE "/run/berth-bench-turns"
-#define NSEC_PER_MSEC 1e6
+#include "turns.h"
 
 struct Responsiveness {
     GThread *thread;
@@ -22,33 +15,6 @@ struct Responsiveness {
     gint64 begin;
     Samples *latencies;
 };
-
-static LoopTurns *turns;
-
-static void map_turns(void)
-{
-    int fd = open(TURNS_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, sizeof *turns) < 0)
-        g_error("can't make " TURNS_FILE);
-    turns = mmap(NULL, sizeof *turns, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    g_assert(turns != MAP_FAILED);
-    close(fd);
-}
-
-void responsiveness_prepare(const char *settings)
-{
-    const char *library = g_getenv("BERTH_LOOP_TURNS");
-    if (!library)
-        g_error("BERTH_LOOP_TURNS does not say where the library is");
-    map_turns();
-    g_autofree char *drop_in =
-        g_strdup_printf("[Service]\nEnvironment=LD_PRELOAD=%s " LOOP_TURNS_ENV "=" TURNS_FILE "\n", library);
-    shell_write("/run/systemd/system/berthd.service.d/50-bench.conf", drop_in);
-    shell_write("/etc/berth/berth.conf.d/50-bench.conf", settings);
-    shell_run("systemctl daemon-reload && systemctl restart berthd.service");
-    if (atomic_load(&turns->turns) == 0)
-        g_error("berthd's loop can't be watched: the library is not in it");
-}
 
 static GDBusConnection *connect(void)
 {
@@ -87,8 +53,7 @@ Responsiveness *responsiveness_begin(const char *name)
     self->bus = connect();
     self->name = g_strdup(name);
     self->latencies = samples_new();
-    atomic_store(&turns->longest, 0);
-    atomic_store(&turns->longest_cpu, 0);
+    turns_reset();
     self->begin = g_get_monotonic_time();
     self->thread = g_thread_new("asks", ask_on_and_on, self);
     return self;
@@ -107,8 +72,7 @@ double responsiveness_end(Responsiveness *self, const char *what)
     g_thread_join(self->thread);
     g_print("%-44s %8u %8.2f %8.2f %8.2f %10.2f %10.2f\n", what, self->latencies->len,
             samples_percentile(self->latencies, 50), samples_percentile(self->latencies, 99),
-            samples_max(self->latencies), (double) atomic_load(&turns->longest) / NSEC_PER_MSEC,
-            (double) atomic_load(&turns->longest_cpu) / NSEC_PER_MSEC);
+            samples_max(self->latencies), turns_longest(), turns_longest_cpu());
     samples_free(self->latencies);
     g_object_unref(self->bus);
     g_free(self->name);

@@ -4,10 +4,7 @@
 #include <glib.h>
 
 /* How well the daemon answers while it does something else: a client of its own asks GetVM again and again, and
- * the daemon's loop is measured from outside (loop-turns.c). */
-
-/* Restarts berthd with the library preloaded, and with @settings (text of berth.conf.d) in force. */
-void responsiveness_prepare(const char *settings);
+ * the daemon's loop is measured from outside: after turns_prepare(). */
 
 typedef struct Responsiveness Responsiveness;
 

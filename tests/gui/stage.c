@@ -14,7 +14,9 @@ static BerthUiApplication *application_new(void)
     g_application_set_default(G_APPLICATION(made));
     g_application_register(G_APPLICATION(made), NULL, &error);
     g_assert_no_error(error);
-    g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, NULL);
+    g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, "gtk-decoration-layout", ":close",
+                 "gtk-font-name", "Cantarell 11", NULL);
+    gtk_icon_theme_add_search_path(gtk_icon_theme_get_for_display(gdk_display_get_default()), g_getenv("BERTH_ICONS"));
     return made;
 }
 
@@ -170,4 +172,10 @@ void stage_choose(Stage *stage, const char *vm)
     AWAIT(row_of(stage, vm));
     /* GTK's own widget for an item is the row's parent, and this its action for a click. */
     gtk_widget_activate_action(gtk_widget_get_parent(row_of(stage, vm)), "listitem.select", "(bb)", FALSE, FALSE);
+}
+
+void stage_activate(Stage *stage, const char *vm)
+{
+    AWAIT(row_of(stage, vm));
+    gtk_widget_activate(gtk_widget_get_parent(row_of(stage, vm)));
 }

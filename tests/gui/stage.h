@@ -43,3 +43,5 @@ void stage_await_badge(Stage *stage, const char *vm, const char *text);
 guint stage_n_rows(Stage *stage);
 /* Clicks a VM's row, as far as the list is concerned: it is selected alone. */
 void stage_choose(Stage *stage, const char *vm);
+/* Goes to it, by a double click or Enter. */
+void stage_activate(Stage *stage, const char *vm);

@@ -74,7 +74,7 @@ static void test_remove_to_the_end(Stage *stage, gconstpointer data)
     begin_removal(stage, "web");
     fixture_vm(&stage->fixture, path, "Remove");
     AWAIT(stage_n_rows(stage) == 0);
-    AWAIT(stage_sees(stage, "Choose a Virtual Machine"));
+    AWAIT(stage_sees(stage, "No Virtual Machines"));
     fixture_await_gone(&stage->fixture, path);
 }
 

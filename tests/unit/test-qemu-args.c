@@ -139,6 +139,7 @@ static BerthQemuArgsInput make_input(const Case *c, const BerthVmConfig *config,
         .image_dir = "/var/lib/berth/images/debian",
         .disks_dir = "/var/lib/berth/" ODD_NAME "/disks",
         .firmware_code = "/usr/share/OVMF/OVMF_CODE_4M.fd",
+        .notify_port = 9797,
         .vsock_fd = c->vsock_fd ? BERTH_QEMU_FD_EXTRA : -1,
     };
     for (guint i = 0; i < G_N_ELEMENTS(input.tap_fds); i++)
