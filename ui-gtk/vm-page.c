@@ -62,7 +62,8 @@ static char *format_restart(BerthUiVmPage *self, GVariant *config)
     return g_strdup(g_str_equal(policy, "on-failure") ? _("After a failure") : _("Never"));
 }
 
-/* What is wrong, in words for a person, with the technical ones behind them. A removal that is held up says so itself. */
+/* What is wrong, in words for a person, with the technical ones behind them. A removal that is held up says so itself.
+ * */
 static void show_error(BerthUiVmPage *self)
 {
     const char *text;

@@ -123,7 +123,8 @@ static void look_into_runtime(const char *runtime_dir, const char *id, GPtrArray
                                           NULL};
     g_autofree char *dir = g_build_filename(BERTH_AUDIT_RUNTIME, id, NULL);
     g_autofree char *path = g_build_filename(runtime_dir, id, NULL);
-    berth_audit_found(things, BERTH_AUDIT_DIRECTORY, BERTH_HELD_BY_RUN, g_strdup(dir), id);
+    /* It outlasts the run: it tells how that ended. */
+    berth_audit_found(things, BERTH_AUDIT_DIRECTORY, BERTH_HELD_FOR_GOOD, g_strdup(dir), id);
     g_autoptr(GPtrArray) names = list_below(AT_FDCWD, path);
     for (guint i = 0; names && i < names->len; i++) {
         const char *name = names->pdata[i];

@@ -32,6 +32,18 @@ gboolean berth_pidfd_is_dead(int pidfd)
     return n == 1 && (pollfd.revents & POLLIN) != 0;
 }
 
+/* The kernel lists children in the order in which they came to their parent. */
+pid_t berth_process_first_child(pid_t parent)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/children", (int) parent, (int) parent);
+    char list[32];
+    BERTH_AUTOFD fd = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t n = fd < 0 ? -1 : read(fd, list, sizeof list - 1);
+
+    list[n > 0 ? n : 0] = '\0';
+    return (pid_t) g_ascii_strtoll(list, NULL, 10);
+}
+
 struct BerthDeathWatch {
     int pidfd;
     guint source;

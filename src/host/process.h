@@ -11,6 +11,10 @@ int berth_pidfd_open(pid_t pid, GError **error);
 /* Whether the process has ended (all its threads; it may still be a zombie). */
 gboolean berth_pidfd_is_dead(int pidfd);
 
+/* The child that @parent, a process of one thread, has had for the longest time; 0 where it has none. It may have ended,
+ * and be another's number, before this returns: so look with berth_pidfd_open() whose it is. */
+pid_t berth_process_first_child(pid_t parent);
+
 typedef struct BerthDeathWatch BerthDeathWatch;
 /* @died is called once, on the main loop. The pidfd is duplicated. A child of ours is reaped then. */
 BerthDeathWatch *berth_death_watch_new(int pidfd, void (*died)(gpointer data), gpointer data);

@@ -49,17 +49,30 @@ gboolean berth_runtime_write_run(const char *runtime_dir, const char *id, const 
     g_autofree char *path = g_build_filename(runtime_dir, id, BERTH_FILE_RUN, NULL);
     g_autofree char *temporary = g_build_filename(runtime_dir, id, TEMPORARY, NULL);
     g_autofree char *text = g_strdup_printf(
-        "incarnation=%s\ncid=%u\nkeeper-pid=%d\nqemu-pid=%d\ncontrol-group=%s\nstarted=%" G_GINT64_FORMAT "\nend\n",
+        "incarnation=%s\ncid=%u\nkeeper-pid=%d\nqemu-pid=%d\ncontrol-group=%s\nstarted=%" G_GINT64_FORMAT
+        "\noperation=%s\nuntil=%" G_GINT64_FORMAT "\nend\n",
         record->incarnation, record->cid, (int) record->keeper_pid, (int) record->qemu_pid, record->control_group,
-        record->started);
+        record->started, berth_operation_to_string(record->operation), record->until);
 
     if (strchr(record->incarnation, '\n') || strchr(record->control_group, '\n')) {
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "A run record's values are of one line each");
         return FALSE;
     }
-    if (!berth_runtime_write_file(temporary, text, error))
-        return FALSE;
-    return rename(temporary, path) == 0 || fail(error, path);
+    if (berth_runtime_write_file(temporary, text, error) && (rename(temporary, path) == 0 || fail(error, path)))
+        return TRUE;
+    (void) unlink(temporary);
+    return FALSE;
+}
+
+/* One that is not there is of before an upgrade; one that only a later version knows has ended with it. */
+static gboolean parse_operation(GHashTable *lines, BerthRunRecord *record, GError **error)
+{
+    const char *word = g_hash_table_lookup(lines, "operation");
+    const int operation = word ? berth_operation_from_string(word) : -1;
+
+    record->operation = operation < 0 ? BERTH_RECORD_RUN : (BerthRecordFound) operation;
+    return !g_hash_table_contains(lines, "until") ||
+           berth_record_lines_number(lines, "until", 0, G_MAXINT64, &record->until, error);
 }
 
 static gboolean parse_numbers(GHashTable *lines, BerthRunRecord *record, GError **error)
@@ -68,7 +81,7 @@ static gboolean parse_numbers(GHashTable *lines, BerthRunRecord *record, GError 
 
     if (!berth_record_lines_number(lines, "cid", 0, G_MAXUINT32, &cid, error) ||
         !berth_record_lines_number(lines, "keeper-pid", 1, G_MAXINT, &keeper_pid, error) ||
-        !berth_record_lines_number(lines, "qemu-pid", 1, G_MAXINT, &qemu_pid, error) ||
+        !berth_record_lines_number(lines, "qemu-pid", 0, G_MAXINT, &qemu_pid, error) ||
         !berth_record_lines_number(lines, "started", 0, G_MAXINT64, &record->started, error))
         return FALSE;
     record->cid = (guint32) cid;
@@ -82,11 +95,17 @@ static BerthRunRecord *parse(const char *text, gsize length, GError **error)
     g_autoptr(GHashTable) lines = berth_record_lines_parse(text, length, RUN_RECORD_MAX, keys, error);
     g_autoptr(BerthRunRecord) record = g_new0(BerthRunRecord, 1);
 
-    if (!lines || !parse_numbers(lines, record, error))
+    if (!lines || !parse_numbers(lines, record, error) || !parse_operation(lines, record, error))
         return NULL;
     record->incarnation = g_strdup(g_hash_table_lookup(lines, "incarnation"));
     record->control_group = g_strdup(g_hash_table_lookup(lines, "control-group"));
     return g_steal_pointer(&record);
+}
+
+void berth_runtime_sweep(const char *runtime_dir, const char *id)
+{
+    g_autofree char *temporary = g_build_filename(runtime_dir, id, TEMPORARY, NULL);
+    (void) unlink(temporary); /* else the next record does it */
 }
 
 BerthRunRecord *berth_runtime_read_run(const char *runtime_dir, const char *id, GError **error)

@@ -139,6 +139,21 @@ gboolean berth_runtime_remove(const char *runtime_dir, const char *id, GError **
     return TRUE;
 }
 
+gboolean berth_runtime_retire(const char *runtime_dir, const char *id, GError **error)
+{
+    static const char *const sockets[] = {BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET, BERTH_FILE_AGENT_SOCKET};
+    BERTH_AUTOFD dir_fd = -1;
+
+    if (!open_vm(runtime_dir, id, &dir_fd, error))
+        return FALSE;
+    if (dir_fd < 0 || faccessat(dir_fd, BERTH_FILE_RUN, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return berth_runtime_remove(runtime_dir, id, error);
+    for (guint i = 0; i < G_N_ELEMENTS(sockets); i++)
+        if (unlinkat(dir_fd, sockets[i], 0) < 0 && errno != ENOENT)
+            return fail(error, "remove a socket", id);
+    return TRUE;
+}
+
 static gboolean make_files(int dir_fd, const char *id, const char *owner, BerthRuntimeFds *fds, GError **error)
 {
     fds->lock_fd = openat(dir_fd, BERTH_FILE_LOCK, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -197,6 +212,13 @@ char *berth_runtime_read_file(const char *runtime_dir, const char *id, const cha
     text[n] = '\0';
     *length = (gsize) n;
     return g_steal_pointer(&text);
+}
+
+gboolean berth_runtime_exists(const char *runtime_dir, const char *id)
+{
+    g_autofree char *path = g_build_filename(runtime_dir, id, NULL);
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 char *berth_runtime_owner(const char *runtime_dir, const char *id)

@@ -4,24 +4,17 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../host/runtime-dir.h"
+#include "control.h"
 #include "machine.h"
 #include "removal.h"
 #include "remove.h"
+#include "restart.h"
 #include "run.h"
+#include "settle.h"
+#include "start.h"
+#include "want.h"
 
 #define STATUS_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
-
-/* The process, if it still is the one of the record: a PID alone says nothing, its cgroup bears the VM's id. */
-static int open_own_process(const BerthVm *vm, pid_t pid)
-{
-    int pidfd = pid > 0 ? berth_pidfd_open(pid, NULL) : -1;
-    g_autofree char *owner = pidfd >= 0 ? berth_cgroup_vm_of(pid) : NULL;
-    if (pidfd >= 0 && g_strcmp0(owner, berth_vm_id(vm)) != 0) {
-        close(pidfd);
-        return -1;
-    }
-    return pidfd;
-}
 
 static void status_answered(JsonNode *result, const GError *error, gpointer data)
 {
@@ -41,6 +34,95 @@ void berth_adopt_ask_status(BerthVm *vm)
         berth_qmp_execute(vm->run->qmp, "query-status", NULL, STATUS_TIMEOUT_USEC, status_answered, vm);
 }
 
+/* What there is */
+
+static BerthScopeFound look_at_scope(const BerthSighting *sighting, const char *unit)
+{
+    if (!sighting->units)
+        return BERTH_SCOPE_UNKNOWN;
+    /* In whatever state: the one of a start that was just asked for is "inactive". */
+    const char *state = g_hash_table_lookup(sighting->units, unit);
+    if (!state)
+        return BERTH_SCOPE_ABSENT;
+    return g_str_equal(state, "deactivating") ? BERTH_SCOPE_STOPPING : BERTH_SCOPE_LOADED;
+}
+
+static BerthAlive look_at_processes(BerthRun *run)
+{
+    if (run->qemu_pidfd >= 0 && !berth_pidfd_is_dead(run->qemu_pidfd))
+        return BERTH_ALIVE_QEMU;
+    if (run->keeper_pidfd >= 0 && !berth_pidfd_is_dead(run->keeper_pidfd))
+        return BERTH_ALIVE_KEEPER;
+    g_autofree char *left = berth_run_blocker(run);
+    return left ? BERTH_ALIVE_SOMEBODY : BERTH_ALIVE_NOBODY;
+}
+
+/* A run that had begun, and is watched from here on, as far as it is found. */
+static void attach(BerthVm *vm, const BerthRunRecord *record)
+{
+    BerthRun *run = vm->run;
+    run->operation = record->operation;
+    run->until = record->until;
+    run->guest_ran = record->operation != BERTH_RECORD_START;
+    run->started = record->started;
+    run->stop_asked = record->operation == BERTH_RECORD_SHUTDOWN || record->operation == BERTH_RECORD_POWER_OFF;
+    if (record->started > 0)
+        vm->state_changed = record->started;
+    if (g_str_has_suffix(record->control_group, run->unit))
+        berth_run_watch_cgroup(run, record->control_group);
+    berth_run_find(run, record->keeper_pid, record->qemu_pid);
+}
+
+static BerthStoredAs stored_as(const BerthStoredVm *stored)
+{
+    return stored->kind == BERTH_STORED_WHOLE    ? BERTH_STORED_AS_WHOLE
+           : stored->kind == BERTH_STORED_BROKEN ? BERTH_STORED_AS_BROKEN
+                                                 : BERTH_STORED_AS_GOING;
+}
+
+static gboolean is_exit_told(const char *runtime_dir, const char *id)
+{
+    g_autoptr(BerthExitRecord) record = berth_runtime_read_exit(runtime_dir, id, NULL);
+    return record != NULL;
+}
+
+/* vm->run watches what is found, where there is anything to be watched. */
+static void look_into_runtime(BerthVm *vm, BerthFound *found)
+{
+    const char *runtime_dir = berth_manager_host(vm->manager)->settings->runtime_dir;
+    if (!berth_runtime_exists(runtime_dir, berth_vm_id(vm)))
+        return;
+    berth_runtime_sweep(runtime_dir, berth_vm_id(vm));
+    g_autoptr(BerthRunRecord) record = berth_runtime_read_run(runtime_dir, berth_vm_id(vm), NULL);
+    if (record)
+        attach(vm, record);
+    found->record = record ? record->operation : BERTH_RECORD_NONE;
+    found->alive = look_at_processes(vm->run);
+    /* A process keeps what it was started with, whatever was written into vm.json since. */
+    if (record && record->cid != 0 && (found->alive != BERTH_ALIVE_NOBODY || vm->record->cid == 0))
+        vm->record->cid = record->cid;
+    found->exit_told = is_exit_told(runtime_dir, berth_vm_id(vm));
+    if (found->alive == BERTH_ALIVE_QEMU || found->alive == BERTH_ALIVE_KEEPER)
+        found->monitor = berth_run_connect(vm->run, NULL) ? BERTH_MONITOR_LISTENS : BERTH_MONITOR_DEAF;
+}
+
+static BerthFound look_at(BerthVm *vm, const BerthStoredVm *stored, const BerthSighting *sighting)
+{
+    vm->run = berth_run_new(vm);
+    BerthFound found = {
+        .stored = stored_as(stored),
+        .record = BERTH_RECORD_NO_DIRECTORY,
+        .scope = look_at_scope(sighting, vm->run->unit),
+        .wanted = vm->record->wanted,
+        .moment = sighting->moment,
+    };
+    if (!sighting->traces || g_hash_table_contains(sighting->traces, berth_vm_id(vm)))
+        look_into_runtime(vm, &found);
+    return found;
+}
+
+/* What is done about it */
+
 /* The scope of a start that was interrupted before its record was written: what is in it, is ended. One with nobody in it
  * would not end by itself: without a cgroup to watch, the run has it stopped. */
 static void unit_found(const BerthScopeStatus *status, const GError *error, gpointer data)
@@ -53,45 +135,104 @@ static void unit_found(const BerthScopeStatus *status, const GError *error, gpoi
     berth_run_look(run);
 }
 
-static void end_interrupted_start(BerthVm *vm)
+static void undo_start(BerthVm *vm, gboolean begins_anew)
 {
-    vm->run = berth_run_new(vm);
-    vm->run->stop_asked = TRUE;
-    vm->run->begins_anew = TRUE;
-    vm->run->scope_asked = TRUE;
-    vm->run->stop_call = berth_systemd_status(berth_manager_host(vm->manager)->systemd, vm->run->unit,
-                                              STATUS_TIMEOUT_USEC, unit_found, vm->run);
+    BerthRun *run = vm->run;
+    run->stop_asked = TRUE;
+    run->begins_anew = begins_anew;
+    run->scope_asked = TRUE;
+    if (run->control_group) {
+        berth_run_end(run, FALSE);
+        return;
+    }
+    run->stop_call =
+        berth_systemd_status(berth_manager_host(vm->manager)->systemd, run->unit, STATUS_TIMEOUT_USEC, unit_found, run);
 }
 
-/* A run that had begun. Whether it goes on or has ended meanwhile, the look at its processes tells. */
-static void attach(BerthVm *vm, const BerthRunRecord *record)
+/* An earlier daemon may have been killed before it came to that. */
+static void register_machine(BerthVm *vm)
 {
-    g_autoptr(GError) error = NULL;
-    BerthRun *run = vm->run = berth_run_new(vm);
-    run->guest_ran = TRUE;
-    run->started = record->started;
-    vm->state_changed = record->started;
-    run->stop_asked = !vm->record->wanted;
-    run->on_ready = berth_adopt_ask_status;
-    /* A process keeps what it was started with, whatever was written into vm.json since. */
-    if (record->cid != 0)
-        vm->record->cid = record->cid;
-    if (g_str_has_suffix(record->control_group, run->unit))
-        berth_run_watch_cgroup(run, record->control_group);
-    int keeper = open_own_process(vm, record->keeper_pid);
-    if (keeper >= 0) {
-        berth_run_watch_keeper(run, record->keeper_pid, keeper);
-        berth_machine_register(run); /* an earlier daemon may have been killed before it came to that */
-        close(keeper);
-    }
-    int qemu = open_own_process(vm, record->qemu_pid);
-    if (qemu >= 0) {
-        close(qemu);
-        if (berth_run_watch_qemu(run, record->qemu_pid, &error) && !berth_run_connect(run, &error))
-            berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
-    }
-    berth_run_look(run);
+    if (vm->run->keeper_pidfd >= 0)
+        berth_machine_register(vm->run);
 }
+
+static void watch(BerthVm *vm)
+{
+    register_machine(vm);
+    vm->run->on_ready = berth_adopt_ask_status;
+    if (!vm->run->qmp)
+        berth_vm_set_responsive(vm, FALSE);
+}
+
+static void go_on(BerthVm *vm)
+{
+    register_machine(vm);
+    if (vm->state == BERTH_VM_STARTING)
+        berth_vm_resume_start(vm);
+    else
+        berth_vm_resume_shutdown(vm);
+}
+
+static void carry_out(BerthVm *vm, const BerthPlan *plan)
+{
+    if (plan->wish != BERTH_WISH_KEPT)
+        berth_vm_want(vm, plan->wish == BERTH_WISH_ON, NULL);
+    if (vm->run)
+        berth_vm_log(vm, G_LOG_LEVEL_INFO, "found: %s", plan->why);
+    switch (plan->act) {
+    case BERTH_PLAN_REST:
+    case BERTH_PLAN_START:
+    case BERTH_PLAN_LOST:
+        break; /* see berth_adopt() */
+    case BERTH_PLAN_JUDGE:
+        berth_run_look(vm->run);
+        break;
+    case BERTH_PLAN_WATCH:
+        watch(vm);
+        break;
+    case BERTH_PLAN_GO_ON:
+        go_on(vm);
+        break;
+    case BERTH_PLAN_END:
+        berth_run_end(vm->run, TRUE);
+        break;
+    case BERTH_PLAN_END_REST:
+        berth_run_end_rest(vm->run);
+        break;
+    case BERTH_PLAN_UNDO:
+    case BERTH_PLAN_UNDO_REDO:
+        undo_start(vm, plan->act == BERTH_PLAN_UNDO_REDO);
+        break;
+    case BERTH_PLAN_LAST:
+        break;
+    }
+}
+
+/* Nobody is left, and what they have left behind is of no use any more. */
+static void drop_run(BerthVm *vm, const BerthFound *found)
+{
+    g_clear_pointer(&vm->run, berth_run_free);
+    if (found->record != BERTH_RECORD_NO_DIRECTORY)
+        berth_vm_forget_run(vm);
+}
+
+/* Nothing of it lives, and it is wanted: what an earlier daemon has decided of it is gone on with. That may be a start that is
+ * due, or that it stays as it is. */
+static gboolean is_decided(const BerthVm *vm, const BerthFound *found, const BerthPlan *plan)
+{
+    if (plan->act == BERTH_PLAN_START || plan->act == BERTH_PLAN_LOST)
+        return TRUE;
+    return plan->act == BERTH_PLAN_JUDGE && plan->wish == BERTH_WISH_KEPT && found->stored == BERTH_STORED_AS_WHOLE &&
+           berth_restart_is_decided(vm);
+}
+
+static gboolean may_have_ended(const BerthVm *vm, const BerthSighting *sighting)
+{
+    g_autofree char *name = g_strconcat(berth_vm_id(vm), BERTH_ENDED_SUFFIX, NULL);
+    return !sighting->traces || g_hash_table_contains(sighting->traces, name);
+}
+
+/* The VM */
 
 static BerthVm *make_vm(BerthManager *manager, BerthStoredVm *stored)
 {
@@ -108,33 +249,6 @@ static BerthVm *make_vm(BerthManager *manager, BerthStoredVm *stored)
     return berth_vm_new(manager, record, is_whole ? BERTH_VM_STOPPED : BERTH_VM_BROKEN);
 }
 
-/* Which state a VM is shown in that has, or lately had, a process. */
-static BerthVmState found_state(const BerthVm *vm, gboolean started)
-{
-    if (vm->state == BERTH_VM_BROKEN)
-        return BERTH_VM_BROKEN;
-    return started ? BERTH_VM_RUNNING : BERTH_VM_STOPPING;
-}
-
-static void find_processes(BerthVm *vm, gboolean unit_is_loaded)
-{
-    const char *runtime_dir = berth_manager_host(vm->manager)->settings->runtime_dir;
-    g_autoptr(BerthRunRecord) record = berth_runtime_read_run(runtime_dir, berth_vm_id(vm), NULL);
-    gboolean is_free = TRUE;
-    gboolean known = berth_runtime_is_free(runtime_dir, berth_vm_id(vm), &is_free, NULL);
-    if (record) {
-        vm->state = found_state(vm, TRUE);
-        attach(vm, record);
-    } else if (unit_is_loaded || !known || !is_free) {
-        vm->state = found_state(vm, FALSE);
-        end_interrupted_start(vm);
-    } else {
-        g_autoptr(GError) error = NULL;
-        if (!berth_runtime_remove(runtime_dir, berth_vm_id(vm), &error))
-            berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
-    }
-}
-
 char *berth_adopt_find_problem(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record)
 {
     const char *image = record->config->image;
@@ -143,7 +257,7 @@ char *berth_adopt_find_problem(BerthManager *manager, const BerthVm *self, const
     return berth_manager_find_double(manager, self, record);
 }
 
-BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_loaded, gboolean may_have_run)
+BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSighting *sighting)
 {
     g_autoptr(BerthStoredVm) taken = stored;
     if (!taken->problem && (taken->kind == BERTH_STORED_WHOLE || taken->kind == BERTH_STORED_MARKED))
@@ -152,8 +266,15 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit
         taken->kind = BERTH_STORED_BROKEN;
     BerthVm *vm = make_vm(manager, taken);
     vm->may_be_machine = TRUE; /* an earlier daemon may have made it one */
-    if (may_have_run)
-        find_processes(vm, unit_is_loaded);
+    const BerthFound found = look_at(vm, taken, sighting);
+    const BerthPlan *plan = berth_recovery_plan(&found);
+    const gboolean decided = is_decided(vm, &found, plan);
+    if (vm->state != BERTH_VM_BROKEN)
+        vm->state = decided ? BERTH_VM_STOPPED : plan->state;
+    if (plan->act == BERTH_PLAN_REST || plan->act == BERTH_PLAN_START || plan->act == BERTH_PLAN_LOST)
+        drop_run(vm, &found);
+    else if (decided)
+        g_clear_pointer(&vm->run, berth_run_free);
     berth_manager_add(manager, vm);
     if (taken->problem) {
         g_autoptr(GError) error = g_error_new_literal(BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED, taken->problem);
@@ -162,7 +283,11 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit
     /* Doomed by where it lies: nothing can be taken back, whatever the marker and the clock say. */
     if (taken->kind == BERTH_STORED_DOOMED)
         taken->intent.grace_until = 0;
-    if (taken->kind == BERTH_STORED_MARKED || taken->kind == BERTH_STORED_DOOMED)
+    if (found.stored == BERTH_STORED_AS_GOING)
         berth_vm_resume_removal(vm, &taken->intent);
+    if (!decided)
+        carry_out(vm, plan);
+    if (decided || vm->run || !vm->record->wanted)
+        berth_restart_recover(vm, may_have_ended(vm, sighting));
     return vm;
 }

@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "../core/recovery-plan.h"
 #include "manager.h"
 
 /* From what lies on disk, and what the kernel says of its processes, to a VM of the model. */
 
+/* When one looks, and what systemd has told by then. */
+typedef struct {
+    GHashTable *units;  /* (nullable): unit → active state; %NULL where systemd did not tell */
+    GHashTable *traces; /* (nullable): ids that the runtime directory has something of; %NULL where that is unknown */
+    BerthMoment moment;
+} BerthSighting;
+
 /**
  * berth_adopt:
  * @stored: (transfer full)
- * @unit_is_loaded: whether systemd says that the VM's scope is
- * @may_have_run: FALSE where neither that scope nor anything in the runtime directory is there
  *
- * The VM is shown at once, without a word of QEMU: a monitor that hangs holds nobody up. A process that is there is
- * watched and, where its start was interrupted, ended; a removal that was asked for is gone on with.
+ * The VM is shown at once, without a word of QEMU: a monitor that hangs holds nobody up. What is done about it is
+ * core/recovery-plan.h's to say; a removal that was asked for is gone on with.
  *
  * Returns: (transfer none): the VM
  */
-BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, gboolean unit_is_loaded, gboolean may_have_run);
+BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSighting *sighting);
 
 /* (transfer full) (nullable): why a VM can't be shown whole though its files can be read: its image is not there, or its name
  * or CID is another's. @self: (nullable): the VM that it is already. */

@@ -13,7 +13,7 @@
 
 typedef struct {
     BerthVm *vm;
-    void (*asked)(BerthVm *vm);
+    void (*asked)(BerthVm *vm, gboolean success);
     void (*otherwise)(BerthVm *vm, BerthReply *reply); /* (nullable) */
     BerthReply *reply;
     gboolean was_asked;
@@ -24,7 +24,7 @@ static void agent_was_asked(gpointer data)
     AgentShutdown *shutdown = data;
     shutdown->was_asked = TRUE;
     shutdown->vm->busy_with = NULL;
-    shutdown->asked(shutdown->vm);
+    shutdown->asked(shutdown->vm, TRUE);
     berth_reply_return(&shutdown->reply, NULL);
 }
 
@@ -38,6 +38,7 @@ static void could_not_ask(AgentShutdown *shutdown, const GError *error)
         shutdown->otherwise(vm, g_steal_pointer(&shutdown->reply));
         return;
     }
+    shutdown->asked(vm, FALSE);
     g_autoptr(GError) failure = g_error_new(BERTH_ERROR, BERTH_ERROR_CANCELLED, "Shutdown of VM \"%s\" failed: %s",
                                             berth_vm_name(vm), error->message);
     berth_reply_return(&shutdown->reply, failure);
@@ -76,8 +77,8 @@ static void over(JsonNode *result, const GError *error, gpointer data)
     g_free(shutdown);
 }
 
-void berth_agent_shutdown(BerthVm *vm, void (*asked)(BerthVm *vm), void (*otherwise)(BerthVm *vm, BerthReply *reply),
-                          BerthReply *reply)
+void berth_agent_shutdown(BerthVm *vm, void (*asked)(BerthVm *vm, gboolean success),
+                          void (*otherwise)(BerthVm *vm, BerthReply *reply), BerthReply *reply)
 {
     const BerthSettings *settings = berth_manager_host(vm->manager)->settings;
     AgentShutdown *shutdown = g_new0(AgentShutdown, 1);

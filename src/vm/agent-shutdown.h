@@ -5,7 +5,7 @@
 
 /**
  * berth_agent_shutdown:
- * @asked: the agent has been asked: what follows is Shutdown's
+ * @asked: the agent has been asked: what follows is Shutdown's; or, with FALSE, nobody has been
  * @otherwise: (nullable): the agent could not be asked; takes the reply. Where there is none, nothing but the agent is tried
  * @reply: (transfer full): answered when the agent was asked
  *
@@ -13,5 +13,5 @@
  * lets go of its channel soon, as all do in a guest that goes down. Where it refuses, or holds the channel still after
  * some seconds, the power button is pressed, too: for a guest that is slow that does no harm.
  */
-void berth_agent_shutdown(BerthVm *vm, void (*asked)(BerthVm *vm), void (*otherwise)(BerthVm *vm, BerthReply *reply),
-                          BerthReply *reply);
+void berth_agent_shutdown(BerthVm *vm, void (*asked)(BerthVm *vm, gboolean success),
+                          void (*otherwise)(BerthVm *vm, BerthReply *reply), BerthReply *reply);

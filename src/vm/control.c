@@ -18,7 +18,7 @@ typedef struct {
     BerthVm *vm;
     BerthReply *reply;
     const char *method;
-    void (*succeeded)(BerthVm *vm);
+    void (*ended)(BerthVm *vm, gboolean success); /* (nullable) */
 } Command;
 
 /* (transfer full) (nullable): what the monitor says, as the contract has it: QEMU refuses what its guest's state does not
@@ -42,21 +42,23 @@ static void command_done(JsonNode *result, const GError *error, gpointer data)
         vm->busy_with = NULL;
     if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED) && vm->run && vm->run->qmp)
         berth_vm_set_responsive(vm, FALSE);
-    if (!error && command->succeeded)
-        command->succeeded(vm);
+    if (command->ended)
+        command->ended(vm, !error);
     berth_reply_return(&command->reply, failure);
     berth_vm_unref(vm);
     g_free(command);
 }
 
 /* @method: a static string; marks the VM busy meanwhile. */
-static void run_command(BerthVm *vm, const char *method, const char *qmp_command, void (*succeeded)(BerthVm *vm),
-                        BerthReply *reply)
+static void run_command(BerthVm *vm, const char *method, const char *qmp_command,
+                        void (*ended)(BerthVm *vm, gboolean success), BerthReply *reply)
 {
     if (!vm->run || !vm->run->qmp) {
         g_autoptr(GError) error =
             g_error_new(BERTH_ERROR, BERTH_ERROR_BUSY,
                         "QEMU's monitor of VM \"%s\" is not connected; try again, or power it off", berth_vm_name(vm));
+        if (ended)
+            ended(vm, FALSE);
         berth_reply_return(&reply, error);
         return;
     }
@@ -64,20 +66,20 @@ static void run_command(BerthVm *vm, const char *method, const char *qmp_command
     command->vm = berth_vm_ref(vm);
     command->reply = reply;
     command->method = method;
-    command->succeeded = succeeded;
+    command->ended = ended;
     vm->busy_with = method;
     berth_qmp_execute(vm->run->qmp, qmp_command, NULL, COMMAND_TIMEOUT_USEC, command_done, command);
 }
 
-static void paused(BerthVm *vm)
+static void paused(BerthVm *vm, gboolean success)
 {
-    if (vm->state == BERTH_VM_RUNNING)
+    if (success && vm->state == BERTH_VM_RUNNING)
         berth_vm_set_state(vm, BERTH_VM_PAUSED, "Pause");
 }
 
-static void resumed(BerthVm *vm)
+static void resumed(BerthVm *vm, gboolean success)
 {
-    if (vm->state == BERTH_VM_PAUSED)
+    if (success && vm->state == BERTH_VM_PAUSED)
         berth_vm_set_state(vm, BERTH_VM_RUNNING, "Resume");
 }
 
@@ -96,6 +98,14 @@ void berth_vm_reset(BerthVm *vm, BerthReply *reply)
     run_command(vm, "Reset", "system_reset", NULL, reply);
 }
 
+/* What is begun, a daemon that comes after this one goes on with. Where that can't be noted it is done all the same. */
+static void note(BerthVm *vm, BerthRecordFound operation, gint64 until)
+{
+    g_autoptr(GError) error = NULL;
+    if (!berth_run_note(vm->run, operation, until, &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+}
+
 /* Shutdown */
 
 static gboolean shutdown_deadline(gpointer data)
@@ -109,27 +119,52 @@ static gboolean shutdown_deadline(gpointer data)
         "The guest of VM \"%s\" did not power down within %" G_GUINT64_FORMAT " s; it runs on. PowerOff ends it",
         berth_vm_name(vm), berth_manager_host(vm->manager)->settings->shutdown_timeout_usec / G_USEC_PER_SEC);
     vm->run->stop_asked = FALSE;
+    note(vm, BERTH_RECORD_RUN, 0);
     berth_vm_set_error(vm, error);
     berth_vm_set_state(vm, BERTH_VM_RUNNING, "the guest did not power down in time");
     return G_SOURCE_REMOVE;
 }
 
-void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why)
+/* From now on. */
+static gint64 patience_ends(const BerthVm *vm, gboolean asked_by_keeper)
 {
     const BerthSettings *settings = berth_manager_host(vm->manager)->settings;
-    guint64 patience = settings->shutdown_timeout_usec + (asked_by_keeper ? settings->poweroff_timeout_usec : 0);
+    const guint64 patience = settings->shutdown_timeout_usec + (asked_by_keeper ? settings->poweroff_timeout_usec : 0);
+    return g_get_monotonic_time() + (gint64) patience;
+}
+
+static void set_deadline(BerthVm *vm, gint64 until)
+{
+    const gint64 left = MAX(until - g_get_monotonic_time(), 0);
+    g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
+    vm->shutdown_timer = g_timeout_add((guint) (left / 1000), shutdown_deadline, vm);
+}
+
+void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why)
+{
     /* QEMU tells of the request before it answers it: our own deadline takes the place of the keeper's. */
-    if (!asked_by_keeper)
-        g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
-    if (!vm->shutdown_timer)
-        vm->shutdown_timer = g_timeout_add((guint) (patience / 1000), shutdown_deadline, vm);
+    if (!asked_by_keeper || !vm->shutdown_timer) {
+        note(vm, asked_by_keeper ? BERTH_RECORD_POWERDOWN : BERTH_RECORD_SHUTDOWN, patience_ends(vm, asked_by_keeper));
+        set_deadline(vm, vm->run->until);
+    }
     berth_vm_set_state(vm, BERTH_VM_STOPPING, why);
 }
 
-static void guest_asked(BerthVm *vm)
+/* The guest was not asked, and its owner was told so. */
+static void forget_shutdown(BerthVm *vm)
+{
+    if (vm->run && vm->run->operation == BERTH_RECORD_SHUTDOWN && vm->run->until == 0)
+        note(vm, BERTH_RECORD_RUN, 0);
+}
+
+static void guest_asked(BerthVm *vm, gboolean success)
 {
     if (!vm->run)
         return;
+    if (!success) {
+        forget_shutdown(vm);
+        return;
+    }
     if (!vm->run->ending && (vm->state == BERTH_VM_RUNNING || vm->state == BERTH_VM_STOPPING))
         berth_vm_begin_shutdown(vm, FALSE, "Shutdown");
     vm->run->stop_asked = TRUE;
@@ -163,6 +198,7 @@ static void ask_guest(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
         g_autoptr(GError) error =
             g_error_new(BERTH_ERROR, BERTH_ERROR_UNSUPPORTED,
                         "No agent answers in the guest of VM \"%s\"; shut it down by \"acpi\"", berth_vm_name(vm));
+        guest_asked(vm, FALSE);
         berth_reply_return(&reply, error);
     }
 }
@@ -194,14 +230,25 @@ static void shutdown_wish_stored(const GError *error, gpointer data)
     Wish *wish = data;
     g_autoptr(GError) refused = NULL;
     wish->vm->busy_with = NULL;
-    if (error)
+    if (error) {
+        forget_shutdown(wish->vm);
         berth_reply_return(&wish->reply, error);
-    else if (wish->vm->state == BERTH_VM_REMOVING || !wish->vm->run || wish->vm->run->ending)
+    } else if (wish->vm->state == BERTH_VM_REMOVING || !wish->vm->run || wish->vm->run->ending) {
         g_clear_pointer(&wish->reply, berth_reply_free); /* Remove or PowerOff came in between, or the end by itself */
-    else if (!berth_vm_check(wish->vm, BERTH_METHOD_SHUTDOWN, &refused))
+    } else if (!berth_vm_check(wish->vm, BERTH_METHOD_SHUTDOWN, &refused)) {
+        forget_shutdown(wish->vm);
         berth_reply_return(&wish->reply, refused);
-    else
+    } else {
         ask_guest(wish->vm, wish->mode, g_steal_pointer(&wish->reply));
+    }
+}
+
+static void store_wish_and_ask(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
+{
+    Wish *wish = wish_new(vm, reply);
+    wish->mode = mode;
+    vm->busy_with = "Shutdown";
+    berth_vm_want(vm, FALSE, berth_reply_new(shutdown_wish_stored, wish, (GDestroyNotify) wish_free));
 }
 
 void berth_vm_shutdown(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
@@ -210,11 +257,26 @@ void berth_vm_shutdown(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
         berth_vm_power_off(vm, reply);
         return;
     }
-    vm->busy_with = "Shutdown";
     berth_restart_forget(vm);
-    Wish *wish = wish_new(vm, reply);
-    wish->mode = mode;
-    berth_vm_want(vm, FALSE, berth_reply_new(shutdown_wish_stored, wish, (GDestroyNotify) wish_free));
+    if (vm->state == BERTH_VM_RUNNING)
+        note(vm, BERTH_RECORD_SHUTDOWN, 0);
+    store_wish_and_ask(vm, mode, reply);
+}
+
+void berth_vm_resume_shutdown(BerthVm *vm)
+{
+    BerthRun *run = vm->run;
+    const gboolean ours = run->operation == BERTH_RECORD_SHUTDOWN;
+    if (ours && run->until == 0) {
+        /* Perhaps the guest was asked, perhaps not: another press of its power button does no harm. */
+        set_deadline(vm, patience_ends(vm, FALSE));
+        store_wish_and_ask(vm, BERTH_SHUTDOWN_AUTO, NULL);
+        return;
+    }
+    run->stop_asked = ours;
+    if (run->until == 0)
+        note(vm, BERTH_RECORD_POWERDOWN, patience_ends(vm, TRUE));
+    set_deadline(vm, run->until);
 }
 
 /* PowerOff */
@@ -222,10 +284,14 @@ void berth_vm_shutdown(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
 static void power_off_wish_stored(const GError *error, gpointer data)
 {
     Wish *wish = data;
-    if (error)
+    if (error) {
         berth_reply_return(&wish->reply, error);
-    else
-        berth_vm_await_gone(wish->vm, g_steal_pointer(&wish->reply));
+        return;
+    }
+    /* It is off, and how it ended before is of no interest any more. */
+    if (wish->vm->state == BERTH_VM_STOPPED)
+        berth_vm_forget_run(wish->vm);
+    berth_vm_await_gone(wish->vm, g_steal_pointer(&wish->reply));
 }
 
 void berth_vm_power_off(BerthVm *vm, BerthReply *reply)
@@ -235,9 +301,11 @@ void berth_vm_power_off(BerthVm *vm, BerthReply *reply)
     g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
     if (vm->run) {
         vm->run->stop_asked = TRUE;
+        note(vm, BERTH_RECORD_POWER_OFF, 0);
         berth_vm_set_state(vm, BERTH_VM_STOPPING, "PowerOff");
         berth_run_end(vm->run, TRUE);
     } else {
+        berth_vm_retire_runtime(vm); /* of a start that had not come to a process */
         berth_vm_set_state(vm, BERTH_VM_STOPPED, "PowerOff");
     }
     /* It goes in any case; the answer waits for both: that nobody is left, and that it stays so after a reboot. */

@@ -31,3 +31,7 @@ void berth_vm_resume(BerthVm *vm, BerthReply *reply);
  * so. Its keeper ends it where the signal was systemd's stop, so then we wait longer than the keeper does.
  */
 void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why);
+
+/* Goes on with what an earlier daemon began, as vm->run's operation has it, with the rest of its deadline. The VM is shown
+ * `stopping`. */
+void berth_vm_resume_shutdown(BerthVm *vm);

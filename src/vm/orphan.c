@@ -114,17 +114,28 @@ static BerthOrphan *orphan_new(BerthManager *manager, const char *id)
     return orphan;
 }
 
-static gboolean is_ours(const BerthOrphan *orphan)
+static gboolean is_ours(const BerthHost *host, const char *id)
 {
-    g_autofree char *owner = berth_runtime_owner(runtime_dir(orphan), orphan->id);
-    return !owner || g_str_equal(owner, berth_vm_store_id(berth_manager_host(orphan->manager)->vms));
+    g_autofree char *owner = berth_runtime_owner(host->settings->runtime_dir, id);
+    return !owner || g_str_equal(owner, berth_vm_store_id(host->vms));
+}
+
+static gboolean has_ended(const BerthHost *host, const char *id)
+{
+    gboolean is_free = FALSE;
+    return berth_runtime_is_free(host->settings->runtime_dir, id, &is_free, NULL) && is_free;
 }
 
 static void take_note_of(BerthManager *manager, const char *id)
 {
+    const BerthHost *host = berth_manager_host(manager);
+    const gboolean is_ending = is_ours(host, id);
+    /* What a run of another's has left tells that other how it ended, and is no matter of ours. */
+    if (!is_ending && has_ended(host, id))
+        return;
     BerthOrphan *orphan = orphan_new(manager, id);
     g_hash_table_insert(berth_manager_orphans(manager), orphan->id, orphan);
-    orphan->is_ending = is_ours(orphan);
+    orphan->is_ending = is_ending;
     if (orphan->is_ending) {
         g_warning("%s belongs to no VM: stopping it", orphan->unit);
         end(orphan);
@@ -133,7 +144,7 @@ static void take_note_of(BerthManager *manager, const char *id)
     /* Its CID stays in use: QEMU has it. */
     g_warning("%s was started from another state directory than %s as it is now: leaving it alone. Is something not "
               "mounted there?",
-              orphan->unit, berth_manager_host(manager)->settings->state_dir);
+              orphan->unit, host->settings->state_dir);
 }
 
 void berth_end_orphans(BerthManager *manager)

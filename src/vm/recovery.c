@@ -2,7 +2,6 @@
 #include "recovery.h"
 
 #include <fcntl.h>
-#include <signal.h>
 
 #include "../core/autofd.h"
 #include "../core/names.h"
@@ -10,10 +9,11 @@
 #include "adopt.h"
 #include "orphan.h"
 #include "removal.h"
-#include "restart.h"
 #include "start-queue.h"
+#include "want.h"
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
+#define FILE_BOOTED ".booted"
 
 /* How long a turn of the loop may adopt: 10,000 VMs take a tenth of a second. */
 #define ADOPTION_USEC 2000
@@ -24,11 +24,11 @@ typedef struct {
     GPtrArray *stored;              /* (element-type BerthStoredVm); %NULL in the place of one that has been taken */
     GPtrArray *image_notes, *notes; /* (element-type utf8) */
     GError *leftover;               /* (nullable): of the sweep */
-    GHashTable *traces;             /* names in the runtime directory, a set; %NULL where it can't be read */
-    GHashTable *units;              /* (nullable) */
-    gboolean with_traces;           /* those that are being adopted */
+    BerthSighting sighting;
+    gboolean with_traces; /* those that are being adopted */
     guint next;
     BerthSystemdCall *call;
+    guint n_open; /* what has to come before all is shown */
     void (*done)(const GError *error, gpointer data);
     gpointer data;
 } Recovery;
@@ -40,8 +40,8 @@ static void recovery_free(Recovery *recovery)
     g_clear_pointer(&recovery->image_notes, g_ptr_array_unref);
     g_clear_pointer(&recovery->notes, g_ptr_array_unref);
     g_clear_error(&recovery->leftover);
-    g_clear_pointer(&recovery->traces, g_hash_table_unref);
-    g_clear_pointer(&recovery->units, g_hash_table_unref);
+    g_clear_pointer(&recovery->sighting.traces, g_hash_table_unref);
+    g_clear_pointer(&recovery->sighting.units, g_hash_table_unref);
     berth_systemd_call_free(&recovery->call);
     g_free(recovery);
 }
@@ -73,7 +73,7 @@ static GHashTable *find_traces(const char *runtime_dir)
 
 static gboolean has_trace(const Recovery *recovery, const char *name)
 {
-    return !recovery->traces || g_hash_table_contains(recovery->traces, name);
+    return !recovery->sighting.traces || g_hash_table_contains(recovery->sighting.traces, name);
 }
 
 /* In a worker. */
@@ -82,15 +82,58 @@ static gboolean scan(gpointer data, GError **error)
     Recovery *recovery = data;
     const BerthHost *host = berth_manager_host(recovery->manager);
     berth_vm_store_sweep(host->vms, &recovery->leftover);
-    recovery->traces = find_traces(host->settings->runtime_dir);
+    recovery->sighting.traces = find_traces(host->settings->runtime_dir);
     return berth_image_store_scan(host->images, &recovery->images, &recovery->image_notes, error) &&
            berth_vm_store_scan(host->vms, &recovery->stored, &recovery->notes, error);
 }
 
-static gboolean all_shown(gpointer data)
+/* Whether this is the first start of the daemon since the host booted: the runtime directory does not outlive a boot.
+ */
+static gboolean is_first_since_boot(const char *runtime_dir)
 {
-    finish(data, NULL);
+    g_autofree char *path = g_build_filename(runtime_dir, FILE_BOOTED, NULL);
+    BERTH_AUTOFD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd >= 0;
+}
+
+static void close_one(Recovery *recovery)
+{
+    if (--recovery->n_open == 0)
+        finish(recovery, NULL);
+}
+
+static gboolean looks_are_done(gpointer data)
+{
+    close_one(data);
     return G_SOURCE_REMOVE;
+}
+
+static void wish_stored(const GError *error, gpointer data)
+{
+    close_one(data);
+}
+
+/* What is shown as wanted is what the disk says; where an operation that goes on has changed it, that is on its way. */
+static void await_wishes(Recovery *recovery)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, berth_manager_vms(recovery->manager));
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        BerthVm *vm = value;
+        if (!vm->want_in_flight)
+            continue;
+        recovery->n_open++;
+        berth_vm_want(vm, vm->record->wanted, berth_reply_new(wish_stored, recovery, NULL));
+    }
+}
+
+/* No QEMU is waited for. But what ended long ago is never shown as running: so after the looks that are due. */
+static void await_all_shown(Recovery *recovery)
+{
+    recovery->n_open = 1;
+    await_wishes(recovery);
+    g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, looks_are_done, recovery, NULL);
 }
 
 static void adopt(Recovery *recovery, BerthStoredVm *stored)
@@ -101,13 +144,7 @@ static void adopt(Recovery *recovery, BerthStoredVm *stored)
         berth_stored_vm_free(stored);
         return;
     }
-    g_autofree char *unit = g_strconcat(BERTH_UNIT_PREFIX, stored->id, BERTH_UNIT_SUFFIX, NULL);
-    /* In whatever state: the one of a start that was just asked for is "inactive". */
-    const gboolean unit_is_loaded = recovery->units && g_hash_table_contains(recovery->units, unit);
-    const gboolean may_have_run = unit_is_loaded || has_trace(recovery, stored->id);
-    BerthVm *vm = berth_adopt(recovery->manager, stored, unit_is_loaded, may_have_run);
-    g_autofree char *ended = g_strconcat(berth_vm_id(vm), BERTH_ENDED_SUFFIX, NULL);
-    berth_restart_recover(vm, has_trace(recovery, ended));
+    berth_adopt(recovery->manager, stored, &recovery->sighting);
 }
 
 /* Who has, or had, a process comes first: of a VM and its copy, which claim one name and one CID, it is the one that may
@@ -139,8 +176,7 @@ static gboolean adopt_some(gpointer data)
             berth_queue_begin_boot();
             berth_manager_check_limits(recovery->manager);
             berth_end_orphans(recovery->manager);
-            /* After the looks at processes that are due, so that what ended long ago is never shown as running. */
-            g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, all_shown, recovery, NULL);
+            await_all_shown(recovery);
             return G_SOURCE_REMOVE;
         }
         adopt(recovery, stored);
@@ -154,7 +190,9 @@ static void units_listed(GHashTable *units, const GError *error, gpointer data)
     if (error)
         g_warning("systemd does not list its scopes (%s); the runtime directories alone tell what runs",
                   error->message);
-    recovery->units = units ? g_hash_table_ref(units) : NULL;
+    const gboolean is_first = is_first_since_boot(berth_manager_host(recovery->manager)->settings->runtime_dir);
+    recovery->sighting.units = units ? g_hash_table_ref(units) : NULL;
+    recovery->sighting.moment = is_first ? BERTH_MOMENT_BOOT : BERTH_MOMENT_RESTART;
     recovery->with_traces = TRUE;
     /* Others of the loop's sources come in between. */
     g_idle_add_full(G_PRIORITY_DEFAULT, adopt_some, recovery, NULL);

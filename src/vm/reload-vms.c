@@ -155,8 +155,9 @@ static void judge_found(BerthReload *reload, BerthStoredVm *stored)
         berth_stored_vm_free(stored);
         return;
     }
+    static const BerthSighting sighting = {.moment = BERTH_MOMENT_RELOAD};
     const gboolean is_removal = stored->kind == BERTH_STORED_MARKED || stored->kind == BERTH_STORED_DOOMED;
-    berth_adopt(reload->manager, stored, FALSE, TRUE);
+    berth_adopt(reload->manager, stored, &sighting);
     if (is_removal)
         reload->removed++;
     else

@@ -18,6 +18,29 @@ static BerthRestartBounds bounds_of(const BerthVm *vm)
     return berth_restart_bounds_of(&vm->record->config->restarts, &settings_of(vm)->restarts);
 }
 
+/* What a daemon that comes later is to know */
+
+static void remember(BerthVm *vm, BerthExitReason reason)
+{
+    g_autoptr(GError) error = NULL;
+    const BerthEndRecord record = {
+        .reason = reason,
+        .wait_status = vm->exit_status,
+        .restarts = vm->restarts,
+        .start_due = vm->start_due,
+        .limit_reached = g_str_has_suffix(vm->error_name, ".LimitReached"),
+        .words = vm->error_text,
+    };
+    if (!berth_end_record_write(settings_of(vm)->runtime_dir, berth_vm_id(vm), &record, &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "After a restart of berthd nobody will know how it ended: %s",
+                     error->message);
+}
+
+void berth_restart_remember(BerthVm *vm)
+{
+    remember(vm, vm->exit_reason);
+}
+
 /* What is due */
 
 void berth_restart_set_due(BerthVm *vm, gint64 due)
@@ -64,8 +87,8 @@ void berth_restart_go(BerthVm *vm)
 {
     const BerthRestartBounds bounds = bounds_of(vm);
     berth_restart_count_try(&bounds, &vm->restarts, g_get_monotonic_time());
-    /* Due as it still is: a daemon that comes before there is a process tries again. */
-    berth_restart_remember(vm);
+    /* What has ended begins again: a daemon that comes before there is a process starts it, as after a boot. */
+    remember(vm, BERTH_EXIT_NONE);
     berth_vm_changed(vm, BERTH_ASPECT_RESTARTS);
     berth_vm_start(vm, NULL, "its restart policy");
 }
@@ -107,7 +130,9 @@ void berth_restart_forget(BerthVm *vm)
     berth_restart_call_off(vm);
     vm->restarts = (BerthRestartCount){0};
     berth_vm_changed(vm, BERTH_ASPECT_RESTARTS);
-    berth_restart_remember(vm);
+    /* Else its end will be remembered. */
+    if (!vm->run)
+        berth_restart_remember(vm);
 }
 
 void berth_restart_take_over(BerthVm *vm)
@@ -121,23 +146,6 @@ void berth_restart_take_over(BerthVm *vm)
 }
 
 /* Over the end of the daemon */
-
-void berth_restart_remember(BerthVm *vm)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *limit = NULL;
-    const BerthEndRecord record = {
-        .reason = vm->exit_reason,
-        .wait_status = vm->exit_status,
-        .restarts = vm->restarts,
-        .start_due = vm->start_due,
-        .limit_reached = g_str_has_suffix(vm->error_name, ".LimitReached"),
-        .words = vm->error_text,
-    };
-    if (!berth_end_record_write(settings_of(vm)->runtime_dir, berth_vm_id(vm), &record, &error))
-        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "After a restart of berthd nobody will know how it ended: %s",
-                     error->message);
-}
 
 /* What a daemon before this one had decided. */
 static void go_on(BerthVm *vm, const BerthEndRecord *record)
@@ -153,28 +161,43 @@ static void go_on(BerthVm *vm, const BerthEndRecord *record)
 
 static void come_to_rest(BerthVm *vm, BerthVmState state)
 {
-    if (vm->state == BERTH_VM_STOPPING)
-        berth_vm_set_state(vm, state, "nothing of it is left");
+    if (vm->state != BERTH_VM_STOPPED)
+        berth_vm_set_state(vm, state, "what was left of a start is gone");
     else
         vm->state = state; /* nobody has seen another yet */
 }
 
+/* %NULL where its last run has not ended, or nothing is known of it. */
+static BerthEndRecord *read_end(const BerthVm *vm)
+{
+    return berth_end_record_read(settings_of(vm)->runtime_dir, berth_vm_id(vm), NULL);
+}
+
+static gboolean has_ended(const BerthEndRecord *record)
+{
+    return record && record->reason != BERTH_EXIT_NONE;
+}
+
+gboolean berth_restart_is_decided(const BerthVm *vm)
+{
+    g_autoptr(BerthEndRecord) record = read_end(vm);
+    return has_ended(record);
+}
+
 void berth_restart_recover(BerthVm *vm, gboolean may_have_ended)
 {
-    g_autoptr(BerthEndRecord) record =
-        may_have_ended ? berth_end_record_read(settings_of(vm)->runtime_dir, berth_vm_id(vm), NULL) : NULL;
-    const gboolean has_ended = record && record->reason != BERTH_EXIT_NONE;
+    g_autoptr(BerthEndRecord) record = may_have_ended ? read_end(vm) : NULL;
     if (record && vm->state != BERTH_VM_REMOVING) {
         vm->restarts = record->restarts;
         if (!vm->run)
             berth_vm_set_exit(vm, record->reason, record->wait_status);
     }
-    if (vm->run || (vm->state != BERTH_VM_STOPPED && vm->state != BERTH_VM_STOPPING))
+    if (vm->run || vm->state == BERTH_VM_REMOVING || vm->state == BERTH_VM_BROKEN)
         return;
-    const gboolean is_exited = vm->record->wanted && has_ended && record->reason != BERTH_EXIT_HOST_STOP;
+    const gboolean is_exited = vm->record->wanted && has_ended(record) && record->reason != BERTH_EXIT_HOST_STOP;
     come_to_rest(vm, is_exited ? BERTH_VM_EXITED : BERTH_VM_STOPPED);
     if (is_exited)
         go_on(vm, record);
-    else if (vm->record->wanted && !has_ended)
+    else if (vm->record->wanted && !has_ended(record))
         berth_queue_boot(vm);
 }

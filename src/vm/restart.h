@@ -29,6 +29,9 @@ void berth_restart_remember(BerthVm *vm);
  */
 void berth_restart_recover(BerthVm *vm, gboolean may_have_ended);
 
+/* Whether its last run has ended, and a daemon of this boot has decided what follows. */
+gboolean berth_restart_is_decided(const BerthVm *vm);
+
 /* The start that is due is not any more. */
 void berth_restart_call_off(BerthVm *vm);
 

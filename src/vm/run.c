@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "../core/autofd.h"
 #include "../core/error.h"
-#include "../host/runtime-dir.h"
 #include "manager.h"
 #include "removal.h"
 #include "settle.h"
@@ -56,6 +56,28 @@ void berth_run_free(BerthRun *run)
     g_free(run->control_group);
     g_free(run->unit);
     g_free(run);
+}
+
+gboolean berth_run_note(BerthRun *run, BerthRecordFound operation, gint64 until, GError **error)
+{
+    const BerthVm *vm = run->vm;
+    run->operation = operation;
+    run->until = until;
+    /* Of a keeper that was not let go there is nothing to know. */
+    if (!run->control_group || run->keeper_pid == 0)
+        return TRUE;
+    const BerthRunRecord record = {
+        .incarnation = vm->record->incarnation,
+        .cid = vm->record->cid,
+        .keeper_pid = run->keeper_pid,
+        .qemu_pid = run->qemu_pid,
+        .control_group = run->control_group,
+        .started = run->started,
+        .operation = operation,
+        .until = until,
+    };
+    return berth_runtime_write_run(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &record,
+                                   error);
 }
 
 /* Watching */
@@ -109,6 +131,43 @@ gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error)
     run->qemu_watch = berth_death_watch_new(pidfd, qemu_died, run);
     berth_vm_changed(run->vm, BERTH_ASPECT_PROCESS);
     return TRUE;
+}
+
+/* The process, if it is of this VM. */
+static int open_own_process(const BerthRun *run, pid_t pid)
+{
+    int pidfd = pid > 0 ? berth_pidfd_open(pid, NULL) : -1;
+    g_autofree char *owner = pidfd >= 0 ? berth_cgroup_vm_of(pid) : NULL;
+    if (pidfd >= 0 && g_strcmp0(owner, berth_vm_id(run->vm)) != 0) {
+        close(pidfd);
+        return -1;
+    }
+    return pidfd;
+}
+
+static void find_qemu(BerthRun *run, pid_t pid)
+{
+    BERTH_AUTOFD pidfd = open_own_process(run, pid);
+    /* As long as we hold that one, its number is no other's. */
+    if (pidfd >= 0)
+        (void) berth_run_watch_qemu(run, pid, NULL);
+}
+
+void berth_run_find_qemu(BerthRun *run)
+{
+    if (run->keeper_pid > 0)
+        find_qemu(run, berth_process_first_child(run->keeper_pid));
+}
+
+void berth_run_find(BerthRun *run, pid_t keeper_pid, pid_t qemu_pid)
+{
+    BERTH_AUTOFD keeper = open_own_process(run, keeper_pid);
+    if (keeper >= 0)
+        berth_run_watch_keeper(run, keeper_pid, keeper);
+    if (qemu_pid > 0)
+        find_qemu(run, qemu_pid);
+    else
+        berth_run_find_qemu(run);
 }
 
 void berth_run_watch_cgroup(BerthRun *run, const char *path)
@@ -252,6 +311,15 @@ static gboolean kill_qemu(gpointer data)
         return kill_everything(run);
     run->end_timer = g_timeout_add(KEEPER_PATIENCE_MSEC, kill_everything, run);
     return G_SOURCE_REMOVE;
+}
+
+void berth_run_end_rest(BerthRun *run)
+{
+    if (run->ending)
+        return;
+    run->ending = TRUE;
+    run->end_timer = g_timeout_add(KEEPER_PATIENCE_MSEC, kill_everything, run);
+    berth_run_look(run);
 }
 
 static void quit_answered(JsonNode *result, const GError *error, gpointer data)

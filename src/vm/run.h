@@ -5,6 +5,7 @@
 #include "../host/machined.h"
 #include "../host/process.h"
 #include "../host/qmp.h"
+#include "../host/runtime-dir.h"
 #include "../host/systemd.h"
 #include "guest.h"
 #include "vm.h"
@@ -23,7 +24,9 @@ struct BerthRun {
     int keeper_pidfd, qemu_pidfd; /* -1 where unknown */
     gint64 started;               /* µs since the epoch, 0 until the guest runs */
     gboolean guest_ran;
-    gboolean stop_asked;  /* Shutdown, PowerOff, Remove or a failed start asked for the end */
+    gboolean stop_asked;        /* Shutdown, PowerOff, Remove or a failed start asked for the end */
+    BerthRecordFound operation; /* what is under way, as the record says it, and until when it may take */
+    gint64 until;
     gboolean begins_anew; /* what is left of half a start is being ended; then the VM is started, where it is wanted */
 
     BerthGuest *guest; /* what it says of itself */
@@ -55,8 +58,23 @@ void berth_run_free(BerthRun *run);
 /* Takes note of the processes and watches them. The pidfds are duplicated. */
 void berth_run_watch_keeper(BerthRun *run, pid_t pid, int pidfd);
 gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error);
+/* Looks for them by what a record says: a PID alone says nothing, but its cgroup bears the VM's id. Of QEMU 0 says that
+ * the keeper did not tell: then it is the keeper's oldest child. None are watched that are not found. */
+void berth_run_find(BerthRun *run, pid_t keeper_pid, pid_t qemu_pid);
+void berth_run_find_qemu(BerthRun *run);
 /* @path: the kernel's path of the scope's cgroup. */
 void berth_run_watch_cgroup(BerthRun *run, const char *path);
+
+/**
+ * berth_run_note:
+ * @until: when that has to be over, in µs of the monotonic clock; 0 where that is not known
+ *
+ * Notes what is under way where a daemon that comes after this one finds it. Before anything of it is done: then nothing
+ * is done that nobody goes on with.
+ *
+ * Returns: FALSE where it can't be written; for all but a start that is no reason to give up
+ */
+gboolean berth_run_note(BerthRun *run, BerthRecordFound operation, gint64 until, GError **error);
 
 /* Connects to QEMU's monitor. */
 gboolean berth_run_connect(BerthRun *run, GError **error);
@@ -74,5 +92,8 @@ void berth_run_look(BerthRun *run);
  */
 void berth_run_end(BerthRun *run, gboolean gently);
 
-/* What keeps it from being gone, in words. (transfer full) */
+/* QEMU has ended: so does its keeper, when it has written down how, and what lingers is killed. */
+void berth_run_end_rest(BerthRun *run);
+
+/* What keeps it from being gone, in words; %NULL where nothing does. (transfer full) */
 char *berth_run_blocker(BerthRun *run);

@@ -61,7 +61,14 @@ static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason rea
         berth_restart_schedule(vm, reason, ran_usec);
 }
 
-void berth_vm_clear_runtime(BerthVm *vm)
+void berth_vm_retire_runtime(BerthVm *vm)
+{
+    g_autoptr(GError) error = NULL;
+    if (!berth_runtime_retire(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+}
+
+void berth_vm_forget_run(BerthVm *vm)
 {
     g_autoptr(GError) error = NULL;
     if (!berth_runtime_remove(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &error))
@@ -81,7 +88,7 @@ void berth_vm_settle_taken_back(BerthVm *vm)
  * run, which was judged before. */
 static void settle_half_start(BerthVm *vm)
 {
-    berth_vm_clear_runtime(vm);
+    berth_vm_forget_run(vm);
     berth_restart_recover(vm, TRUE);
 }
 
@@ -110,7 +117,7 @@ static void settle_whole(BerthVm *vm, gboolean stop_asked, BerthExitReason reaso
      * it ended. Else what follows is kept before what it was judged by goes. */
     if (vm->state != BERTH_VM_REMOVING) {
         berth_restart_remember(vm);
-        berth_vm_clear_runtime(vm);
+        berth_vm_retire_runtime(vm);
     }
 }
 
@@ -130,7 +137,7 @@ void berth_vm_settle(BerthVm *vm)
 
     berth_vm_changed(vm, gone);
     berth_vm_set_responsive(vm, TRUE);
-    if (begins_anew && vm->state == BERTH_VM_STOPPING) {
+    if (begins_anew && (vm->state == BERTH_VM_STARTING || vm->state == BERTH_VM_STOPPING)) {
         settle_half_start(vm);
     } else {
         berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);

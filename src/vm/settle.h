@@ -11,9 +11,12 @@
  * answers who waited, and applies the restart policy. Frees vm->run. */
 void berth_vm_settle(BerthVm *vm);
 
-/* Deletes what the processes of a VM that has none any more have left in the runtime directory. What can't be deleted the
- * next start finds, or the removal. */
-void berth_vm_clear_runtime(BerthVm *vm);
+/* The processes are gone: what they have left in the runtime directory is reduced to what tells a later daemon how. What
+ * can't be deleted the next start finds, or the removal. */
+void berth_vm_retire_runtime(BerthVm *vm);
+
+/* Deletes that, too: nothing is to be known of its last run. */
+void berth_vm_forget_run(BerthVm *vm);
 
 /* Its removal is taken back; it is wanted and has no process any more: judges that end, which may have come while nobody
  * was there to see it, as berth_vm_settle() would have. It is not restarted. */

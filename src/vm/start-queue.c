@@ -90,7 +90,9 @@ void berth_queue_boot(BerthVm *vm)
     if (!in_order)
         return;
     berth_restart_set_due(vm, g_get_monotonic_time());
-    berth_queue_poke();
+    /* Where there is room, nobody sees it rest in between. */
+    if (look_source == 0)
+        look(NULL);
 }
 
 /* Boots */

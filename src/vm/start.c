@@ -14,6 +14,7 @@
 #include "manager.h"
 #include "restart.h"
 #include "run.h"
+#include "settle.h"
 #include "start-private.h"
 #include "want.h"
 
@@ -80,10 +81,7 @@ static void refuse_unwanted(BerthVm *vm, BerthReply *reply, const GError *failur
 static void finish_failed(BerthVm *vm)
 {
     BerthStart *start = g_steal_pointer(&vm->start);
-    const BerthHost *host = berth_manager_host(vm->manager);
-    g_autoptr(GError) error = NULL;
-    if (!berth_runtime_remove(host->settings->runtime_dir, berth_vm_id(vm), &error))
-        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+    berth_vm_retire_runtime(vm);
     berth_vm_set_error(vm, start->failure);
     berth_vm_set_state(vm, BERTH_VM_EXITED, start->failure->message);
     berth_vm_set_exit(vm, BERTH_EXIT_START_FAILED, vm->exit_reason == BERTH_EXIT_START_FAILED ? vm->exit_status : -1);
@@ -113,6 +111,8 @@ void berth_start_fail(BerthVm *vm, const GError *reason)
         return;
     }
     vm->run->stop_asked = TRUE;
+    if (start->reply)
+        (void) berth_run_note(vm->run, BERTH_RECORD_POWER_OFF, 0, NULL); /* else the next daemon goes on with it */
     berth_run_end(vm->run, FALSE);
     berth_run_look(vm->run);
 }
@@ -159,11 +159,16 @@ static gboolean deadline_passed(gpointer data)
 static void maybe_finish(BerthVm *vm)
 {
     BerthStart *start = vm->start;
+    g_autoptr(GError) error = NULL;
     if (!start->guest_runs || !start->want_is_durable || start->failure || !vm->run || vm->run->qemu_pidfd < 0)
         return;
+    vm->run->started = g_get_real_time();
+    if (!berth_run_note(vm->run, BERTH_RECORD_RUN, 0, &error)) {
+        berth_start_fail(vm, error);
+        return;
+    }
     vm->start = NULL;
     vm->run->guest_ran = TRUE;
-    vm->run->started = g_get_real_time();
     berth_vm_set_error(vm, NULL);
     berth_vm_set_exit(vm, BERTH_EXIT_NONE, -1);
     berth_vm_changed(vm, BERTH_ASPECT_PROCESS);
@@ -196,30 +201,13 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
 }
 
 /* Asked before QEMU has even greeted: the question goes out with the capabilities. */
-static gboolean ask_for_status(BerthVm *vm, GError **error)
+static void query_status(BerthVm *vm)
 {
-    if (!berth_run_connect(vm->run, error))
-        return FALSE;
     berth_qmp_execute(vm->run->qmp, "query-status", NULL, berth_manager_host(vm->manager)->settings->start_timeout_usec,
                       status_answered, vm);
-    return TRUE;
 }
 
 /* Step 4: the keeper is let go, and starts QEMU. */
-
-static gboolean write_run_record(BerthVm *vm, GError **error)
-{
-    const BerthRunRecord record = {
-        .incarnation = vm->record->incarnation,
-        .cid = vm->record->cid,
-        .keeper_pid = vm->run->keeper_pid,
-        .qemu_pid = vm->run->qemu_pid,
-        .control_group = vm->run->control_group,
-        .started = g_get_real_time(),
-    };
-    return berth_runtime_write_run(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &record,
-                                   error);
-}
 
 static void keeper_answered(pid_t qemu_pid, const GError *error, gpointer data)
 {
@@ -238,9 +226,7 @@ static void keeper_answered(pid_t qemu_pid, const GError *error, gpointer data)
         berth_run_look(vm->run);
         return;
     }
-    if (!write_run_record(vm, &failure) && vm->start)
-        berth_start_fail(vm, failure);
-    else if (vm->run->ending)
+    if (vm->run->ending)
         berth_run_end(vm->run, FALSE);
     else if (vm->start)
         maybe_finish(vm);
@@ -250,12 +236,19 @@ void berth_start_release_keeper(BerthVm *vm)
 {
     g_autoptr(GError) error = NULL;
     vm->start->scope_stands = TRUE;
+    /* From here on a daemon that comes later goes on with the start; before, it undoes it. */
+    if (!berth_run_note(vm->run, BERTH_RECORD_START, 0, &error)) {
+        berth_start_fail(vm, error);
+        return;
+    }
     berth_keeper_release(vm->run->keeper, keeper_answered, vm);
     /* The socket listens since before the fork: connecting needs no retry, the greeting comes when QEMU is there. */
-    if (!ask_for_status(vm, &error))
+    if (!berth_run_connect(vm->run, &error)) {
         berth_start_fail(vm, error);
-    else
-        close_fds(vm->start);
+        return;
+    }
+    query_status(vm);
+    close_fds(vm->start);
 }
 
 /* Step 2: the keeper, which waits. */
@@ -316,9 +309,6 @@ static gboolean fork_keeper(BerthVm *vm, GError **error)
     const BerthHost *host = berth_manager_host(vm->manager);
     g_auto(GStrv) argv = build_args(vm, error);
     if (!argv)
-        return FALSE;
-    if (!berth_runtime_create(host->settings->runtime_dir, berth_vm_id(vm), berth_vm_store_id(host->vms),
-                              &start->runtime, error))
         return FALSE;
     const BerthKeeperSpec spec = {
         .keeper_path = host->keeper_path,
@@ -447,7 +437,8 @@ static void hurry_move(void)
     move_is_expected = TRUE;
 }
 
-void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
+/* (transfer none): vm->start */
+static BerthStart *begin(BerthVm *vm, BerthReply *reply)
 {
     static guint64 serial = 0;
     const BerthHost *host = berth_manager_host(vm->manager);
@@ -459,8 +450,32 @@ void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
     for (guint i = 0; i < N_LOGS; i++)
         start->logs[i] = -1;
     start->timer = g_timeout_add((guint) (host->settings->start_timeout_usec / 1000), deadline_passed, vm);
-    berth_vm_set_state(vm, BERTH_VM_STARTING, why);
+    return start;
+}
 
+/* Made durable while QEMU starts; the answer waits for both. */
+static void store_want(BerthVm *vm)
+{
+    WantStored *stored = g_new0(WantStored, 1);
+    stored->vm = berth_vm_ref(vm);
+    stored->serial = vm->start->serial;
+    berth_vm_want(vm, TRUE, berth_reply_new(want_stored, stored, (GDestroyNotify) want_stored_free));
+}
+
+void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
+{
+    const BerthHost *host = berth_manager_host(vm->manager);
+    g_autoptr(GError) error = NULL;
+
+    g_clear_handle_id(&vm->restart_timer, g_source_remove);
+    BerthStart *start = begin(vm, reply);
+    berth_vm_set_state(vm, BERTH_VM_STARTING, why);
+    /* Before that it is wanted: a later daemon that finds it wanted, and this, begins anew. */
+    if (!berth_runtime_create(host->settings->runtime_dir, berth_vm_id(vm), berth_vm_store_id(host->vms),
+                              &start->runtime, &error)) {
+        berth_start_fail(vm, error);
+        return;
+    }
     hurry_move();
     Files *work = g_new0(Files, 1);
     work->store = host->vms;
@@ -470,10 +485,34 @@ void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why)
     for (guint i = 0; i < N_LOGS; i++)
         work->logs[i] = -1;
     berth_vm_work(vm, BERTH_WORK_SHORT, prepare_files, work, (GDestroyNotify) files_free, files_prepared);
+    store_want(vm);
+}
 
-    /* Made durable while QEMU starts; the answer waits for both. */
-    WantStored *stored = g_new0(WantStored, 1);
-    stored->vm = berth_vm_ref(vm);
-    stored->serial = start->serial;
-    berth_vm_want(vm, TRUE, berth_reply_new(want_stored, stored, (GDestroyNotify) want_stored_free));
+/* Whoever let its keeper go did not hear which QEMU it started. */
+static void find_qemu(BerthVm *vm)
+{
+    BerthRun *run = vm->run;
+    if (run->qemu_pidfd < 0)
+        berth_run_find_qemu(run);
+    if (run->qemu_pidfd < 0)
+        berth_start_fail_with(vm, BERTH_ERROR_START_FAILED, "QEMU of VM \"%s\" answers, but can't be found",
+                              berth_vm_name(vm));
+    else
+        maybe_finish(vm);
+}
+
+static void resumed_monitor_ready(BerthVm *vm)
+{
+    berth_guest_look(vm->run->guest); /* what its agent had said by then, nobody heard */
+    if (vm->start && !vm->start->failure)
+        find_qemu(vm);
+}
+
+void berth_vm_resume_start(BerthVm *vm)
+{
+    BerthStart *start = begin(vm, NULL);
+    start->scope_stands = TRUE;
+    vm->run->on_ready = resumed_monitor_ready;
+    query_status(vm);
+    store_want(vm);
 }

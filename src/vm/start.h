@@ -14,6 +14,10 @@
  */
 void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why);
 
+/* Goes on with a start that an earlier daemon began: its keeper was let go, vm->run watches it and is connected, and the VM is
+ * shown `starting`. Who called Start was not answered, so that there is nobody to tell; it has StartTimeoutSec anew. */
+void berth_vm_resume_start(BerthVm *vm);
+
 /* Gives a start in flight up: its caller is answered Cancelled. Its processes, if any, are the caller's to end. */
 void berth_vm_cancel_start(BerthVm *vm);
 

@@ -95,6 +95,12 @@ void scripted_touch(Fixture *fixture, const char *file)
     close(fd);
 }
 
+void scripted_untouch(Fixture *fixture, const char *file)
+{
+    g_autofree char *path = qemu_file(fixture, file, "");
+    g_unlink(path);
+}
+
 char *scripted_log(Fixture *fixture, const char *name)
 {
     g_autofree char *file = qemu_file(fixture, name, ".log");
@@ -255,7 +261,11 @@ void scripted_assert_nobody(Fixture *fixture, const char *path)
     g_autofree char *cgroup = scripted_cgroup(fixture, path);
     g_autofree char *runtime = scripted_runtime_dir(fixture, path);
     g_assert_true(test_cgroup_is_empty(cgroup));
-    g_assert_false(g_file_test(runtime, G_FILE_TEST_EXISTS));
+    static const char *const sockets[] = {BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET, BERTH_FILE_AGENT_SOCKET};
+    for (guint i = 0; i < G_N_ELEMENTS(sockets); i++) {
+        g_autofree char *socket = g_build_filename(runtime, sockets[i], NULL);
+        g_assert_false(g_file_test(socket, G_FILE_TEST_EXISTS));
+    }
     g_assert_cmpuint(fixture_get_uint(fixture, path, "PID"), ==, 0);
 }
 

@@ -24,6 +24,8 @@ char *scripted_vm_with(Fixture *fixture, const char *name, const char *config, c
 void scripted_write(Fixture *fixture, const char *name, const char *script);
 /* Makes a file that rules wait for. */
 void scripted_touch(Fixture *fixture, const char *file);
+/* It is not there any more, or was not. */
+void scripted_untouch(Fixture *fixture, const char *file);
 /* How often QEMU of @name wrote this line, or one that begins so. */
 guint scripted_count(Fixture *fixture, const char *name, const char *line);
 void scripted_await(Fixture *fixture, const char *name, const char *line, guint count);
@@ -52,7 +54,7 @@ char *scripted_runtime_dir(Fixture *fixture, const char *path);
 /* The cgroup of its scope. */
 char *scripted_cgroup(Fixture *fixture, const char *path);
 
-/* What is true of a VM without processes, at once: its cgroup is empty and its runtime directory gone. */
+/* What is true of a VM without processes, at once: its cgroup is empty and its sockets are gone. */
 void scripted_assert_nobody(Fixture *fixture, const char *path);
 void scripted_assert_string(Fixture *fixture, const char *path, const char *property, const char *value);
 void scripted_assert_wanted(Fixture *fixture, const char *path, gboolean wanted);

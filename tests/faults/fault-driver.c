@@ -74,6 +74,7 @@ static gboolean play(Stage *stage, guint at)
     scenario->act(stage);
     faults_disarm(stage->faults);
     check_daemon(stage);
+    stage->was_killed = stage->fixture.daemon == 0;
     g_autofree char *call = faults_describe(stage->faults, at);
     /* Who could not look may take a VM for broken, and say so; what it does must be right all the same. */
     const gboolean was_blind = kinds[now.kind].error == EMFILE && faults_fired(stage->faults) && !creates(call);

@@ -80,6 +80,19 @@ static void find_out(Stage *stage)
         stage_vm(stage, "Resume", NO_OPTIONS);
 }
 
+/* What a daemon that was killed had begun, the next one finishes: it is wanted and runs, or neither. */
+static void finish(Stage *stage)
+{
+    if (!stage->was_killed || stage->vm->runs != WORLD_EITHER)
+        return;
+    world_settle(stage->world);
+    g_autofree char *state = fixture_get_string(&stage->fixture, stage->path, "State");
+    g_autoptr(GVariant) wanted = fixture_get(&stage->fixture, stage->path, BERTH_IFACE_VM, "WantRunning");
+    if (!g_str_equal(state, g_variant_get_boolean(wanted) ? "running" : "stopped"))
+        g_error("It is %s, and is %swanted", state, g_variant_get_boolean(wanted) ? "" : "not ");
+    expect_process(stage, g_variant_get_boolean(wanted) ? WORLD_YES : WORLD_NO);
+}
+
 /* It goes in any case: an error says that it may come back after a boot. */
 static void act_power_off(Stage *stage)
 {
@@ -97,6 +110,56 @@ static void act_shutdown(Stage *stage)
     stage_rest(stage);
     if (answer == STAGE_LOST && stage->fixture.daemon != 0)
         find_out(stage);
+}
+
+/* What is begun again by a daemon that may be killed over it, too */
+
+/* A VM whose QEMU has this script, where "go" is a file that is not there yet. */
+static void prepare_script(Stage *stage, const char *script)
+{
+    scripted_untouch(&stage->fixture, "go");
+    scripted_forget(&stage->fixture, STAGE_VM);
+    scripted_write(&stage->fixture, STAGE_VM, script);
+    stage_create(stage);
+}
+
+/* A start that has come to its QEMU, which says nothing as long. */
+static void prepare_half_started(Stage *stage)
+{
+    prepare_script(stage, "once query-status wait go");
+    g_autoptr(FixtureCall) start = scripted_begin(&stage->fixture, stage->path, "Start");
+    scripted_await(&stage->fixture, STAGE_VM, "qmp query-status", 1);
+    fixture_stop_daemon(&stage->fixture, SIGKILL);
+    AWAIT(start->done);
+    scripted_touch(&stage->fixture, "go");
+    expect_process(stage, WORLD_YES);
+    world_forbid_starts(stage->world, stage->vm);
+}
+
+/* A PowerOff that its QEMU does not hear, and a Shutdown that the guest heard and has not followed yet. */
+static void interrupt(Stage *stage, const char *method, const char *command)
+{
+    g_autoptr(FixtureCall) call = scripted_begin(&stage->fixture, stage->path, method);
+    scripted_await(&stage->fixture, STAGE_VM, command, 1);
+    fixture_stop_daemon(&stage->fixture, SIGKILL);
+    AWAIT(call->done);
+    expect_process(stage, WORLD_NO);
+    world_forbid_starts(stage->world, stage->vm);
+}
+
+static void prepare_half_off(Stage *stage)
+{
+    prepare_script(stage, "once quit ignore");
+    stage_start(stage);
+    interrupt(stage, "PowerOff", "qmp quit");
+}
+
+static void prepare_half_down(Stage *stage)
+{
+    prepare_script(stage, "once system_powerdown wait go");
+    stage_start(stage);
+    interrupt(stage, "Shutdown", "qmp system_powerdown");
+    scripted_touch(&stage->fixture, "go");
 }
 
 /* Images */
@@ -293,9 +356,12 @@ const Scenario scenarios[] = {
     {"create-with-start", "M21", prepare_nothing, act_create_with_start, NULL, FALSE},
     {"import", "M21", prepare_nothing, act_import, NULL, FALSE},
     {"configure", "M21", prepare_stopped, act_configure, NULL, FALSE},
-    {"start", "M09", prepare_stopped, act_start, NULL, FALSE},
-    {"power-off", "M09", prepare_running, act_power_off, find_out, FALSE},
-    {"shutdown", "M09", prepare_running, act_shutdown, find_out, FALSE},
+    {"start", "M09", prepare_stopped, act_start, finish, FALSE},
+    {"power-off", "M09", prepare_running, act_power_off, finish, FALSE},
+    {"shutdown", "M09", prepare_running, act_shutdown, finish, FALSE},
+    {"resume-start", "M09", prepare_half_started, act_resume, NULL, FALSE},
+    {"resume-power-off", "M09", prepare_half_off, act_resume, NULL, FALSE},
+    {"resume-shutdown", "M09", prepare_half_down, act_resume, NULL, FALSE},
     {"remove-stopped", "M01", prepare_stopped, act_remove, NULL, TRUE},
     {"remove-running", "M01", prepare_running, act_remove, NULL, TRUE},
     {"replace", "M17", prepare_stopped, act_replace, NULL, FALSE},

@@ -20,6 +20,7 @@ typedef struct {
     WorldVm *vm; /* what is known of STAGE_VM */
     char *path;  /* its object, while it was made by stage_create() */
     char *id;
+    gboolean was_killed; /* the daemon that the scenario was played with */
     gboolean is_unknown; /* the daemon need not know what is on disk before it is started again */
 } Stage;
 

@@ -9,8 +9,8 @@
 #include "src/core/names.h"
 #include "ui-gtk/badge.h"
 
-/* Takes a picture of each page in light, dark and narrow, into the directory that BERTH_SCREENSHOTS names; so each is drawn
- * at least once, without a warning, and fits where it has to. */
+/* Takes a picture of each page in light, dark and narrow, into the directory that BERTH_SCREENSHOTS names; so each is
+ * drawn at least once, without a warning, and fits where it has to. */
 
 #define WIDE 1000
 #define NARROW 360

@@ -138,9 +138,10 @@ static void check_vm_dir(World *world, const SeenVm *vm)
     check_disks(world, vm);
 }
 
+/* Of a run that has ended the records stay, and tell how. */
 static void check_runtime_dir(World *world, const SeenVm *vm)
 {
-    static const char *const expected[] = {
+    static const char *const live[] = {
         "lock",
         BERTH_FILE_RUN,
         "?" BERTH_FILE_EXIT,
@@ -150,13 +151,15 @@ static void check_runtime_dir(World *world, const SeenVm *vm)
         BERTH_FILE_AGENT_SOCKET,
         NULL,
     };
+    static const char *const ended[] = {"lock", BERTH_FILE_RUN, "?" BERTH_FILE_EXIT, NULL};
     g_autofree char *dir = g_build_filename(world->place.runtime_dir, vm->id, NULL);
     if (world_seen_is_live(vm))
-        check_names(world, dir, expected);
+        check_names(world, dir, live);
+    else if (g_file_test(dir, G_FILE_TEST_EXISTS) && !world->allow_leftovers)
+        check_names(world, dir, ended);
 }
 
-/* One entry for each VM: all of them, or those with processes; one without may have left its runtime directory behind
- * where that could not be deleted. Of each it may be told there how it ended. */
+/* One entry for each VM: all of them, or those with processes; one without may have records of its last run there. */
 static void check_vms(World *world, const char *dir, gboolean is_runtime)
 {
     g_autoptr(GPtrArray) expected = g_ptr_array_new_with_free_func(g_free);
@@ -164,11 +167,13 @@ static void check_vms(World *world, const char *dir, gboolean is_runtime)
         const SeenVm *vm = world->seen->pdata[i];
         if (!is_runtime || world_seen_is_live(vm))
             g_ptr_array_add(expected, g_strdup(vm->id));
-        else if (world->allow_leftovers)
+        else
             g_ptr_array_add(expected, g_strconcat("?", vm->id, NULL));
         if (is_runtime)
             g_ptr_array_add(expected, g_strconcat("?", vm->id, BERTH_ENDED_SUFFIX, NULL));
     }
+    if (is_runtime)
+        g_ptr_array_add(expected, g_strdup("?.booted"));
     g_ptr_array_add(expected, NULL);
     check_names(world, dir, (const char *const *) expected->pdata);
 }

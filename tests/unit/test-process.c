@@ -71,6 +71,21 @@ static void test_pidfd(void)
     g_assert_false(berth_pidfd_is_dead(-1)); /* no proof */
 }
 
+/* QEMU is the first that its keeper had; what it leaves behind comes later. */
+static void test_first_child(void)
+{
+    g_assert_cmpint(berth_process_first_child(getpid()), ==, 0);
+    const pid_t children[] = {fork_sleeper(), fork_sleeper()};
+    g_assert_cmpint(berth_process_first_child(getpid()), ==, children[0]);
+    kill(children[0], SIGKILL);
+    waitpid(children[0], NULL, 0);
+    g_assert_cmpint(berth_process_first_child(getpid()), ==, children[1]);
+    kill(children[1], SIGKILL);
+    waitpid(children[1], NULL, 0);
+    g_assert_cmpint(berth_process_first_child(getpid()), ==, 0);
+    g_assert_cmpint(berth_process_first_child(0), ==, 0);
+}
+
 static void test_death_watch(void)
 {
     pid_t pid = fork_sleeper();
@@ -388,6 +403,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/process/pidfd", test_pidfd);
+    g_test_add_func("/process/first-child", test_first_child);
     g_test_add_func("/process/death-watch", test_death_watch);
     g_test_add_func("/process/death-watch-freed", test_death_watch_freed);
     g_test_add_func("/process/cgroup", test_cgroup);

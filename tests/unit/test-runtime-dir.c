@@ -220,7 +220,9 @@ static void test_remove(Fixture *fixture, gconstpointer data)
 
 static void test_run_record(Fixture *fixture, gconstpointer data)
 {
-    const BerthRunRecord written = {(char *) "inc", 4000000000u, 17, 18, (char *) "/machine.slice/x", 1234567};
+    const BerthRunRecord written = {
+        (char *) "inc", 4000000000u, 17, 18, (char *) "/machine.slice/x", 1234567, BERTH_RECORD_SHUTDOWN, 7654321,
+    };
     BerthRuntimeFds fds;
     g_autoptr(GError) error = NULL;
 
@@ -239,6 +241,8 @@ static void test_run_record(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(read->qemu_pid, ==, written.qemu_pid);
     g_assert_cmpstr(read->control_group, ==, written.control_group);
     g_assert_cmpint(read->started, ==, written.started);
+    g_assert_cmpint(read->operation, ==, written.operation);
+    g_assert_cmpint(read->until, ==, written.until);
 
     BerthRunRecord bad = written;
     bad.control_group = (char *) "/x\nkeeper-pid=1";
@@ -246,10 +250,62 @@ static void test_run_record(Fixture *fixture, gconstpointer data)
     g_assert_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS);
     g_clear_error(&error);
 
+    /* Of before an upgrade, and of after a downgrade. */
+#define OLD "incarnation=a\ncid=1\nkeeper-pid=4\nqemu-pid=5\ncontrol-group=/\nstarted=1\n"
+    put(fixture, BERTH_FILE_RUN, OLD "end\n");
+    g_autoptr(BerthRunRecord) old = berth_runtime_read_run(fixture->top, ID, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(old->operation, ==, BERTH_RECORD_RUN);
+    put(fixture, BERTH_FILE_RUN, OLD "operation=migrate\nuntil=5\nend\n");
+    g_autoptr(BerthRunRecord) new = berth_runtime_read_run(fixture->top, ID, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(new->operation, ==, BERTH_RECORD_RUN);
+    put(fixture, BERTH_FILE_RUN, OLD "operation=\nuntil=soon\nend\n");
+    g_assert_null(berth_runtime_read_run(fixture->top, ID, &error));
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS);
+    g_clear_error(&error);
+
     put(fixture, BERTH_FILE_RUN, "incarnation=a\ncid=1\nkeeper-pid=0\nqemu-pid=5\ncontrol-group=/\nstarted=1\nend\n");
     g_assert_null(berth_runtime_read_run(fixture->top, ID, &error));
     g_assert_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS);
     berth_runtime_fds_close(&fds);
+}
+
+/* What a run leaves: nothing where its keeper was never let go, and else its records, until they are removed. */
+static void test_retire(Fixture *fixture, gconstpointer data)
+{
+    const BerthRunRecord record = {.incarnation = (char *) "inc", .control_group = (char *) "/x", .keeper_pid = 17};
+    BerthRuntimeFds fds;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(berth_runtime_retire(fixture->top, ID, &error)); /* there is none */
+    create(fixture, &fds);
+    g_assert_false(berth_runtime_retire(fixture->top, ID, &error)); /* somebody lives */
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_BUSY);
+    g_clear_error(&error);
+    berth_runtime_fds_close(&fds);
+    g_assert_true(berth_runtime_retire(fixture->top, ID, &error));
+    g_assert_false(berth_runtime_exists(fixture->top, ID));
+
+    create(fixture, &fds);
+    g_assert_true(berth_runtime_write_run(fixture->top, ID, &record, &error));
+    put(fixture, BERTH_STAGING_PREFIX BERTH_FILE_RUN, "half a reco");
+    berth_runtime_sweep(fixture->top, ID);
+    berth_runtime_fds_close(&fds);
+    g_assert_true(berth_runtime_retire(fixture->top, ID, &error));
+    g_assert_no_error(error);
+    static const char *const stays[] = {"lock", BERTH_FILE_RUN, BERTH_FILE_EXIT};
+    static const char *const goes[] = {BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET,
+                                       BERTH_STAGING_PREFIX BERTH_FILE_RUN};
+    for (guint i = 0; i < G_N_ELEMENTS(stays); i++) {
+        g_autofree char *kept = path_of(fixture, stays[i]), *gone = path_of(fixture, goes[i]);
+        g_assert_true(g_file_test(kept, G_FILE_TEST_EXISTS));
+        g_assert_false(g_file_test(gone, G_FILE_TEST_EXISTS));
+    }
+    g_autoptr(BerthRunRecord) read = berth_runtime_read_run(fixture->top, ID, &error);
+    g_assert_no_error(error);
+    g_assert_true(berth_runtime_remove(fixture->top, ID, &error));
+    g_assert_false(berth_runtime_exists(fixture->top, ID));
 }
 
 static void test_exit_record(Fixture *fixture, gconstpointer data)
@@ -313,6 +369,7 @@ int main(int argc, char **argv)
     ADD("no-proof", test_no_proof);
     ADD("remove", test_remove);
     ADD("run-record", test_run_record);
+    ADD("retire", test_retire);
     ADD("exit-record", test_exit_record);
     ADD("list", test_list);
     return g_test_run();

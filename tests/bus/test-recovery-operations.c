@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "scripted.h"
+#include "src/core/names.h"
+
+/* What a daemon had begun, the next one goes on with; and what came of it while there was none, it finds out. */
+
+static char *running(Fixture *fixture, const char *config, const char *script)
+{
+    char *path = scripted_vm_with(fixture, "web", config, script);
+    scripted_start(fixture, path);
+    return path;
+}
+
+static pid_t qemu_of(Fixture *fixture, const char *path)
+{
+    pid_t pid = (pid_t) fixture_get_uint(fixture, path, "PID");
+    g_assert_cmpint(pid, >, 0);
+    return pid;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+    g_autofree char *file = g_strdup_printf("/proc/%d/stat", (int) pid);
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    int parent = 0;
+    g_assert_cmpint(sscanf(strrchr(text, ')') + 1, " %*c %d", &parent), ==, 1);
+    return parent;
+}
+
+static void assert_stopped(Fixture *fixture, const char *path, const char *reason, gboolean wanted)
+{
+    fixture_await_state(fixture, path, "stopped");
+    scripted_assert_string(fixture, path, "ExitReason", reason);
+    scripted_assert_wanted(fixture, path, wanted);
+    scripted_assert_nobody(fixture, path);
+    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
+}
+
+/* A method that its daemon does not live to answer; @line is QEMU's, when it has heard of it. */
+static void interrupt(Fixture *fixture, const char *path, const char *method, const char *line)
+{
+    g_autoptr(FixtureCall) call = scripted_begin(fixture, path, method);
+    scripted_await(fixture, "web", line, 1);
+    fixture_stop_daemon(fixture, SIGKILL);
+    AWAIT(call->done);
+}
+
+static void wake_up(gpointer unused)
+{
+    g_main_context_wakeup(NULL);
+}
+
+/* The end of all that is in the scope @cgroup. */
+static void await_nobody(const char *cgroup)
+{
+    GSource *watch = test_cgroup_watch(cgroup, NULL, wake_up, NULL);
+    AWAIT(test_cgroup_is_empty(cgroup));
+    g_source_destroy(watch);
+    g_source_unref(watch);
+}
+
+/* The run's record */
+
+static char *record_file(Fixture *fixture, const char *id)
+{
+    return g_build_filename(fixture->runtime_dir, id, BERTH_FILE_RUN, NULL);
+}
+
+/* (transfer full): the line of @key */
+static char *record_line(const char *file, const char *key)
+{
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **at = lines; *at; at++)
+        if (g_str_has_prefix(*at, key))
+            return g_strdup(*at);
+    g_error("%s has no %s", file, key);
+}
+
+/* Shutdown */
+
+/* Asked already: it is not asked again, and has what is left of its time. */
+static void test_shutdown_goes_on(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "once system_powerdown ignore\non file go shutdown");
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *file = record_file(fixture, id);
+    fixture_vm(fixture, path, "Shutdown");
+    g_autofree char *until = record_line(file, "until=");
+    fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "stopping");
+    g_autofree char *still = record_line(file, "until=");
+    g_assert_cmpstr(until, !=, "until=0");
+    g_assert_cmpstr(still, ==, until);
+    fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "stopping");
+    scripted_touch(fixture, "go");
+    assert_stopped(fixture, path, "host-stop", FALSE);
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 1);
+}
+
+/* Its time ran out while there was no daemon. */
+static void test_shutdown_is_over(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on system_powerdown ignore");
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *file = record_file(fixture, id);
+    fixture_vm(fixture, path, "Shutdown");
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_autofree char *until = record_line(file, "until=");
+    scripted_replace(file, until, "until=1");
+    fixture_start_daemon(fixture);
+    fixture_await_state(fixture, path, "running");
+    scripted_await_last_error(fixture, path, "did not power down");
+    scripted_assert_wanted(fixture, path, FALSE);
+    /* That it runs on is nobody's operation any more: how it ends is its own affair. */
+    fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "running");
+    kill(qemu_of(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "exited");
+    scripted_assert_string(fixture, path, "ExitReason", "killed");
+}
+
+/* Not asked yet, for all that is known: so it is asked. */
+static void test_shutdown_unasked(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "once system_powerdown ignore");
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *file = record_file(fixture, id);
+    fixture_vm(fixture, path, "Shutdown");
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_autofree char *until = record_line(file, "until=");
+    scripted_replace(file, until, "until=0");
+    fixture_start_daemon(fixture);
+    assert_stopped(fixture, path, "host-stop", FALSE);
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 2);
+}
+
+/* What it says of itself is what the disk says, where the daemon was killed before that was written. */
+static void test_shutdown_unwritten(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "once system_powerdown ignore\non file go shutdown");
+    g_autofree char *wanted = scripted_vm_file(fixture, path, BERTH_FILE_WANTED);
+    fixture_vm(fixture, path, "Shutdown");
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_true(g_file_set_contents(wanted, "", -1, NULL));
+    fixture_start_daemon(fixture);
+    scripted_assert_wanted(fixture, path, FALSE);
+    g_assert_false(g_file_test(wanted, G_FILE_TEST_EXISTS));
+    scripted_touch(fixture, "go");
+    assert_stopped(fixture, path, "host-stop", FALSE);
+}
+
+/* Refused, it was told so: nothing goes on. */
+static void test_shutdown_refused(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on system_powerdown refuse no button");
+    fixture_vm_fails(fixture, path, "Shutdown", "WrongState", "no button");
+    fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "running");
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 1);
+}
+
+/* systemd asks the keeper; the guest takes its time. What is wanted stays so. */
+static void test_powerdown(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on system_powerdown ignore\non file go shutdown");
+    g_assert_cmpint(kill(parent_of(qemu_of(fixture, path)), SIGTERM), ==, 0);
+    fixture_await_state(fixture, path, "stopping");
+    fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "stopping");
+    scripted_touch(fixture, "go");
+    assert_stopped(fixture, path, "host-stop", TRUE);
+}
+
+static void on_ignored(GObject *client, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(client), result, NULL);
+}
+
+/* The same, begun while there was no daemon: the scope tells. */
+static void test_powerdown_unseen(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on system_powerdown ignore\non file go shutdown");
+    g_autofree char *unit = fixture_unit(fixture, path);
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_dbus_connection_call(fixture->client, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                           "org.freedesktop.systemd1.Manager", "StopUnit", g_variant_new("(ss)", unit, "replace"), NULL,
+                           G_DBUS_CALL_FLAGS_NONE, FIXTURE_CALL_MSEC, NULL, on_ignored, NULL);
+    scripted_await(fixture, "web", "keeper system_powerdown", 1);
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "stopping");
+    scripted_touch(fixture, "go");
+    assert_stopped(fixture, path, "host-stop", TRUE);
+}
+
+/* PowerOff */
+
+static void test_power_off_goes_on(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "once quit ignore");
+    interrupt(fixture, path, "PowerOff", "qmp quit");
+    fixture_start_daemon(fixture);
+    assert_stopped(fixture, path, "host-stop", FALSE);
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp quit"), ==, 2);
+}
+
+/* A QEMU that hangs is killed by the next daemon as it would have been by the first. */
+static void test_power_off_hung(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on quit wait never");
+    interrupt(fixture, path, "PowerOff", "qmp quit");
+    fixture_start_daemon(fixture);
+    assert_stopped(fixture, path, "host-stop", FALSE);
+}
+
+/* QEMU went when there was no daemon. The policy has no say: it was asked to. */
+static void test_power_off_unseen(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{'restart': <'always'>}", "on quit wait go");
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    interrupt(fixture, path, "PowerOff", "qmp quit");
+    scripted_touch(fixture, "go");
+    await_nobody(cgroup);
+    fixture_start_daemon(fixture);
+    assert_stopped(fixture, path, "host-stop", FALSE);
+}
+
+/* Ends */
+
+/* How it ended is known to each daemon that comes, and not only to the first. */
+static void test_end_stays_known(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", NULL);
+    kill(qemu_of(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "exited");
+    for (guint i = 0; i < 2; i++) {
+        fixture_restart_daemon(fixture);
+        scripted_assert_string(fixture, path, "State", "exited");
+        scripted_assert_string(fixture, path, "ExitReason", "killed");
+        scripted_assert_last_error(fixture, path, "signal 9");
+    }
+    /* Until it is powered off, or started. */
+    fixture_vm(fixture, path, "PowerOff");
+    fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "stopped");
+    scripted_assert_last_error(fixture, path, "");
+}
+
+/* systemctl stop is no failure, and stays none: nobody starts it again but its owner, or a boot. */
+static void test_stop_stays_known(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{'restart': <'always'>}", NULL);
+    g_assert_cmpint(kill(parent_of(qemu_of(fixture, path)), SIGTERM), ==, 0);
+    fixture_await_state(fixture, path, "stopped");
+    fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "stopped");
+    scripted_assert_string(fixture, path, "ExitReason", "host-stop");
+    scripted_assert_wanted(fixture, path, TRUE);
+    fixture_restart_daemon(fixture);
+    assert_stopped(fixture, path, "host-stop", TRUE);
+}
+
+/* The one that would have told is gone as well. */
+static void test_lost(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    pid_t qemu = qemu_of(fixture, path), keeper = parent_of(qemu);
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_cmpint(kill(keeper, SIGKILL), ==, 0);
+    g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
+    await_nobody(cgroup);
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "exited");
+    scripted_assert_string(fixture, path, "ExitReason", "lost");
+    fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "ExitReason", "lost");
+}
+
+/* QEMU is dead, and the keeper hangs over it: it is not taken for life. */
+static void test_keeper_hangs(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", NULL);
+    pid_t qemu = qemu_of(fixture, path), keeper = parent_of(qemu);
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_cmpint(kill(keeper, SIGSTOP), ==, 0);
+    g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
+    fixture_start_daemon(fixture);
+    fixture_await_state(fixture, path, "exited");
+    scripted_assert_string(fixture, path, "ExitReason", "lost");
+    scripted_assert_nobody(fixture, path);
+}
+
+/* Starts: test-start.c kills the daemon at each step of one. */
+
+/* It was killed before there was a process, and after it was wanted. */
+static void test_start_without_process(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *runtime = scripted_runtime_dir(fixture, path);
+    g_autofree char *lock = g_build_filename(runtime, "lock", NULL);
+    g_autofree char *wanted = scripted_vm_file(fixture, path, BERTH_FILE_WANTED);
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_cmpint(g_mkdir(runtime, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(lock, "", -1, NULL));
+    g_assert_true(g_file_set_contents(wanted, "", -1, NULL));
+    fixture_start_daemon(fixture);
+    fixture_await_state(fixture, path, "running");
+    fixture_vm(fixture, path, "PowerOff");
+}
+
+/* A start that failed is told as that, by the next daemon too. */
+static void test_start_failed(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", "on start exit 3 no such machine");
+    fixture_vm_fails(fixture, path, "Start", "StartFailed", "no such machine");
+    fixture_restart_daemon(fixture);
+    scripted_assert_wanted(fixture, path, FALSE);
+    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
+    scripted_write(fixture, "web", NULL);
+    fixture_vm(fixture, path, "Start");
+}
+
+/* Half a start is cancelled by Remove and by PowerOff, whoever began it. */
+static void test_start_powered_off(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", "on query-status wait go");
+    interrupt(fixture, path, "Start", "qmp query-status");
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "starting");
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop", FALSE);
+    fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "stopped");
+}
+
+static void test_start_removed(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", "on query-status wait go");
+    interrupt(fixture, path, "Start", "qmp query-status");
+    fixture_start_daemon(fixture);
+    fixture_vm(fixture, path, "Remove");
+    fixture_await_gone(fixture, path);
+}
+
+/* A record as one of before an upgrade wrote it. */
+static void test_old_record(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *file = record_file(fixture, id);
+    pid_t qemu = qemu_of(fixture, path);
+    fixture_stop_daemon(fixture, SIGKILL);
+    scripted_replace(file, "operation=\nuntil=0\n", "");
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "running");
+    g_assert_cmpint(qemu_of(fixture, path), ==, qemu);
+}
+
+/* Its socket is gone, and it runs on, deaf; it can be ended all the same. */
+static void test_deaf(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autofree char *runtime = scripted_runtime_dir(fixture, path);
+    g_autofree char *socket = g_build_filename(runtime, BERTH_FILE_QMP_SOCKET, NULL);
+    pid_t qemu = qemu_of(fixture, path);
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_cmpint(g_unlink(socket), ==, 0);
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "running");
+    g_assert_cmpint(qemu_of(fixture, path), ==, qemu);
+    g_autoptr(GVariant) responsive = fixture_get(fixture, path, BERTH_IFACE_VM, "Responsive");
+    g_assert_false(g_variant_get_boolean(responsive));
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop", FALSE);
+}
+
+/* Many */
+
+#define N_VMS 12u
+#define HUNG 3u /* the one that hangs; of the others every second is paused */
+
+/* The name comes, and all are there, and those that can have told what they are, while one of them says nothing. */
+static void test_one_of_many_hangs(Fixture *fixture, gconstpointer unused)
+{
+    char *paths[N_VMS];
+    for (guint i = 0; i < N_VMS; i++) {
+        g_autofree char *name = g_strdup_printf("vm%u", i);
+        paths[i] = scripted_vm(fixture, name, NULL);
+        fixture_vm(fixture, paths[i], "Start");
+        if (i % 2 == 0)
+            fixture_vm(fixture, paths[i], "Pause");
+    }
+    pid_t hung = qemu_of(fixture, paths[HUNG]);
+    g_assert_cmpint(kill(hung, SIGSTOP), ==, 0);
+    fixture_restart_daemon(fixture);
+    g_autoptr(GPtrArray) shown = fixture_vms(fixture);
+    g_assert_cmpuint(shown->len, ==, N_VMS);
+    scripted_assert_string(fixture, paths[HUNG], "State", "running");
+    for (guint i = 0; i < N_VMS; i++)
+        fixture_await_state(fixture, paths[i], i % 2 == 0 ? "paused" : "running");
+    fixture_vm(fixture, paths[0], "Resume");
+    g_assert_cmpint(kill(hung, SIGCONT), ==, 0);
+    fixture_vm(fixture, paths[HUNG], "Pause");
+    for (guint i = 0; i < N_VMS; i++)
+        g_free(paths[i]);
+}
+
+#define ADD(path, func) SCRIPTED_ADD("/recovery/" path, "", func)
+#define ADD_PATIENT(path, func) SCRIPTED_ADD("/recovery/" path, "ShutdownTimeoutSec=120", func)
+
+static void add_ends(void)
+{
+    ADD("end/stays-known", test_end_stays_known);
+    ADD("end/stop-stays-known", test_stop_stays_known);
+    ADD("end/lost", test_lost);
+    ADD("end/keeper-hangs", test_keeper_hangs);
+}
+
+static void add(void)
+{
+    ADD_PATIENT("shutdown/goes-on", test_shutdown_goes_on);
+    ADD_PATIENT("shutdown/is-over", test_shutdown_is_over);
+    ADD_PATIENT("shutdown/unasked", test_shutdown_unasked);
+    ADD_PATIENT("shutdown/unwritten", test_shutdown_unwritten);
+    ADD_PATIENT("shutdown/refused", test_shutdown_refused);
+    ADD_PATIENT("powerdown/goes-on", test_powerdown);
+    ADD_PATIENT("powerdown/unseen", test_powerdown_unseen);
+    ADD("power-off/goes-on", test_power_off_goes_on);
+    ADD("power-off/hung", test_power_off_hung);
+    ADD("power-off/unseen", test_power_off_unseen);
+    add_ends();
+    ADD("start/without-process", test_start_without_process);
+    ADD("start/failed", test_start_failed);
+    ADD("start/powered-off", test_start_powered_off);
+    ADD("start/removed", test_start_removed);
+    ADD("old-record", test_old_record);
+    ADD("deaf", test_deaf);
+    ADD("one-of-many-hangs", test_one_of_many_hangs);
+}
+
+int main(int argc, char **argv)
+{
+    return scripted_main(argc, argv, add);
+}
