@@ -271,10 +271,8 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSi
     const gboolean decided = is_decided(vm, &found, plan);
     if (vm->state != BERTH_VM_BROKEN)
         vm->state = decided ? BERTH_VM_STOPPED : plan->state;
-    if (plan->act == BERTH_PLAN_REST || plan->act == BERTH_PLAN_START || plan->act == BERTH_PLAN_LOST)
+    if (decided || plan->act == BERTH_PLAN_REST)
         drop_run(vm, &found);
-    else if (decided)
-        g_clear_pointer(&vm->run, berth_run_free);
     berth_manager_add(manager, vm);
     if (taken->problem) {
         g_autoptr(GError) error = g_error_new_literal(BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED, taken->problem);
