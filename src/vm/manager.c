@@ -311,12 +311,12 @@ gboolean berth_manager_reserve(BerthManager *manager, const char *id, const char
                     name);
         return FALSE;
     }
-    if (g_hash_table_size(manager->by_name) >= manager->host->settings->max_vms) {
+    const guint n_vms = g_hash_table_size(manager->by_name), max = manager->host->settings->max_vms;
+    if (n_vms >= max) {
         g_set_error(
             error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED,
-            "There are %u VMs, as many as MaxVMs= and CIDFirst= to CIDLast= in berth.conf allow; remove one, or "
-            "change that",
-            g_hash_table_size(manager->by_name));
+            "There are %u VMs; MaxVMs= and CIDFirst= to CIDLast= in berth.conf allow %u: remove some, or change that",
+            n_vms, max);
         return FALSE;
     }
     if (!berth_manager_check_config(manager, NULL, config, error) ||
