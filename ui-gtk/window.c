@@ -133,8 +133,10 @@ static void on_woken(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(AdwToastOverlay) toasts = data;
     g_autoptr(GError) error = NULL;
-    if (!berth_ui_service_wake_finish(BERTH_UI_SERVICE(source), result, &error))
-        adw_toast_overlay_add_toast(toasts, adw_toast_new(error->message));
+    if (berth_ui_service_wake_finish(BERTH_UI_SERVICE(source), result, &error))
+        return;
+    g_autofree char *title = g_markup_escape_text(error->message, -1);
+    adw_toast_overlay_add_toast(toasts, adw_toast_new(title));
 }
 
 static void on_wake(BerthUiWindow *self)

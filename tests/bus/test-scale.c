@@ -224,8 +224,8 @@ static guint count_in_between(Listener *listener)
     }
 }
 
-/* One may come before the list is begun, but no third one, if that is made at a stretch. A client that is slow, since others
- * have the processors, tries again. */
+/* One may come before the list is begun, but no third one, if that is made at a stretch. A client that is slow,
+ * since others have the processors, tries again. */
 static void test_others_in_between(Fixture *fixture, gconstpointer unused)
 {
     g_auto(Listener) listener;

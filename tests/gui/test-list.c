@@ -31,6 +31,11 @@ static GtkWidget *search_entry(Stage *stage)
     return stage_find(GTK_WIDGET(stage->window), GTK_TYPE_SEARCH_ENTRY, NULL);
 }
 
+static GtkWidget *page_label(Stage *stage, const char *text)
+{
+    return stage_find(GTK_WIDGET(stage->window), GTK_TYPE_LABEL, text);
+}
+
 static void test_search(Stage *stage, gconstpointer data)
 {
     fake_berth_add(stage->fake, "web", "running");
@@ -135,9 +140,46 @@ static void test_held_up(Stage *stage, gconstpointer data)
     AWAIT(stage_sees(stage, "No Virtual Machines"));
 }
 
-static GtkWidget *page_label(Stage *stage, const char *text)
+static void tell(Stage *stage, const FakeVm *vm, const char *values)
 {
-    return stage_find(GTK_WIDGET(stage->window), GTK_TYPE_LABEL, text);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) parsed = g_variant_parse(G_VARIANT_TYPE_VARDICT, values, NULL, NULL, &error);
+    g_assert_no_error(error);
+    g_dbus_connection_emit_signal(stage->fake->connection, NULL, vm->path, "org.freedesktop.DBus.Properties",
+                                  "PropertiesChanged", g_variant_new("(s@a{sv}as)", BERTH_IFACE_VM, parsed, NULL),
+                                  &error);
+    g_assert_no_error(error);
+}
+
+#define NBSP "\302\240" /* a no-break space, as GLib has it in sizes */
+
+/* All that is told of a VM is on its page, and what is not told has no row. */
+static void test_page(Stage *stage, gconstpointer data)
+{
+    FakeVm *web = fake_berth_add(stage->fake, "web", "running");
+    stage_choose(stage, "web");
+    AWAIT(page_label(stage, "512.0" NBSP "MiB") && page_label(stage, "4711") && page_label(stage, "1000"));
+    AWAIT(page_label(stage, "Guest"));
+    tell(stage, web, "{'GuestOS': <''>, 'GuestStatus': <''>, 'GuestAddresses': <@as []>}");
+    AWAIT(!page_label(stage, "Guest"));
+    g_assert_null(page_label(stage, "Network"));
+    tell(stage, web,
+         "{'GuestOS': <'<b>Debian</b> & sons'>, 'GuestAddresses': <['192.0.2.17/24 eth0', '2001:db8::1/64 eth0']>,"
+         " 'Unit': <'berth-x.scope'>, 'Config': <{'restart': <'always'>,"
+         " 'disks': <[{'size': <@t 1073741824>, 'format': <'qcow2'>, 'bus': <'virtio'>}]>,"
+         " 'networks': <[{'mode': <'user'>, 'ports': <[{'protocol': <'tcp'>, 'host-address': <'127.0.0.1'>,"
+         " 'host-port': <uint32 8080>, 'guest-port': <uint32 80>}]>}]>}>}");
+    AWAIT(page_label(stage, "<b>Debian</b> & sons"));
+    AWAIT(page_label(stage, "192.0.2.17/24 eth0\n2001:db8::1/64 eth0"));
+    AWAIT(page_label(stage, "berth-x.scope") && page_label(stage, "Whenever it ends"));
+    AWAIT(page_label(stage, "1.0" NBSP "GiB, qcow2, virtio"));
+    AWAIT(page_label(stage, "TCP Port 80") && page_label(stage, "127.0.0.1:8080"));
+    /* An error in words, and the technical ones with them. */
+    tell(stage, web, "{'LastError': <('org.berth.Berth1.Error.StorageFailed', 'Can\\'t write <x>: EIO')>}");
+    AWAIT(page_label(stage, "There is a problem with its files or with the disk they are on"));
+    tell(stage, web, "{'LastError': <('', '')>, 'Config': <@a{sv} {}>}");
+    AWAIT(!page_label(stage, "There is a problem with its files or with the disk they are on"));
+    AWAIT(!page_label(stage, "TCP Port 80"));
 }
 
 /* There is room for one only: the list, or what was opened from it. */
@@ -151,6 +193,9 @@ static void test_narrow(Stage *stage, gconstpointer data)
     AWAIT(page_label(stage, "Resources") && stage_n_rows(stage) == 0);
     stage_click(stage, "Back");
     AWAIT(stage_n_rows(stage) == 1 && !page_label(stage, "Resources"));
+    /* The same one again. */
+    stage_activate(stage, "web");
+    AWAIT(page_label(stage, "Resources") && stage_n_rows(stage) == 0);
     g_assert_cmpint(gtk_widget_get_width(GTK_WIDGET(stage->window)), <=, 360);
 }
 
@@ -297,6 +342,26 @@ static void test_keyboard(Stage *stage, gconstpointer data)
     g_assert_cmpuint(web->n_removes, ==, 0);
 }
 
+/* The program itself: it says which service it shows, and remembers what was chosen in its menu. */
+static void test_bus(void)
+{
+    GApplication *application = g_application_get_default();
+    g_autoptr(GSettings) settings = g_settings_new(BERTH_UI_SETTINGS);
+    g_application_activate(application);
+    Stage stage = {.window = BERTH_UI_WINDOW(gtk_application_get_active_window(GTK_APPLICATION(application)))};
+    AWAIT(stage_sees(&stage, "The virtual machines of this computer are here again as soon as its service runs."));
+    g_action_group_change_action_state(G_ACTION_GROUP(application), "bus", g_variant_new_string("user"));
+    AWAIT(stage_sees(&stage, "Your virtual machines are here again as soon as your own service runs."));
+    g_autofree char *chosen = g_settings_get_string(settings, BERTH_UI_SETTING_BUS);
+    g_assert_cmpstr(chosen, ==, "user");
+    /* Nobody can be started here: that is told. */
+    stage_click(&stage, "_Start the Service");
+    AWAIT(stage_find(GTK_WIDGET(stage.window), GTK_TYPE_LABEL,
+                     "The name org.berth.Berth1 was not provided by any .service files"));
+    g_settings_reset(settings, BERTH_UI_SETTING_BUS);
+    gtk_window_destroy(GTK_WINDOW(stage.window));
+}
+
 static void add(void)
 {
     STAGE_ADD_FAKE("/gui/list/search", test_search);
@@ -305,11 +370,13 @@ static void add(void)
     STAGE_ADD_FAKE("/gui/list/several", test_several);
     STAGE_ADD_FAKE("/gui/list/failures", test_failures);
     STAGE_ADD_FAKE("/gui/list/held-up", test_held_up);
+    STAGE_ADD_FAKE("/gui/list/page", test_page);
     STAGE_ADD_FAKE("/gui/list/narrow", test_narrow);
     STAGE_ADD_FAKE("/gui/list/many", test_many);
     STAGE_ADD_FAKE("/gui/list/accessible", test_accessible);
     STAGE_ADD_FAKE("/gui/list/named", test_named);
     STAGE_ADD_FAKE("/gui/list/keyboard", test_keyboard);
+    g_test_add_func("/gui/list/bus", test_bus);
     g_test_add_func("/gui/list/uptime", test_uptime);
 }
 
