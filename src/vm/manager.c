@@ -23,6 +23,7 @@ struct BerthManager {
     GHashTable *images;  /* name → BerthImage, owned */
     GHashTable *imports; /* names of images being imported, a set */
     guint64 library_serial;
+    GQueue reloads;   /* the one under way first */
     GHashTable *jobs; /* number → BerthJob, owned */
     guint last_job;
 };
@@ -137,6 +138,11 @@ static void claim_cid(BerthManager *manager, BerthVm *vm)
         berth_vm_log(vm, G_LOG_LEVEL_WARNING,
                      "it keeps the CID %u, which is not in the range from CIDFirst=%u to CIDLast=%u of berth.conf", cid,
                      settings->cid_first, settings->cid_last);
+}
+
+GQueue *berth_manager_reloads(BerthManager *manager)
+{
+    return &manager->reloads;
 }
 
 void berth_manager_check_limits(const BerthManager *manager)

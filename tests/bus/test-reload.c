@@ -621,15 +621,17 @@ static void test_starting(Held *held, gconstpointer unused)
     scripted_assert_string(fixture, path, "State", "running");
 }
 
+/* The second looks when the first has ended, and sees what was done since. */
 static void test_two_at_once(Held *held, gconstpointer unused)
 {
     Fixture *fixture = &held->fixture;
     g_autofree char *path = scripted_vm(fixture, "web", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
-    scripted_replace(definition, "67108864", "134217728");
     FixtureCall *first = begin_reload(held, HOLD_SCANNED);
     FixtureCall *second =
         fixture_begin(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Reload", g_variant_new("(a{sv})", NULL));
+    assert_found(fixture, "web", path); /* the daemon has heard of both */
+    scripted_replace(definition, "67108864", "134217728");
     hold_release(held->hold);
     scripted_succeeds(first);
     scripted_succeeds(second);
