@@ -6,6 +6,7 @@
 
 #include "image-meta.h"
 #include "key-table.h"
+#include "restart-policy.h"
 
 /* The definition of a VM: what a user may say of it. One table of keys, in vm-config-table.c, maps the
  * a{sv} of the bus, the JSON of vm.json and this struct onto each other and holds every bound.
@@ -45,14 +46,17 @@ typedef struct {
 
 typedef struct {
     guint vcpus;
-    guint64 memory;       /* bytes */
-    char *image;          /* "" for none */
-    GPtrArray *disks;     /* (element-type BerthDisk) */
-    GPtrArray *networks;  /* (element-type BerthNetwork) */
-    const char *machine;  /* "q35", "microvm" */
-    const char *firmware; /* "bios", "uefi" */
-    char *cmdline;        /* kernel command line; "" for the image's own */
-    const char *restart;  /* "no", "on-failure", "always" */
+    guint64 memory;              /* bytes */
+    char *image;                 /* "" for none */
+    GPtrArray *disks;            /* (element-type BerthDisk) */
+    GPtrArray *networks;         /* (element-type BerthNetwork) */
+    const char *machine;         /* "q35", "microvm" */
+    const char *firmware;        /* "bios", "uefi" */
+    char *cmdline;               /* kernel command line; "" for the image's own */
+    const char *restart;         /* "no", "on-failure", "always" */
+    BerthRestartBounds restarts; /* 0 where unset: berth.conf's hold */
+    guint64 boot_order;          /* place among those that start after a boot; 0: after all that have one */
+    guint64 boot_delay_usec;     /* how long those behind it wait then, once it runs */
     gboolean vsock;
     BerthLimits limits;
     char *description;
@@ -137,8 +141,8 @@ GVariant *berth_vm_config_variant_from_string(const char *key, const char *text,
  */
 gboolean berth_vm_config_check_image(const BerthVmConfig *config, const BerthImageMeta *image, GError **error);
 
-/* A microvm has no PCI, but 24 virtio transports, of which the generator of random numbers and the balloon take two. The
- * agent's channel takes what is left of the rest, if anything is: a definition comes first. */
+/* A microvm has no PCI, but 24 virtio transports, of which the generator of random numbers and the balloon take two.
+ * The agent's channel takes what is left of the rest, if anything is: a definition comes first. */
 #define BERTH_MICROVM_TRANSPORTS 22u
 /* How many of them the disks, networks and vsock of @config are. */
 guint berth_vm_config_n_transports(const BerthVmConfig *config);
