@@ -319,6 +319,39 @@ static void test_start_without_process(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "PowerOff");
 }
 
+/* It was killed between the record of the start and the word to its keeper, who has not noticed yet. */
+static void test_start_without_word(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    g_autofree char *file = record_file(fixture, id);
+    FakeService *service = fake_systemd_service(fixture->systemd);
+    fake_service_hold(service, "GetUnit");
+    g_autoptr(FixtureCall) start = scripted_begin(fixture, path, "Start");
+    AWAIT(fake_service_count(service, "GetUnit") > 0);
+    g_autoptr(GArray) pids = test_cgroup_pids(cgroup);
+    g_assert_cmpuint(pids->len, ==, 1);
+    const pid_t keeper = g_array_index(pids, pid_t, 0);
+    g_assert_cmpint(kill(keeper, SIGSTOP), ==, 0);
+    fixture_stop_daemon(fixture, SIGKILL);
+    AWAIT(start->done);
+    fake_service_release(service, "GetUnit");
+    g_autofree char *record = g_strdup_printf("incarnation=x\ncid=1000\nkeeper-pid=%d\nqemu-pid=0\ncontrol-group=%s\n"
+                                              "started=0\noperation=start\nuntil=0\nend\n",
+                                              (int) keeper, cgroup);
+    g_assert_true(g_file_set_contents(file, record, -1, NULL));
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "starting");
+    g_assert_cmpint(kill(keeper, SIGCONT), ==, 0);
+    fixture_await_state(fixture, path, "running");
+    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
+    scripted_assert_wanted(fixture, path, TRUE);
+    /* It has begun anew once, and does so no more. */
+    g_assert_cmpint(kill(parent_of(qemu_of(fixture, path)), SIGTERM), ==, 0);
+    assert_stopped(fixture, path, "host-stop", TRUE);
+}
+
 /* A start that failed is told as that, by the next daemon too. */
 static void test_start_failed(Fixture *fixture, gconstpointer unused)
 {
@@ -441,6 +474,7 @@ static void add(void)
     ADD("power-off/unseen", test_power_off_unseen);
     add_ends();
     ADD("start/without-process", test_start_without_process);
+    ADD("start/without-word", test_start_without_word);
     ADD("start/failed", test_start_failed);
     ADD("start/powered-off", test_start_powered_off);
     ADD("start/removed", test_start_removed);
