@@ -62,7 +62,20 @@ static char *format_restart(BerthUiVmPage *self, GVariant *config)
     return g_strdup(g_str_equal(policy, "on-failure") ? _("After a failure") : _("Never"));
 }
 
-/* What is wrong, in words for a person, with the technical ones behind them. A removal that is held up says so itself. */
+static char *join_lines(BerthUiVmPage *self, GVariant *lines)
+{
+    g_autofree const char **words = lines ? g_variant_get_strv(lines, NULL) : NULL;
+    return words ? g_strjoinv("\n", (char **) words) : g_strdup("");
+}
+
+/* A group has a title only with something below it. */
+static gboolean has_guest(BerthUiVmPage *self, const char *os, const char *status, GVariant *addresses)
+{
+    return (os && *os) || (status && *status) || (addresses && g_variant_n_children(addresses) > 0);
+}
+
+/* What is wrong, in words for a person, with the technical ones behind them. A removal that is held up says so itself.
+ * */
 static void show_error(BerthUiVmPage *self)
 {
     const char *text;
@@ -200,6 +213,8 @@ static void class_bind_children(GtkWidgetClass *klass)
     gtk_widget_class_bind_template_callback(klass, format_number);
     gtk_widget_class_bind_template_callback(klass, format_exit);
     gtk_widget_class_bind_template_callback(klass, format_restart);
+    gtk_widget_class_bind_template_callback(klass, join_lines);
+    gtk_widget_class_bind_template_callback(klass, has_guest);
 }
 
 static void berth_ui_vm_page_class_init(BerthUiVmPageClass *klass)

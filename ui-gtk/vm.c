@@ -33,6 +33,9 @@ enum {
     EXIT_STATUS,
     CREATED,
     STARTED,
+    GUEST_STATUS,
+    GUEST_ADDRESSES,
+    GUEST_OS,
     N_PROPERTIES,
 };
 
@@ -60,6 +63,9 @@ static const BerthUiProperty properties[] = {
     [EXIT_STATUS] = {"ExitStatus", "exit-status"},
     [CREATED] = {"CreatedTimestamp", "created"},
     [STARTED] = {"StartedTimestamp", "started"},
+    [GUEST_STATUS] = {"GuestStatus", "guest-status"},
+    [GUEST_ADDRESSES] = {"GuestAddresses", "guest-addresses"},
+    [GUEST_OS] = {"GuestOS", "guest-os"},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(properties) == N_PROPERTIES);
 

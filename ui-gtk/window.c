@@ -133,8 +133,10 @@ static void on_woken(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(AdwToastOverlay) toasts = data;
     g_autoptr(GError) error = NULL;
-    if (!berth_ui_service_wake_finish(BERTH_UI_SERVICE(source), result, &error))
-        adw_toast_overlay_add_toast(toasts, adw_toast_new(error->message));
+    if (berth_ui_service_wake_finish(BERTH_UI_SERVICE(source), result, &error))
+        return;
+    g_autofree char *title = g_markup_escape_text(error->message, -1);
+    adw_toast_overlay_add_toast(toasts, adw_toast_new(title));
 }
 
 static void on_wake(BerthUiWindow *self)
@@ -171,7 +173,14 @@ void berth_ui_window_set_service(BerthUiWindow *self, BerthUiService *service)
     on_status_changed(self);
 }
 
-/* Actions of the window. */
+/* Actions of the window, and keys: what has the focus is asked first, so that a text entry keeps its own. */
+
+static gboolean is_selecting(BerthUiWindow *self)
+{
+    gboolean selecting;
+    g_object_get(self->list, "selecting", &selecting, NULL);
+    return selecting;
+}
 
 static void on_search(GtkWidget *widget, const char *name, GVariant *parameter)
 {
@@ -191,12 +200,38 @@ static void on_select_all(GtkWidget *widget, const char *name, GVariant *paramet
 static void on_escape(GtkWidget *widget, const char *name, GVariant *parameter)
 {
     BerthUiWindow *self = BERTH_UI_WINDOW(widget);
-    gboolean selecting;
-    g_object_get(self->list, "selecting", &selecting, NULL);
-    if (selecting)
+    if (is_selecting(self))
         berth_ui_vm_list_set_selecting(self->list, FALSE);
     else
         go_back(self);
+}
+
+/* A key acts on what is selected, else on what is shown. */
+static gboolean on_vm_key(GtkWidget *widget, GVariant *arguments, gpointer data)
+{
+    const char *action;
+    g_variant_get(arguments, "(&s)", &action);
+    g_autofree char *name =
+        g_strdup_printf("%s.%s", is_selecting(BERTH_UI_WINDOW(widget)) ? "selection" : "vm", action);
+    return gtk_widget_activate_action(widget, name, NULL);
+}
+
+static void class_add_keys(GtkWidgetClass *klass)
+{
+    static const struct {
+        guint key;
+        GdkModifierType modifiers;
+        const char *action;
+    } keys[] = {
+        {GDK_KEY_Return, GDK_CONTROL_MASK, "start"},
+        {GDK_KEY_Return, GDK_CONTROL_MASK | GDK_SHIFT_MASK, "shut-down"},
+        {GDK_KEY_Delete, 0, "remove"},
+        {GDK_KEY_z, GDK_CONTROL_MASK, "cancel-removal"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
+        gtk_widget_class_add_binding(klass, keys[i].key, keys[i].modifiers, on_vm_key, "(s)", keys[i].action);
+    gtk_widget_class_add_binding_action(klass, GDK_KEY_Escape, 0, "win.escape", NULL);
+    gtk_widget_class_add_binding_action(klass, GDK_KEY_a, GDK_CONTROL_MASK, "win.select-all", NULL);
 }
 
 /* The object. */
@@ -250,6 +285,7 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
     gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);
     gtk_widget_class_install_action(widget_class, "win.escape", NULL, on_escape);
+    class_add_keys(widget_class);
 }
 
 static void berth_ui_window_init(BerthUiWindow *self)

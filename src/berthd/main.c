@@ -14,8 +14,8 @@
 #include "../vm/recovery.h"
 #include "config.h"
 
-/* The answer to GetManagedObjects is some megabytes for a moment. The C library would raise this, its default, upon the first one,
- * and keep the next ones' memory for ever. */
+/* The answer to GetManagedObjects is some megabytes for a moment. The C library would raise this, its default, upon
+ * the first one, and keep the next ones' memory for ever. */
 #define MMAP_THRESHOLD (128 * 1024)
 
 /* How long the end waits for a journal that is slow. */

@@ -4,9 +4,10 @@
 #include "json-guard.h"
 #include "key-kinds.h"
 
-/* The short way from JSON into structs: a start-up reads thousands of definitions, and a tree of JSON nodes, a dictionary of
- * variants and then the struct took ten times as long. It recurses no deeper than the tables do, and knows only what the daemon
- * writes; of all else (escapes, signs, fractions, "4G", what is unknown or out of its bounds) it says that it is not plain. */
+/* The short way from JSON into structs: a start-up reads thousands of definitions, and a tree of JSON nodes, a
+ * dictionary of variants and then the struct took ten times as long. It recurses no deeper than the tables do, and
+ * knows only what the daemon writes; of all else (escapes, signs, fractions, "4G", what is unknown or out of its
+ * bounds) it says that it is not plain. */
 
 /* In a copy of the text, of which strings are cut off in place. */
 typedef struct {

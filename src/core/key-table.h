@@ -111,8 +111,8 @@ typedef struct {
  *
  * The short way for the JSON that the daemon itself has written, with every check that the long way has.
  *
- * Returns: FALSE where @text is not so plain, for whatever reason: then the long way, by berth_keys_from_json(), has the
- *   last word, and says what is wrong
+ * Returns: FALSE where @text is not so plain, for whatever reason: then the long way, by berth_keys_from_json(), has
+ *   the last word, and says what is wrong
  */
 gboolean berth_keys_read_json(const char *text, gsize length, const BerthKeyTarget *targets, guint n_targets);
 

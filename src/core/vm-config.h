@@ -137,8 +137,8 @@ GVariant *berth_vm_config_variant_from_string(const char *key, const char *text,
  */
 gboolean berth_vm_config_check_image(const BerthVmConfig *config, const BerthImageMeta *image, GError **error);
 
-/* A microvm has no PCI, but 24 virtio transports, of which the generator of random numbers and the balloon take two. The
- * agent's channel takes what is left of the rest, if anything is: a definition comes first. */
+/* A microvm has no PCI, but 24 virtio transports, of which the generator of random numbers and the balloon take two.
+ * The agent's channel takes what is left of the rest, if anything is: a definition comes first. */
 #define BERTH_MICROVM_TRANSPORTS 22u
 /* How many of them the disks, networks and vsock of @config are. */
 guint berth_vm_config_n_transports(const BerthVmConfig *config);

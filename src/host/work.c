@@ -10,8 +10,8 @@ static const int pool_threads[] = {
 /* How long to wait before another try where the kernel refuses a thread (TasksMax=). */
 #define THREAD_RETRY_MSEC 100u
 
-/* Of many small looks at the disk: fewer are done before a thread has begun. With more threads a disk that is cold has more
- * to choose from, and those that find all in memory share the processors out. */
+/* Of many small looks at the disk: fewer are done before a thread has begun. With more threads a disk that is cold
+ * has more to choose from, and those that find all in memory share the processors out. */
 #define SPREAD_LEAST 64u
 #define SPREAD_THREADS 4u
 

@@ -37,7 +37,7 @@ void berth_work_drain(void);
  * berth_work_spread:
  * @each: touches nothing that another index does
  *
- * Calls @each for every index below @n, where there are many in some threads beside this one, and returns when all is done:
- * for workers, since it blocks.
+ * Calls @each for every index below @n, where there are many in some threads beside this one, and returns when all is
+ * done: for workers, since it blocks.
  */
 void berth_work_spread(guint n, void (*each)(guint index, gpointer data), gpointer data);

@@ -77,16 +77,30 @@ static void over(JsonNode *result, const GError *error, gpointer data)
     g_free(shutdown);
 }
 
+static guint64 patience(const BerthVm *vm)
+{
+    return MIN(PATIENCE_USEC, berth_manager_host(vm->manager)->settings->shutdown_timeout_usec / PATIENCE_PART);
+}
+
 void berth_agent_shutdown(BerthVm *vm, void (*asked)(BerthVm *vm, gboolean success),
                           void (*otherwise)(BerthVm *vm, BerthReply *reply), BerthReply *reply)
 {
-    const BerthSettings *settings = berth_manager_host(vm->manager)->settings;
     AgentShutdown *shutdown = g_new0(AgentShutdown, 1);
     shutdown->vm = berth_vm_ref(vm);
     shutdown->asked = asked;
     shutdown->otherwise = otherwise;
     shutdown->reply = reply;
     vm->busy_with = "Shutdown";
-    berth_guest_ask_to_power_down(vm->run->guest, MIN(PATIENCE_USEC, settings->shutdown_timeout_usec / PATIENCE_PART),
-                                  agent_was_asked, over, shutdown);
+    berth_guest_ask_to_power_down(vm->run->guest, patience(vm), agent_was_asked, over, shutdown);
+}
+
+static void asked_too(JsonNode *result, const GError *error, gpointer data)
+{
+    /* The keeper's deadline acts where it was in vain. */
+}
+
+void berth_agent_shutdown_too(BerthVm *vm)
+{
+    if (vm->run && berth_guest_agent_answers(vm->run->guest))
+        berth_guest_ask_to_power_down(vm->run->guest, patience(vm), NULL, asked_too, NULL);
 }

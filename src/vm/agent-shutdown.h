@@ -15,3 +15,7 @@
  */
 void berth_agent_shutdown(BerthVm *vm, void (*asked)(BerthVm *vm, gboolean success),
                           void (*otherwise)(BerthVm *vm, BerthReply *reply), BerthReply *reply);
+
+/* The power button was pressed by the VM's keeper, which knows nothing of agents: where one answers, it is asked, too. That is
+ * a stop of systemd's, and a guest that is deaf to its button would be killed at the end of it. */
+void berth_agent_shutdown_too(BerthVm *vm);

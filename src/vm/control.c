@@ -182,6 +182,15 @@ gboolean berth_shutdown_mode_from_string(const char *word, BerthShutdownMode *mo
     return FALSE;
 }
 
+/* (transfer full) (nullable) */
+static GError *why_not_by_agent(const BerthVm *vm)
+{
+    if (vm->run && berth_guest_agent_answers(vm->run->guest))
+        return NULL;
+    return g_error_new(BERTH_ERROR, BERTH_ERROR_UNSUPPORTED,
+                       "No agent answers in the guest of VM \"%s\"; shut it down by \"acpi\"", berth_vm_name(vm));
+}
+
 static void press_power_button(BerthVm *vm, BerthReply *reply)
 {
     run_command(vm, "Shutdown", "system_powerdown", guest_asked, reply);
@@ -189,17 +198,14 @@ static void press_power_button(BerthVm *vm, BerthReply *reply)
 
 static void ask_guest(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
 {
-    const gboolean agent_answers = berth_guest_agent_answers(vm->run->guest);
-    if (agent_answers && mode != BERTH_SHUTDOWN_ACPI) {
+    g_autoptr(GError) no_agent = why_not_by_agent(vm);
+    if (!no_agent && mode != BERTH_SHUTDOWN_ACPI) {
         berth_agent_shutdown(vm, guest_asked, mode == BERTH_SHUTDOWN_AUTO ? press_power_button : NULL, reply);
     } else if (mode != BERTH_SHUTDOWN_AGENT) {
         press_power_button(vm, reply);
     } else {
-        g_autoptr(GError) error =
-            g_error_new(BERTH_ERROR, BERTH_ERROR_UNSUPPORTED,
-                        "No agent answers in the guest of VM \"%s\"; shut it down by \"acpi\"", berth_vm_name(vm));
         guest_asked(vm, FALSE);
-        berth_reply_return(&reply, error);
+        berth_reply_return(&reply, no_agent);
     }
 }
 
@@ -255,6 +261,12 @@ void berth_vm_shutdown(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
 {
     if (vm->restart_timer) {
         berth_vm_power_off(vm, reply);
+        return;
+    }
+    /* Before anything is changed: what can't be done is not wished for either. */
+    g_autoptr(GError) no_agent = mode == BERTH_SHUTDOWN_AGENT ? why_not_by_agent(vm) : NULL;
+    if (no_agent) {
+        berth_reply_return(&reply, no_agent);
         return;
     }
     berth_restart_forget(vm);

@@ -10,7 +10,8 @@
  *
  * The start of the daemon: what is on disk × what systemd runs × what the runtime directories hold. Half creations are
  * swept, VMs that run are attached, removals are gone on with, scopes of ours that belong to no VM are ended. VMs that
- * were wanted when the host went down are started again. The disk is read in a worker, and VMs are shown some at a time.
+ * were wanted when the host went down are started again. The disk is read in a worker, and VMs are shown some at a
+ * time.
  */
 void berth_recover(BerthManager *manager, void (*done)(const GError *error, gpointer data), gpointer data);
 

@@ -27,6 +27,6 @@ typedef struct BerthReload {
 
 /* The images that were found × the library. Before the VMs, which need them. */
 void berth_reload_images(BerthReload *reload);
-/* The VMs that were found × those in memory, some at a time, since comparing 10,000 takes a third of a second. Each is judged
- * by what is true when it is its turn. */
+/* The VMs that were found × those in memory, some at a time, since comparing 10,000 takes a third of a second. Each
+ * is judged by what is true when it is its turn. */
 void berth_reload_vms(BerthReload *reload, void (*judged)(BerthReload *reload));

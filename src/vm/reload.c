@@ -70,7 +70,7 @@ static void vms_were_judged(BerthReload *reload)
         return;
     }
     for (guint i = 0; i < reload->busy->len; i++)
-        g_message("%s is being worked on; what was changed in its files by hand is taken by the next Reload",
+        g_message("%s is being worked on: what may have been changed in its files by hand is left to the next Reload",
                   (const char *) g_ptr_array_index(reload->busy, i));
     berth_manager_check_limits(reload->manager);
     finish(reload, NULL);

@@ -3,6 +3,7 @@
 
 #include "../core/error.h"
 #include "../host/runtime-dir.h"
+#include "agent-shutdown.h"
 #include "control.h"
 #include "manager.h"
 #include "removal.h"
@@ -152,6 +153,8 @@ static void power_button_pressed(BerthVm *vm)
 {
     gboolean ours = g_strcmp0(vm->busy_with, "Shutdown") == 0;
     berth_vm_begin_shutdown(vm, !ours, ours ? "Shutdown" : "the guest was asked to power down");
+    if (!ours)
+        berth_agent_shutdown_too(vm);
 }
 
 void berth_vm_guest_event(BerthVm *vm, const char *name, JsonObject *arguments)

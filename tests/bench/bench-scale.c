@@ -11,7 +11,8 @@
 #include "src/core/names.h"
 #include "turns.h"
 
-/* What many VMs cost: the same figures with 10, 100, 1,000 and 10,000 of them, side by side, and libvirt's with 1,000. */
+/* What many VMs cost: the same figures with 10, 100, 1,000 and 10,000 of them, side by side, and libvirt's with
+ * 1,000. */
 
 #define RUNNING 200
 #define REPEATS 5

@@ -5,7 +5,8 @@
 
 gboolean libvirt_start(void)
 {
-    /* Where /dev/kvm is there and QEMU can't use it, libvirt asks QEMU anew what it can do for each domain, for seconds. */
+    /* Where /dev/kvm is there and QEMU can't use it, libvirt asks QEMU anew what it can do for each domain, for
+     * seconds. */
     shell_write("/run/systemd/system/libvirtd.service.d/50-bench.conf",
                 "[Unit]\nStartLimitIntervalSec=0\n[Service]\nInaccessiblePaths=-/dev/kvm\n");
     shell_run("systemctl daemon-reload");

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -351,4 +352,14 @@ void scripted_replace(const char *file, const char *old, const char *new)
     g_file_set_contents(file, changed->str, -1, &error);
     g_assert_no_error(error);
     g_string_free(changed, TRUE);
+}
+
+pid_t scripted_keeper(Fixture *fixture, const char *path)
+{
+    g_autofree char *file = g_strdup_printf("/proc/%u/stat", fixture_get_uint(fixture, path, "PID"));
+    g_autofree char *text = NULL;
+    int parent = 0;
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    g_assert_cmpint(sscanf(strrchr(text, ')') + 1, " %*c %d", &parent), ==, 1);
+    return parent;
 }

@@ -51,6 +51,8 @@ void scripted_start_ghost(Fixture *fixture, const char *unit);
 char *scripted_vm_dir(Fixture *fixture, const char *path);
 char *scripted_vm_file(Fixture *fixture, const char *path, const char *file);
 char *scripted_runtime_dir(Fixture *fixture, const char *path);
+/* QEMU's parent. */
+pid_t scripted_keeper(Fixture *fixture, const char *path);
 /* The cgroup of its scope. */
 char *scripted_cgroup(Fixture *fixture, const char *path);
 

@@ -114,6 +114,11 @@ static void test_restart(Fixture *fixture, gconstpointer unused)
     assert_guest(fixture, path, FALSE, "");
     notify(fixture, path, "READY=1");
     assert_guest(fixture, path, TRUE, "");
+    /* With the run it ends, and that is told. */
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    fixture_vm(fixture, path, "PowerOff");
+    AWAIT(recorder_changes(recorder, "GuestReady") == 1);
+    assert_guest(fixture, path, FALSE, "");
 }
 
 /* Whoever has no VM, whoever is not root in its guest, and what is no notification. */
@@ -156,6 +161,7 @@ static void test_flood(Fixture *fixture, gconstpointer unused)
         g_autofree char *status = fixture_get_string(fixture, path, "GuestStatus");
         heard = g_str_equal(status, text + strlen("STATUS="));
         g_assert_true(heard || i >= 50);
+        g_assert_cmpuint(i, <, 5000);
     }
     notify(fixture, other, "READY=1");
     assert_guest(fixture, other, TRUE, "");

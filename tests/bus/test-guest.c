@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
 #include <string.h>
 
 #include "scripted.h"
@@ -241,6 +242,7 @@ static void test_shutdown_no_agent(Fixture *fixture, gconstpointer unused)
     shutdown_fails(fixture, path, "'agent'", "Unsupported", "acpi");
     shutdown_fails(fixture, path, "'gently'", "org.freedesktop.DBus.Error.InvalidArgs", "\"gently\"");
     scripted_assert_string(fixture, path, "State", "running");
+    scripted_assert_wanted(fixture, path, TRUE);
     shut_down(fixture, path, "");
     assert_went(fixture, path, 0, 1);
 }
@@ -289,6 +291,19 @@ static void test_shutdown_vain(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 0);
 }
 
+/* systemd stops the scope: its keeper presses the button, to which the guest is deaf; the daemon asks its agent. */
+static void test_shutdown_keeper(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, COMES "\non system_powerdown ignore");
+    await_ready(fixture, path, TRUE);
+    g_assert_cmpint(kill(scripted_keeper(fixture, path), SIGTERM), ==, 0);
+    fixture_await_state(fixture, path, "stopped");
+    scripted_assert_string(fixture, path, "ExitReason", "host-stop");
+    g_assert_cmpuint(scripted_count(fixture, "web", "keeper system_powerdown"), ==, 1);
+    g_assert_cmpuint(scripted_count(fixture, "web", "agent guest-shutdown"), ==, 1);
+    g_assert_cmpuint(scripted_count(fixture, "web", "keeper quit"), ==, 0);
+}
+
 /* Remove wins over an agent that takes its time. */
 static void test_shutdown_removed(Fixture *fixture, gconstpointer unused)
 {
@@ -321,6 +336,7 @@ static void add_all(void)
     SCRIPTED_ADD("/guest/shutdown/in-vain", SHORT, test_shutdown_in_vain);
     SCRIPTED_ADD("/guest/shutdown/hung", SHORT, test_shutdown_hung);
     SCRIPTED_ADD("/guest/shutdown/agent-in-vain", SHORT, test_shutdown_vain);
+    SCRIPTED_ADD("/guest/shutdown/by-keeper", "", test_shutdown_keeper);
     SCRIPTED_ADD("/guest/shutdown/removed", "", test_shutdown_removed);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -223,8 +224,8 @@ static guint count_in_between(Listener *listener)
     }
 }
 
-/* One may come before the list is begun, but no third one, if that is made at a stretch. A client that is slow, since others
- * have the processors, tries again. */
+/* One may come before the list is begun, but no third one, if that is made at a stretch. A client that is slow,
+ * since others have the processors, tries again. */
 static void test_others_in_between(Fixture *fixture, gconstpointer unused)
 {
     g_auto(Listener) listener;
@@ -401,33 +402,86 @@ typedef struct {
     guint changes, opens;
 } Cost;
 
-static Cost measure(guint n)
+typedef struct {
+    Fixture fixture;
+    Faults *faults;
+} Counted;
+
+static void counted_init(Counted *counted, guint n)
 {
-    Fixture fixture = {0};
-    fixture_prepare(&fixture, NULL);
-    fixture.may_leave = TRUE;
-    Faults *faults = faults_new(fixture.dir);
-    fixture.environ = faults_environ(faults, fixture.environ);
-    put_vms(&fixture, n);
-    fixture_start_daemon(&fixture);
+    memset(counted, 0, sizeof *counted);
+    fixture_prepare(&counted->fixture, NULL);
+    counted->fixture.may_leave = TRUE;
+    counted->faults = faults_new(counted->fixture.dir);
+    counted->fixture.environ = faults_environ(counted->faults, counted->fixture.environ);
+    put_vms(&counted->fixture, n);
+}
+
+static void counted_clear(Counted *counted)
+{
+    faults_free(counted->faults);
+    fixture_tear_down(&counted->fixture, NULL);
+}
+
+static Cost creation_among(guint n)
+{
+    Counted counted;
+    counted_init(&counted, n);
+    fixture_start_daemon(&counted.fixture);
     const Cost cost = {
-        .changes = count_calls(&fixture, faults, FAULT_NONE, "change"),
-        .opens = count_calls(&fixture, faults, FAULT_ERROR, "open"),
+        .changes = count_calls(&counted.fixture, counted.faults, FAULT_NONE, "change"),
+        .opens = count_calls(&counted.fixture, counted.faults, FAULT_ERROR, "open"),
     };
-    faults_free(faults);
-    fixture_tear_down(&fixture, NULL);
+    counted_clear(&counted);
     return cost;
 }
 
 /* A creation makes as many calls that change files or send, and opens as many files, among many VMs as among few. */
 static void test_creation_is_flat(void)
 {
-    const Cost few = measure(FEW), many = measure(MANY);
+    const Cost few = creation_among(FEW), many = creation_among(MANY);
     g_test_message("CreateVM: %u changes and sends, %u descriptors", few.changes, few.opens);
     g_assert_cmpuint(few.changes, >, 10);
     g_assert_cmpuint(few.opens, >, 5);
     g_assert_cmpuint(many.changes, ==, few.changes);
     g_assert_cmpuint(many.opens, ==, few.opens);
+}
+
+static guint count_start(Counted *counted, FaultKind kind)
+{
+    faults_arm(counted->faults, kind, EMFILE, 0);
+    fixture_start_daemon(&counted->fixture);
+    const guint count = faults_count(counted->faults);
+    faults_disarm(counted->faults);
+    fixture_stop_daemon(&counted->fixture, SIGKILL);
+    return count;
+}
+
+static Cost start_with(guint n)
+{
+    Counted counted;
+    counted_init(&counted, n);
+    const Cost cost = {
+        .opens = count_start(&counted, FAULT_ERROR),
+        .changes = count_start(&counted, FAULT_NONE),
+    };
+    counted_clear(&counted);
+    return cost;
+}
+
+/* Its directory to sweep it and to list it, again to read it, vm.json, and the marker that is not there. */
+#define OPENS_AT_START 5u
+
+/* A start looks into each VM's directory, and neither writes nor sends anything of those at rest. */
+static void test_start(void)
+{
+    const Cost few = start_with(FEW), many = start_with(MANY);
+    const double opens = ((double) many.opens - few.opens) / (MANY - FEW);
+    g_test_message("a start: %.2f descriptors for each VM, %u changes and sends", opens, few.changes);
+    g_assert_cmpfloat(opens, >, 1);
+    g_assert_cmpfloat(opens, <, OPENS_AT_START + 0.1);
+    /* What goes to the bus while the daemon comes up may differ by a message or two. */
+    g_assert_cmpuint(many.changes, <, few.changes + FEW);
 }
 
 #define ADD(path, n, func) g_test_add(path, Fixture, GUINT_TO_POINTER(n), set_up, func, fixture_tear_down)
@@ -447,5 +501,6 @@ int main(int argc, char **argv)
     ADD("/scale/listing/gone", VMS, test_gone);
     ADD("/scale/listing/never-older", VMS, test_never_older);
     g_test_add_func("/scale/creation-is-flat", test_creation_is_flat);
+    g_test_add_func("/scale/start", test_start);
     return g_test_run();
 }

@@ -25,17 +25,6 @@ static pid_t qemu_of(Fixture *fixture, const char *path)
     return pid;
 }
 
-/* Of the PIDs in the scope, the parent of QEMU. */
-static pid_t keeper_of(Fixture *fixture, const char *path)
-{
-    g_autofree char *file = g_strdup_printf("/proc/%d/stat", qemu_of(fixture, path));
-    g_autofree char *text = NULL;
-    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
-    int parent = 0;
-    g_assert_cmpint(sscanf(strrchr(text, ')') + 1, " %*c %d", &parent), ==, 1);
-    return parent;
-}
-
 static int pidfd_of(pid_t pid)
 {
     int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
@@ -169,7 +158,7 @@ static void power_off_with_child(Fixture *fixture, gboolean kill_keeper)
     g_autofree char *path = running(fixture, "{}", "on ready fork-child");
     int child = pidfd_of(child_of_qemu(fixture));
     if (kill_keeper) {
-        kill(keeper_of(fixture, path), SIGKILL);
+        kill(scripted_keeper(fixture, path), SIGKILL);
         scripted_await_last_error(fixture, path, "keeper");
     }
     scripted_succeeds(scripted_begin(fixture, path, "PowerOff"));
@@ -212,7 +201,7 @@ static void test_keeper_killed(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = running(fixture, "{}", NULL);
     pid_t pid = qemu_of(fixture, path);
-    kill(keeper_of(fixture, path), SIGKILL);
+    kill(scripted_keeper(fixture, path), SIGKILL);
     scripted_await_last_error(fixture, path, "keeper");
     scripted_assert_string(fixture, path, "State", "running");
     g_assert_cmpint(kill(pid, 0), ==, 0);
@@ -223,7 +212,7 @@ static void test_keeper_killed(Fixture *fixture, gconstpointer unused)
     g_assert_cmpint(exit_status(fixture, path), ==, -1); /* nobody is left who knows it */
     AWAIT(fake_systemd_n_units(fixture->systemd) == 0);  /* systemd sees the end of the scope a moment later */
     fixture_vm(fixture, path, "Start");
-    kill(keeper_of(fixture, path), SIGKILL);
+    kill(scripted_keeper(fixture, path), SIGKILL);
     scripted_await_last_error(fixture, path, "keeper");
     kill(qemu_of(fixture, path), SIGKILL);
     fixture_await_state(fixture, path, "exited");

@@ -9,8 +9,8 @@
 #include "src/core/names.h"
 #include "ui-gtk/badge.h"
 
-/* Takes a picture of each page in light, dark and narrow, into the directory that BERTH_SCREENSHOTS names; so each is drawn
- * at least once, without a warning, and fits where it has to. */
+/* Takes a picture of each page in light, dark, narrow and from right to left, into the directory that BERTH_SCREENSHOTS
+ * names; so each is drawn at least once, without a warning, and fits where it has to. */
 
 #define WIDE 1000
 #define NARROW 360
@@ -197,6 +197,7 @@ static void take_all(Stage *stage, gconstpointer data)
 static void set_up(Stage *stage, gconstpointer which)
 {
     variant = which;
+    gtk_widget_set_default_direction(g_str_equal(variant, "rtl") ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
     stage_set_up(stage, "");
 }
 
@@ -205,6 +206,7 @@ static void add(void)
     g_assert_true(g_mkdir_with_parents(g_getenv("BERTH_SCREENSHOTS"), 0755) == 0);
     g_test_add("/gui/screenshots/light", Stage, "light", set_up, take_all, stage_tear_down);
     g_test_add("/gui/screenshots/dark", Stage, "dark", set_up, take_all, stage_tear_down);
+    g_test_add("/gui/screenshots/rtl", Stage, "rtl", set_up, take_all, stage_tear_down);
     g_test_add("/gui/screenshots/narrow", Stage, "narrow", set_up, take_all, stage_tear_down);
 }
 

@@ -6,6 +6,7 @@
 #include "ui-gtk/row.h"
 
 static BerthUiApplication *application;
+static PrivateBus *session; /* GTK's, and the fake daemon's */
 
 static BerthUiApplication *application_new(void)
 {
@@ -23,7 +24,7 @@ static BerthUiApplication *application_new(void)
 int stage_main(int argc, char **argv, void (*add)(void))
 {
     g_autofree char *missing = fixture_missing();
-    g_autoptr(PrivateBus) session = private_bus_new(NULL);
+    session = private_bus_new(NULL);
     g_test_init(&argc, &argv, NULL);
     if (missing) {
         g_print("1..0 # SKIP %s\n", missing);
@@ -33,20 +34,20 @@ int stage_main(int argc, char **argv, void (*add)(void))
     add();
     int status = g_test_run();
     g_object_unref(application);
+    private_bus_free(session);
     return status;
 }
 
-void stage_set_up(Stage *stage, gconstpointer config)
+static void open_window(Stage *stage, const char *address)
 {
-    scripted_set_up(&stage->fixture, config);
-    stage->service = berth_ui_service_new(G_BUS_TYPE_SYSTEM, private_bus_address(stage->fixture.bus));
+    stage->service = berth_ui_service_new(G_BUS_TYPE_SYSTEM, address);
     stage->window = berth_ui_window_new(ADW_APPLICATION(application), stage->service);
     gtk_window_set_default_size(GTK_WINDOW(stage->window), 1000, 700);
     gtk_window_present(GTK_WINDOW(stage->window));
     AWAIT(gtk_widget_get_mapped(GTK_WIDGET(stage->window)));
 }
 
-void stage_tear_down(Stage *stage, gconstpointer config)
+static void close_window(Stage *stage)
 {
     gpointer window = stage->window, service = stage->service;
     g_object_add_weak_pointer(window, &window);
@@ -54,7 +55,31 @@ void stage_tear_down(Stage *stage, gconstpointer config)
     gtk_window_destroy(window);
     g_object_unref(service);
     AWAIT(!window && !service); /* the last answers are on their way */
+}
+
+void stage_set_up(Stage *stage, gconstpointer config)
+{
+    scripted_set_up(&stage->fixture, config);
+    open_window(stage, private_bus_address(stage->fixture.bus));
+}
+
+void stage_tear_down(Stage *stage, gconstpointer config)
+{
+    close_window(stage);
     fixture_tear_down(&stage->fixture, config);
+}
+
+void stage_set_up_fake(Stage *stage, gconstpointer unused)
+{
+    g_autoptr(GDBusConnection) connection = private_bus_connect(session);
+    stage->fake = fake_berth_new(connection);
+    open_window(stage, private_bus_address(session));
+}
+
+void stage_tear_down_fake(Stage *stage, gconstpointer unused)
+{
+    close_window(stage);
+    fake_berth_free(stage->fake);
 }
 
 /* Looking. */
@@ -143,15 +168,18 @@ guint stage_n_rows(Stage *stage)
     return n;
 }
 
+const char *stage_row_name(Stage *stage, guint n)
+{
+    g_autoptr(BerthUiVm) vm = NULL;
+    g_object_get(row_at(stage, n), "vm", &vm, NULL);
+    return vm ? berth_ui_vm_get_name(vm) : "";
+}
+
 static GtkWidget *row_of(Stage *stage, const char *name)
 {
-    GtkWidget *row;
-    for (guint i = 0; (row = row_at(stage, i)); i++) {
-        g_autoptr(BerthUiVm) vm = NULL;
-        g_object_get(row, "vm", &vm, NULL);
-        if (vm && g_str_equal(berth_ui_vm_get_name(vm), name))
-            return row;
-    }
+    for (guint i = 0; row_at(stage, i); i++)
+        if (g_str_equal(stage_row_name(stage, i), name))
+            return row_at(stage, i);
     return NULL;
 }
 

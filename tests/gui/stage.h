@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "tests/bus/fake-berth.h"
 #include "tests/bus/scripted.h"
 #include "ui-gtk/application.h"
 #include "ui-gtk/window.h"
 
-/* The desktop manager's window in the test's own process, with the real daemon of the scripted fixture behind it. The
- * test sees what a user does, words on widgets that are mapped, and does what a user can: it clicks what is sensitive.
- * */
+/* The desktop manager's window in the test's own process, with the real daemon of the scripted fixture behind it, or a
+ * fake one for what the real one does not do at will. The test sees what a user does, words on widgets that are mapped,
+ * and does what a user can: it clicks what is sensitive. */
 
 typedef struct {
-    Fixture fixture; /* the first: functions for a Fixture take it */
+    Fixture fixture;
+    FakeBerth *fake;
     BerthUiService *service;
     BerthUiWindow *window;
 } Stage;
 
 #define STAGE_ADD(path, func) g_test_add(path, Stage, "", stage_set_up, func, stage_tear_down)
+#define STAGE_ADD_FAKE(path, func) g_test_add(path, Stage, NULL, stage_set_up_fake, func, stage_tear_down_fake)
 
+void stage_set_up_fake(Stage *stage, gconstpointer unused);
+void stage_tear_down_fake(Stage *stage, gconstpointer unused);
 void stage_set_up(Stage *stage, gconstpointer config);
 void stage_tear_down(Stage *stage, gconstpointer config);
 /* main() of such tests. */
@@ -41,6 +46,8 @@ const char *stage_badge(Stage *stage, const char *vm);
 void stage_await_badge(Stage *stage, const char *vm, const char *text);
 /* How many rows are to be seen. */
 guint stage_n_rows(Stage *stage);
+/* The name in the n-th of them from above. (transfer none) */
+const char *stage_row_name(Stage *stage, guint n);
 /* Clicks a VM's row, as far as the list is concerned: it is selected alone. */
 void stage_choose(Stage *stage, const char *vm);
 /* Goes to it, by a double click or Enter. */

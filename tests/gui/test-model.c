@@ -101,13 +101,25 @@ static void test_notifies(Scene *s, gconstpointer data)
     g_assert_cmpuint(n, ==, 2);
 }
 
-/* What was said before the first look is older than its answer. */
+/* What a new daemon says before it answers the first look is older than its answer: it is not even shown for a moment.
+ * */
+static void assert_not_paused(BerthUiVm *vm)
+{
+    g_assert_cmpint(berth_ui_vm_get_state(vm), !=, BERTH_VM_PAUSED);
+}
+
 static void test_stale(Scene *s, gconstpointer data)
 {
-    fake_berth_add(s->fake, "web", "running");
-    s->fake->says_stale = TRUE;
+    FakeVm *web = fake_berth_add(s->fake, "web", "running");
     await_status(s, BERTH_UI_SERVICE_READY);
-    g_assert_cmpint(berth_ui_vm_get_state(vm_named(s, "web")), ==, BERTH_VM_RUNNING);
+    fake_berth_stop(s->fake);
+    await_status(s, BERTH_UI_SERVICE_ABSENT);
+    g_signal_connect(vm_named(s, "web"), "notify::state", G_CALLBACK(assert_not_paused), NULL);
+    s->fake->says_stale = TRUE;
+    fake_berth_change(s->fake, web, "exited", "", "");
+    fake_berth_start(s->fake);
+    await_status(s, BERTH_UI_SERVICE_READY);
+    g_assert_cmpint(berth_ui_vm_get_state(vm_named(s, "web")), ==, BERTH_VM_EXITED);
 }
 
 /* The daemon goes and comes back: who is still there is the same object, who is not is gone. */
@@ -236,6 +248,56 @@ static void test_bus_lost(Scene *s, gconstpointer data)
     g_assert_cmpstr(berth_ui_service_get_problem(s->service), ==, "");
 }
 
+/* (transfer full): one in this state */
+static BerthUiVm *vm_in(BerthVmState state, BerthRemovalPhase phase)
+{
+    BerthUiVm *vm = berth_ui_vm_new();
+    g_autoptr(GVariant) values =
+        g_variant_ref_sink(g_variant_new_parsed("{'State': <%s>, 'RemovalPhase': <%s>, 'Responsive': <true>}",
+                                                berth_vm_state_to_string(state), berth_removal_phase_to_string(phase)));
+    berth_ui_object_update(BERTH_UI_OBJECT(vm), values);
+    return vm;
+}
+
+/* Nothing is offered that the daemon's own table refuses, and each state has something to do. */
+static void test_offers(void)
+{
+    guint n_actions;
+    const BerthUiActionWords *actions = berth_ui_actions(&n_actions);
+    for (BerthVmState state = 0; state < BERTH_VM_STATE_LAST; state++) {
+        BerthRemovalPhase phase = state == BERTH_VM_REMOVING ? BERTH_PHASE_GRACE : BERTH_PHASE_NONE;
+        g_autoptr(BerthUiVm) vm = vm_in(state, phase);
+        guint n_offered = 0;
+        for (guint i = 0; i < n_actions; i++) {
+            gboolean offered = !berth_ui_why_not(vm, actions[i].method);
+            if (offered)
+                g_assert_true(berth_vm_state_allows(state, actions[i].method, "", NULL));
+            n_offered += offered;
+        }
+        g_assert_cmpuint(n_offered, >, 0);
+    }
+}
+
+/* A removal can be undone in its grace time alone, and tried again where it is held up. */
+static void test_offers_of_removal(void)
+{
+    for (BerthRemovalPhase phase = BERTH_PHASE_GRACE; phase < BERTH_PHASE_LAST; phase++) {
+        g_autoptr(BerthUiVm) vm = vm_in(BERTH_VM_REMOVING, phase);
+        g_assert_cmpint(!berth_ui_why_not(vm, BERTH_METHOD_CANCEL_REMOVAL), ==, phase == BERTH_PHASE_GRACE);
+        g_assert_cmpint(!berth_ui_why_not(vm, BERTH_METHOD_REMOVE), ==, phase == BERTH_PHASE_WAITING);
+        g_assert_cmpstr(berth_ui_describe_removal(vm), !=, "");
+    }
+}
+
+static void test_protected(void)
+{
+    g_autoptr(BerthUiVm) vm = vm_in(BERTH_VM_STOPPED, BERTH_PHASE_NONE);
+    g_assert_null(berth_ui_why_not(vm, BERTH_METHOD_REMOVE));
+    g_autoptr(GVariant) values = g_variant_ref_sink(g_variant_new_parsed("{'Config': <{'protected': <true>}>}"));
+    berth_ui_object_update(BERTH_UI_OBJECT(vm), values);
+    g_assert_cmpstr(berth_ui_why_not(vm, BERTH_METHOD_REMOVE), ==, "It is protected from being removed");
+}
+
 static void add(const char *path, void (*start)(Scene *, gconstpointer), void (*test)(Scene *, gconstpointer))
 {
     g_test_add(path, Scene, NULL, start, test, tear_down);
@@ -257,6 +319,9 @@ int main(int argc, char **argv)
     add("/gui/model/hostile", set_up, test_hostile);
     add("/gui/model/calls", set_up, test_calls);
     add("/gui/model/bus-lost", set_up, test_bus_lost);
+    g_test_add_func("/gui/model/offers", test_offers);
+    g_test_add_func("/gui/model/offers-of-removal", test_offers_of_removal);
+    g_test_add_func("/gui/model/protected", test_protected);
     int status = g_test_run();
     g_object_unref(daemon_side);
     g_object_unref(stranger);

@@ -224,6 +224,10 @@ static void test_silent(Fixture *f, gconstpointer data)
 static void test_unasked(Fixture *f, gconstpointer data)
 {
     static const char noise[4096] = "noise";
+    ask(f, PING, SECOND * 60);
+    synchronise(f, PING);
+    say(f, "{\"return\": {}}\n");
+    await_log(f, "sent object ");
     while (send(f->peer, noise, sizeof noise, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
         continue;
     g_assert_false(g_main_context_pending(NULL));
@@ -231,8 +235,22 @@ static void test_unasked(Fixture *f, gconstpointer data)
     ask(f, PING, SECOND * 60);
     synchronise(f, PING);
     say(f, "{\"return\": {}}\n");
-    await_log(f, "sent object ");
+    await_log(f, "sent object sent object ");
     g_assert_false(g_main_context_pending(NULL));
+}
+
+/* Much is no flood: the bound is each question's own. */
+static void test_much(Fixture *f, gconstpointer data)
+{
+    g_autofree char *text = g_strnfill(200000, 'x');
+    g_autofree char *answer = g_strdup_printf("{\"return\": \"%s\"}\n", text);
+    for (guint i = 0; i < 8; i++) {
+        g_string_truncate(f->log, 0);
+        ask(f, PING, SECOND * 60);
+        synchronise(f, PING);
+        say(f, answer);
+        await_log(f, "sent value ");
+    }
 }
 
 /* @data: what it says again and again. A turn of the loop takes a bit of it, and the question fails soon. */
@@ -328,6 +346,7 @@ int main(int argc, char **argv)
     ADD("late", NULL, test_late);
     ADD("silent", NULL, test_silent);
     ADD("unasked", NULL, test_unasked);
+    ADD("much", NULL, test_much);
     ADD("flood/noise", "noise without end", test_flood);
     ADD("flood/lines", "{\"return\": 1}\n", test_flood);
     ADD("flood/delimiters", "\xff\xff\xff\xff\xff\xff\xff\xff", test_flood);

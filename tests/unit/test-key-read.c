@@ -3,8 +3,8 @@
 
 #include "src/core/vm-config.h"
 
-/* The short way from JSON to a definition takes what is plain and right, and nothing else: the long way is asked about all
- * that it leaves, and only tells what is wrong where something is. */
+/* The short way from JSON to a definition takes what is plain and right, and nothing else: the long way is asked
+ * about all that it leaves, and only tells what is wrong where something is. */
 
 static BerthVmConfig *read_all(const char *text)
 {
