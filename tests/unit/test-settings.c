@@ -187,6 +187,38 @@ static void test_finish(void)
 }
 
 /* The file that is installed shows every key, once, with its default. */
+/* "KEY: old → new", with a "!" where it was not taken. */
+static void note_change(const char *key, const char *old, const char *new, gboolean taken, gpointer data)
+{
+    g_string_append_printf(data, "%s%s: %s → %s\n", taken ? "" : "!", key, old, new);
+}
+
+static void assert_update(BerthSettings *settings, const BerthSettings *fresh, const char *changes)
+{
+    g_autoptr(GString) notes = g_string_new(NULL);
+    berth_settings_update(settings, fresh, note_change, notes);
+    g_assert_cmpstr(notes->str, ==, changes);
+}
+
+static void test_update(void)
+{
+    g_autoptr(BerthSettings) settings = parse("[Manager]\nMaxVMs=7\n[VM]\nRestart=always\n", "");
+    g_autoptr(BerthSettings) fresh = parse("[Manager]\nMaxVMs=8\nUIDBase=70000\n[QEMU]\nAccelerator=tcg\nQEMUPath=/q\n"
+                                           "[VM]\nStartTimeoutSec=2min\n",
+                                           "");
+    static const char kept[] = "!MaxVMs: 7 → 8\n!UIDBase: 1879048192 → 70000\n!Accelerator: auto → tcg\n";
+    g_autofree char *all = g_strconcat(kept,
+                                       "QEMUPath: /usr/bin/qemu-system-x86_64 → /q\nRestart: always → no\n"
+                                       "StartTimeoutSec: 1min 30s → 2min\n",
+                                       NULL);
+    assert_update(settings, fresh, all);
+    assert_update(settings, fresh, kept);
+    g_assert_cmpuint(settings->max_vms, ==, 7);
+    g_assert_cmpstr(settings->qemu_path, ==, "/q");
+    g_assert_cmpstr(settings->restart, ==, "no");
+    g_assert_cmpuint(settings->start_timeout_usec, ==, 120 * G_USEC_PER_SEC);
+}
+
 static void test_installed_file(void)
 {
     g_autoptr(GError) error = NULL;
@@ -217,6 +249,7 @@ int main(int argc, char **argv)
     g_test_add_func("/settings/bounds", test_bounds);
     g_test_add_func("/settings/mistakes", test_mistakes);
     g_test_add_func("/settings/finish", test_finish);
+    g_test_add_func("/settings/update", test_update);
     g_test_add_func("/settings/installed-file", test_installed_file);
     return g_test_run();
 }
