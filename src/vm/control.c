@@ -259,7 +259,7 @@ static void store_wish_and_ask(BerthVm *vm, BerthShutdownMode mode, BerthReply *
 
 void berth_vm_shutdown(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
 {
-    if (vm->restart_timer) {
+    if (vm->start_due != 0) {
         berth_vm_power_off(vm, reply);
         return;
     }

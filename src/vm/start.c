@@ -89,6 +89,7 @@ static void finish_failed(BerthVm *vm)
         refuse_unwanted(vm, g_steal_pointer(&start->reply), start->failure);
     else
         berth_restart_schedule(vm, BERTH_EXIT_START_FAILED, 0);
+    berth_restart_remember(vm);
     berth_start_free(start);
 }
 
