@@ -23,6 +23,7 @@ struct BerthManager {
     GHashTable *images;  /* name → BerthImage, owned */
     GHashTable *imports; /* names of images being imported, a set */
     guint64 library_serial;
+    GQueue reloads;   /* the one under way first */
     GHashTable *jobs; /* number → BerthJob, owned */
     guint last_job;
 };
@@ -137,6 +138,11 @@ static void claim_cid(BerthManager *manager, BerthVm *vm)
         berth_vm_log(vm, G_LOG_LEVEL_WARNING,
                      "it keeps the CID %u, which is not in the range from CIDFirst=%u to CIDLast=%u of berth.conf", cid,
                      settings->cid_first, settings->cid_last);
+}
+
+GQueue *berth_manager_reloads(BerthManager *manager)
+{
+    return &manager->reloads;
 }
 
 void berth_manager_check_limits(const BerthManager *manager)
@@ -311,12 +317,12 @@ gboolean berth_manager_reserve(BerthManager *manager, const char *id, const char
                     name);
         return FALSE;
     }
-    if (g_hash_table_size(manager->by_name) >= manager->host->settings->max_vms) {
+    const guint n_vms = g_hash_table_size(manager->by_name), max = manager->host->settings->max_vms;
+    if (n_vms >= max) {
         g_set_error(
             error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED,
-            "There are %u VMs, as many as MaxVMs= and CIDFirst= to CIDLast= in berth.conf allow; remove one, or "
-            "change that",
-            g_hash_table_size(manager->by_name));
+            "There are %u VMs; MaxVMs= and CIDFirst= to CIDLast= in berth.conf allow %u: remove some, or change that",
+            n_vms, max);
         return FALSE;
     }
     if (!berth_manager_check_config(manager, NULL, config, error) ||

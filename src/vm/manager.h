@@ -114,6 +114,9 @@ void berth_manager_replace_image(BerthManager *manager, BerthImage *image, Berth
 guint64 berth_manager_library_serial(const BerthManager *manager);
 void berth_manager_library_touched(BerthManager *manager);
 
+/* (element-type BerthReload): borrowed: the one under way, and those that wait for its end. */
+GQueue *berth_manager_reloads(BerthManager *manager);
+
 /* Says in the journal where there are more VMs than MaxVMs= allows. */
 void berth_manager_check_limits(const BerthManager *manager);
 

@@ -26,8 +26,12 @@ static void finish(BerthReload *reload, const GError *error)
         reload->done(0, 0, 0, error, reload->data);
     else
         reload->done(reload->loaded, reload->updated, reload->removed, NULL, reload->data);
+    GQueue *reloads = berth_manager_reloads(reload->manager);
+    g_queue_pop_head(reloads);
     forget_look(reload);
     g_free(reload);
+    if (!g_queue_is_empty(reloads))
+        look(g_queue_peek_head(reloads));
 }
 
 /* In a worker. All of it, or nothing is concluded. */
@@ -122,5 +126,9 @@ void berth_reload(BerthManager *manager,
     reload->manager = manager;
     reload->done = done;
     reload->data = data;
-    look(reload);
+    /* One at a time: what one has just shown may be gone again when another that began before comes to it. */
+    GQueue *reloads = berth_manager_reloads(manager);
+    g_queue_push_tail(reloads, reload);
+    if (g_queue_get_length(reloads) == 1)
+        look(reload);
 }

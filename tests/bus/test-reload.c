@@ -142,6 +142,7 @@ static void test_range(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *running = scripted_vm(fixture, "running", NULL);
     g_autofree char *stopped = scripted_vm(fixture, "stopped", NULL);
+    g_autofree char *extra = scripted_vm(fixture, "extra", NULL);
     fixture_vm(fixture, running, "Start");
     const guint32 pid = fixture_get_uint(fixture, running, "PID"), cid = fixture_get_uint(fixture, stopped, "CID");
     fixture_stop_daemon(fixture, SIGTERM);
@@ -149,7 +150,9 @@ static void test_range(Fixture *fixture, gconstpointer unused)
     fixture_start_daemon(fixture);
     g_assert_cmpuint(fixture_get_uint(fixture, running, "PID"), ==, pid);
     g_assert_cmpuint(fixture_get_uint(fixture, stopped, "CID"), ==, cid);
-    create_fails(fixture, "third", "LimitReached", "2 VMs"); /* MaxVMs is 2 now: so many CIDs there are */
+    create_fails(fixture, "more", "LimitReached", "3 VMs; MaxVMs= and CIDFirst= to CIDLast= in berth.conf allow 2");
+    remove_and_await(fixture, extra);
+    create_fails(fixture, "more", "LimitReached", "2 VMs;");
     fixture_vm(fixture, stopped, "Start");
     fixture_vm(fixture, stopped, "PowerOff");
     scripted_reload(fixture, 0, 0, 0);
@@ -158,7 +161,7 @@ static void test_range(Fixture *fixture, gconstpointer unused)
         g_autofree char *made = scripted_vm(fixture, "made", NULL);
         g_assert_cmpuint(fixture_get_uint(fixture, made, "CID"), >=, 3000);
         g_assert_cmpuint(fixture_get_uint(fixture, made, "CID"), <=, 3001);
-        create_fails(fixture, "third", "LimitReached", "2 VMs");
+        create_fails(fixture, "more", "LimitReached", "2 VMs;");
         remove_and_await(fixture, made);
     }
     remove_and_await(fixture, running);
@@ -618,15 +621,17 @@ static void test_starting(Held *held, gconstpointer unused)
     scripted_assert_string(fixture, path, "State", "running");
 }
 
+/* The second looks when the first has ended, and sees what was done since. */
 static void test_two_at_once(Held *held, gconstpointer unused)
 {
     Fixture *fixture = &held->fixture;
     g_autofree char *path = scripted_vm(fixture, "web", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
-    scripted_replace(definition, "67108864", "134217728");
     FixtureCall *first = begin_reload(held, HOLD_SCANNED);
     FixtureCall *second =
         fixture_begin(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Reload", g_variant_new("(a{sv})", NULL));
+    assert_found(fixture, "web", path); /* the daemon has heard of both */
+    scripted_replace(definition, "67108864", "134217728");
     hold_release(held->hold);
     scripted_succeeds(first);
     scripted_succeeds(second);
@@ -640,9 +645,7 @@ static void test_before_ready(Held *held, gconstpointer unused)
     Fixture *fixture = &held->fixture;
     g_autofree char *path = scripted_vm(fixture, "web", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
-    g_autofree char *wanted = scripted_vm_file(fixture, path, BERTH_FILE_WANTED);
     fixture_stop_daemon(fixture, SIGTERM);
-    g_assert_true(g_file_set_contents(wanted, "", 0, NULL));
     hold_at(held->hold, HOLD_SCANNED);
     fixture_spawn_daemon(fixture);
     hold_await(held->hold, HOLD_SCANNED);
@@ -651,8 +654,7 @@ static void test_before_ready(Held *held, gconstpointer unused)
     hold_release(held->hold);
     AWAIT(fixture->owner != NULL);
     fixture_await_property(fixture, path, "MemoryBytes", g_variant_new_uint64(134217728));
-    scripted_assert_string(fixture, path, "State",
-                           "exited"); /* as a start has it that finds a wanted VM without processes */
+    scripted_assert_string(fixture, path, "State", "stopped");
 }
 
 #define ADD(path, config, func) SCRIPTED_ADD("/reload/" path, config, func)
@@ -663,7 +665,7 @@ static void add(void)
     ADD("configuration/taken", "", test_taken);
     ADD("configuration/kept", "[Manager]\nCIDFirst=2000\nCIDLast=2002", test_kept);
     ADD("configuration/unreadable", "", test_unreadable);
-    ADD("configuration/range", "[Manager]\nCIDFirst=2000\nCIDLast=2001", test_range);
+    ADD("configuration/range", "[Manager]\nCIDFirst=2000\nCIDLast=2002", test_range);
     ADD("configuration/uid-base", "", test_uid_base);
     ADD("definition/owner", "", test_owner);
     ADD("definition/renamed", "", test_renamed);

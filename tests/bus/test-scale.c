@@ -268,6 +268,22 @@ static void test_gone(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(g_hash_table_size(objects), ==, VMS);
 }
 
+/* The bus goes while a list is made, and takes along who asked. */
+static void test_bus_goes(Fixture *fixture, gconstpointer unused)
+{
+    Listener gone;
+    listener_init(&gone, fixture);
+    for (guint i = 0; i < 3; i++)
+        send_listing(gone.bus);
+    flush(gone.bus);
+    fixture_restart_bus(fixture);
+    listener_clear(&gone);
+    g_auto(Listener) listener;
+    listener_init(&listener, fixture);
+    g_autoptr(GHashTable) objects = list_all(&listener);
+    g_assert_cmpuint(g_hash_table_size(objects), ==, VMS);
+}
+
 /* What is told while a list is made. */
 
 #define ROUNDS 4
@@ -499,6 +515,7 @@ int main(int argc, char **argv)
     ADD("/scale/listing/others-in-between", VMS, test_others_in_between);
     ADD("/scale/listing/several", VMS, test_several);
     ADD("/scale/listing/gone", VMS, test_gone);
+    ADD("/scale/listing/bus-goes", VMS, test_bus_goes);
     ADD("/scale/listing/never-older", VMS, test_never_older);
     g_test_add_func("/scale/creation-is-flat", test_creation_is_flat);
     g_test_add_func("/scale/start", test_start);
