@@ -3,7 +3,8 @@
 
 #include <stdbool.h>
 
-/* Whether the kernel, for want of memory, has killed a process of our scope: its cgroup tells that, as long as it is there. */
+/* Whether the kernel, for want of memory, has killed a process of our scope: its cgroup tells that, as long as it is
+ * there. */
 
 /* To be called when we are in the scope. -1 where the kernel does not count memory there. */
 int memory_events_open(void);

@@ -68,8 +68,8 @@ struct BerthSystemdCall {
     gpointer data;
 };
 
-/* A call that is on the books of @systemd, with its deadline running; nothing is sent yet. Where the link is down, what is
- * sent for it waits. */
+/* A call that is on the books of @systemd, with its deadline running; nothing is sent yet. Where the link is down, what
+ * is sent for it waits. */
 BerthSystemdCall *systemd_call_new(BerthSystemd *systemd, const char *unit, const char *verb, BerthError code,
                                    guint64 timeout_usec);
 

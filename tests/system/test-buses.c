@@ -5,8 +5,8 @@
 
 #include "scene.h"
 
-/* What the daemon talks to begins anew: the message bus, in both of its kinds, and the journal. Nothing is lost, and what was under
- * way goes on. */
+/* What the daemon talks to begins anew: the message bus, in both of its kinds, and the journal. Nothing is lost, and
+ * what was under way goes on. */
 
 enum { N_STARTING = 4 };
 

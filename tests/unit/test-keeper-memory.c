@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A QEMU that the kernel kills for want of memory: its cgroup tells the keeper. Here that is a file, in the place of the real one
- * for this program and its keepers alone: whether the kernel counts memory there is each machine's affair. */
+/* A QEMU that the kernel kills for want of memory: its cgroup tells the keeper. Here that is a file, in the place of the
+ * real one for this program and its keepers alone: whether the kernel counts memory there is each machine's affair. */
 
 #include <sched.h>
 #include <signal.h>
