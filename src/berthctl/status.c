@@ -63,6 +63,18 @@ static void removal_line(const CtlObject *vm)
     g_string_free(text, TRUE);
 }
 
+/* A VM that starts by itself: after its back-off, or in its turn after a boot. */
+static void next_start_line(const CtlObject *vm)
+{
+    guint64 next = ctl_get_number(vm, "NextStart");
+    guint64 now = (guint64) g_get_real_time();
+    if (next == 0)
+        return;
+    g_autofree char *span = ctl_format_span(next > now ? next - now : 0);
+    g_autofree char *text = next > now ? g_strdup_printf(_("in %s"), span) : g_strdup(_("as soon as its turn comes"));
+    line(_("Next start"), text, "");
+}
+
 /* What the guest says of itself; it may be much, or nothing. */
 static void guest_lines(const CtlObject *vm)
 {
@@ -202,6 +214,7 @@ static void print_vm(const CtlObject *vm, const CtlObject *manager)
     title(vm);
     state_line(vm);
     removal_line(vm);
+    next_start_line(vm);
     line(_("Id"), ctl_get_string(vm, "Id"), "");
     line(_("Image"), ctl_get_string(vm, "Image"), "");
     number_line(_("VCPUs"), ctl_get_number(vm, "VCPUs"));

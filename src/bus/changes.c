@@ -30,6 +30,7 @@ static const struct {
     {BERTH_ASPECT_PROCESS, "StartedTimestamp"},
     {BERTH_ASPECT_RESPONSIVE, "Responsive"},
     {BERTH_ASPECT_RESTARTS, "NRestarts"},
+    {BERTH_ASPECT_RESTARTS, "NextStart"},
     {BERTH_ASPECT_EXIT, "ExitReason"},
     {BERTH_ASPECT_EXIT, "ExitStatus"},
     {BERTH_ASPECT_GUEST, "GuestReady"},

@@ -76,7 +76,8 @@ GETTER(cid, "u", vm->record->cid)
 GETTER(unit, "s", vm->run ? vm->run->unit : "")
 GETTER(pid, "u", pid_of(vm))
 GETTER(responsive, "b", (int) vm->responsive)
-GETTER(n_restarts, "u", vm->n_restarts)
+GETTER(n_restarts, "u", vm->restarts.n_restarts)
+GETTER(next_start, "t", (guint64) vm->next_start)
 GETTER(exit_reason, "s", berth_exit_reason_to_string(vm->exit_reason))
 GETTER(exit_status, "i", (gint32) vm->exit_status)
 GETTER(created, "t", (guint64) vm->record->created)
@@ -103,7 +104,7 @@ static int get_config(sd_bus *connection, const char *path, const char *interfac
 
 static void run_start(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
-    berth_restart_forget(vm);
+    berth_restart_take_over(vm);
     berth_vm_start(vm, berth_call_reply(bus, message), "Start");
 }
 
@@ -330,6 +331,7 @@ const sd_bus_vtable berth_vm_vtable[] = {
     PROPERTY("PID", "u", get_pid),
     PROPERTY("Responsive", "b", get_responsive),
     PROPERTY("NRestarts", "u", get_n_restarts),
+    PROPERTY("NextStart", "t", get_next_start),
     PROPERTY("ExitReason", "s", get_exit_reason),
     PROPERTY("ExitStatus", "i", get_exit_status),
     CONSTANT("CreatedTimestamp", "t", get_created),

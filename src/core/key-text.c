@@ -108,8 +108,8 @@ static GVariant *scalar_from_json(const BerthKey *key, const char *place, JsonNo
         return g_variant_new_boolean(json_node_get_boolean(node));
     if (type == G_TYPE_STRING && key->kind->type[0] == 's')
         return g_variant_new_string(json_node_get_string(node));
-    /* A file that a person writes may say "4G". */
-    if (type == G_TYPE_STRING && key->kind == &berth_kind_bytes)
+    /* A file that a person writes may say "4G", or "5min". */
+    if (type == G_TYPE_STRING && (key->kind == &berth_kind_bytes || key->kind == &berth_kind_span))
         return number_from_text(key, place, json_node_get_string(node), error);
 
     berth_key_refuse(error, place, json_noun(node), "must be %s", key->kind->noun);

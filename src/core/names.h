@@ -62,6 +62,9 @@
 #define BERTH_FILE_RUN "run"
 #define BERTH_FILE_GUEST_READY "guest-ready" /* there: the guest has said that it is up */
 
+/* In the runtime directory, beside the directory of the VM: its id and this. */
+#define BERTH_ENDED_SUFFIX ".ended"
+
 /* In an image's directory below images/. */
 #define BERTH_FILE_IMAGE "image.json"
 #define BERTH_FILE_DISK "disk"

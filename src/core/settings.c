@@ -41,6 +41,9 @@ static const BerthKey manager_keys[] = {
     /* 65536: above the uids of the system, its users and nobody. */
     {"UIDBase", &berth_kind_uint, AT(uid_base), FIXED, .min = 65536, .max = UID_MAX - BERTH_CID_MAX,
      .fallback = UID_BASE},
+    /* What a start takes is mostly processor time, a fraction of a second of it; the guests that boot then read their
+     * disks. Four keep a small host busy, and leave a large one room for the guests that run. */
+    {"MaxConcurrentStarts", &berth_kind_uint, AT(max_concurrent_starts), .min = 1, .max = 1000, .fallback = 4},
 };
 
 static const BerthKey qemu_keys[] = {
@@ -51,8 +54,14 @@ static const BerthKey qemu_keys[] = {
     {"FirmwareVars", &berth_kind_text, AT(firmware_vars), PATH, .text = "/usr/share/OVMF/OVMF_VARS_4M.fd"},
 };
 
+/* With these a VM that fails at once is tried ten times within a quarter of an hour, and then given up. */
 static const BerthKey vm_keys[] = {
     {"Restart", &berth_kind_word, AT(restart), .words = WORDS("no", "on-failure", "always")},
+    {"RestartSec", &berth_kind_span, AT(restarts.delay_usec), TIMEOUT, .fallback = SECOND},
+    {"RestartMaxDelaySec", &berth_kind_span, AT(restarts.max_delay_usec), TIMEOUT, .fallback = 300 * SECOND},
+    {"RestartLimitBurst", &berth_kind_uint64, AT(restarts.burst), .min = 1, .max = G_MAXINT32, .fallback = 10},
+    {"RestartLimitIntervalSec", &berth_kind_span, AT(restarts.interval_usec), TIMEOUT, .fallback = 3600 * SECOND},
+    {"RestartHealthySec", &berth_kind_span, AT(restarts.healthy_usec), TIMEOUT, .fallback = 600 * SECOND},
     {"StartTimeoutSec", &berth_kind_span, AT(start_timeout_usec), TIMEOUT, .fallback = 90 * SECOND},
     {"ShutdownTimeoutSec", &berth_kind_span, AT(shutdown_timeout_usec), TIMEOUT, .fallback = 90 * SECOND},
     {"PowerOffTimeoutSec", &berth_kind_span, AT(poweroff_timeout_usec), TIMEOUT, .fallback = 10 * SECOND},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "restart-policy.h"
 
 /* The CIDs that CIDFirst= and CIDLast= may be; a VM's is one of these, whatever the range is now. */
 #define BERTH_CID_MIN 1000u
@@ -11,13 +11,14 @@
 
 typedef struct {
     /* [Manager] */
-    char *state_dir;   /* StateDirectory=, absolute */
-    char *runtime_dir; /* RuntimeDirectory=, absolute */
-    guint cid_first;   /* CIDFirst=, 1000 to 65535 */
-    guint cid_last;    /* CIDLast=, inclusive */
-    guint max_vms;     /* MaxVMs= */
-    guint notify_port; /* NotifyPort=, of vsock; 0: none */
-    guint uid_base;    /* UIDBase=: a VM's processes run as UIDBase + CID */
+    char *state_dir;             /* StateDirectory=, absolute */
+    char *runtime_dir;           /* RuntimeDirectory=, absolute */
+    guint cid_first;             /* CIDFirst=, 1000 to 65535 */
+    guint cid_last;              /* CIDLast=, inclusive */
+    guint max_vms;               /* MaxVMs= */
+    guint notify_port;           /* NotifyPort=, of vsock; 0: none */
+    guint uid_base;              /* UIDBase=: a VM's processes run as UIDBase + CID */
+    guint max_concurrent_starts; /* MaxConcurrentStarts=: of those that nobody calls for */
     /* [QEMU] */
     const char *accelerator; /* Accelerator=auto|kvm|tcg; a constant */
     char *qemu_path;         /* QEMUPath= */
@@ -25,7 +26,9 @@ typedef struct {
     char *firmware_code;     /* FirmwareCode=, OVMF's code for firmware "uefi" */
     char *firmware_vars;     /* FirmwareVars=, the template of its variables */
     /* [VM] */
-    const char *restart;           /* Restart=no|on-failure|always: for VMs that do not say; a constant */
+    const char *restart; /* Restart=no|on-failure|always: for VMs that do not say; a constant */
+    BerthRestartBounds
+        restarts; /* RestartSec=, RestartMaxDelaySec=, RestartLimitBurst=, ...IntervalSec=, RestartHealthySec= */
     guint64 start_timeout_usec;    /* StartTimeoutSec= */
     guint64 shutdown_timeout_usec; /* ShutdownTimeoutSec=: how long a guest may take to power down */
     guint64 poweroff_timeout_usec; /* PowerOffTimeoutSec=: QMP quit, then SIGKILL */

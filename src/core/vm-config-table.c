@@ -10,6 +10,8 @@
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
 #define GIB (G_GUINT64_CONSTANT(1) << 30)
 #define TIB (G_GUINT64_CONSTANT(1) << 40)
+#define SECOND (G_GUINT64_CONSTANT(1000000))
+#define DAY (86400 * SECOND)
 
 /* Texts: what is wrong with one. */
 
@@ -129,6 +131,10 @@ static const BerthKey limit_keys[] = {
 
 static const BerthKeyTable limits_table = {limit_keys, G_N_ELEMENTS(limit_keys), sizeof(BerthLimits), NULL};
 
+/* What 0 unsets again. Spans have the bounds of berth.conf's. */
+#define UNSET BERTH_KEY_UNSET | BERTH_KEY_ZERO
+#define SPAN UNSET, .min = SECOND / 10, .max = DAY
+
 static const BerthKey vm_keys[] = {
     {"vcpus", &berth_kind_uint, AT(BerthVmConfig, vcpus), .min = 1, .max = 255, .fallback = 1},
     {"memory", &berth_kind_bytes, AT(BerthVmConfig, memory), .min = 16 * MIB, .max = TIB, .step = MIB, .fallback = GIB},
@@ -139,6 +145,13 @@ static const BerthKey vm_keys[] = {
     {"firmware", &berth_kind_word, AT(BerthVmConfig, firmware), .words = WORDS("bios", "uefi")},
     {"cmdline", &berth_kind_text, AT(BerthVmConfig, cmdline), .max = 2 * KIB, .problem = line_problem},
     {"restart", &berth_kind_word, AT(BerthVmConfig, restart), .words = WORDS("no", "on-failure", "always")},
+    {"restart-delay", &berth_kind_span, AT(BerthVmConfig, restarts.delay_usec), SPAN},
+    {"restart-max-delay", &berth_kind_span, AT(BerthVmConfig, restarts.max_delay_usec), SPAN},
+    {"restart-limit-burst", &berth_kind_uint64, AT(BerthVmConfig, restarts.burst), UNSET, .min = 1, .max = G_MAXINT32},
+    {"restart-limit-interval", &berth_kind_span, AT(BerthVmConfig, restarts.interval_usec), SPAN},
+    {"restart-healthy", &berth_kind_span, AT(BerthVmConfig, restarts.healthy_usec), SPAN},
+    {"boot-order", &berth_kind_uint64, AT(BerthVmConfig, boot_order), UNSET, .min = 1, .max = G_MAXINT32},
+    {"boot-delay", &berth_kind_span, AT(BerthVmConfig, boot_delay_usec), SPAN},
     {"vsock", &berth_kind_bool, AT(BerthVmConfig, vsock)},
     {"limits", &berth_kind_dict, AT(BerthVmConfig, limits), .table = &limits_table},
     {"description", &berth_kind_text, AT(BerthVmConfig, description), .max = KIB, .problem = description_problem},

@@ -6,6 +6,7 @@
 
 #include "image-meta.h"
 #include "key-table.h"
+#include "restart-policy.h"
 
 /* The definition of a VM: what a user may say of it. One table of keys, in vm-config-table.c, maps the
  * a{sv} of the bus, the JSON of vm.json and this struct onto each other and holds every bound.
@@ -45,14 +46,17 @@ typedef struct {
 
 typedef struct {
     guint vcpus;
-    guint64 memory;       /* bytes */
-    char *image;          /* "" for none */
-    GPtrArray *disks;     /* (element-type BerthDisk) */
-    GPtrArray *networks;  /* (element-type BerthNetwork) */
-    const char *machine;  /* "q35", "microvm" */
-    const char *firmware; /* "bios", "uefi" */
-    char *cmdline;        /* kernel command line; "" for the image's own */
-    const char *restart;  /* "no", "on-failure", "always" */
+    guint64 memory;              /* bytes */
+    char *image;                 /* "" for none */
+    GPtrArray *disks;            /* (element-type BerthDisk) */
+    GPtrArray *networks;         /* (element-type BerthNetwork) */
+    const char *machine;         /* "q35", "microvm" */
+    const char *firmware;        /* "bios", "uefi" */
+    char *cmdline;               /* kernel command line; "" for the image's own */
+    const char *restart;         /* "no", "on-failure", "always" */
+    BerthRestartBounds restarts; /* 0 where unset: berth.conf's hold */
+    guint64 boot_order;          /* place among those that start after a boot; 0: after all that have one */
+    guint64 boot_delay_usec;     /* how long those behind it wait then, once it runs */
     gboolean vsock;
     BerthLimits limits;
     char *description;

@@ -136,10 +136,29 @@ static void look_into_runtime(const char *runtime_dir, const char *id, GPtrArray
     look_at_run(runtime_dir, id, things);
 }
 
+/* How the last run of a VM has ended, which is kept as long as the VM and the boot last; or half of that. */
+static void look_at_end(const char *name, GPtrArray *things)
+{
+    const char *id = is_temporary(name) ? name + strlen(BERTH_STAGING_PREFIX) : name;
+    g_autofree char *vm = g_strndup(id, strlen(id) - strlen(BERTH_ENDED_SUFFIX));
+    if (berth_vm_id_is_valid(vm))
+        berth_audit_found(things, BERTH_AUDIT_TEMPORARY, is_temporary(name) ? BERTH_HELD_BY_WORK : BERTH_HELD_FOR_GOOD,
+                          path_of(BERTH_AUDIT_RUNTIME, name), vm);
+}
+
+static void look_at_ends(const char *runtime_dir, GPtrArray *things)
+{
+    g_autoptr(GPtrArray) names = list_below(AT_FDCWD, runtime_dir);
+    for (guint i = 0; names && i < names->len; i++)
+        if (g_str_has_suffix(names->pdata[i], BERTH_ENDED_SUFFIX))
+            look_at_end(names->pdata[i], things);
+}
+
 gboolean berth_audit_look_at_runtime(const char *runtime_dir, GPtrArray *things, GError **error)
 {
     g_autoptr(GPtrArray) ids = berth_runtime_list(runtime_dir, error);
     for (guint i = 0; ids && i < ids->len; i++)
         look_into_runtime(runtime_dir, ids->pdata[i], things);
+    look_at_ends(runtime_dir, things);
     return ids != NULL;
 }

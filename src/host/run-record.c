@@ -31,8 +31,7 @@ static gboolean fail(GError **error, const char *path)
     return FALSE;
 }
 
-/* No fsync: it is about processes, which survive no power cut either. */
-static gboolean write_whole(const char *path, const char *text, GError **error)
+gboolean berth_runtime_write_file(const char *path, const char *text, GError **error)
 {
     BERTH_AUTOFD fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     const gsize length = strlen(text);
@@ -59,7 +58,7 @@ gboolean berth_runtime_write_run(const char *runtime_dir, const char *id, const 
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "A run record's values are of one line each");
         return FALSE;
     }
-    if (write_whole(temporary, text, error) && (rename(temporary, path) == 0 || fail(error, path)))
+    if (berth_runtime_write_file(temporary, text, error) && (rename(temporary, path) == 0 || fail(error, path)))
         return TRUE;
     (void) unlink(temporary);
     return FALSE;

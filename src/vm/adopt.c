@@ -173,13 +173,6 @@ static void go_on(BerthVm *vm)
         berth_vm_resume_shutdown(vm);
 }
 
-/* It has ended, and there is not even a record of it. */
-static void mourn(BerthVm *vm)
-{
-    berth_vm_set_exit(vm, BERTH_EXIT_LOST, -1);
-    berth_restart_schedule(vm, BERTH_EXIT_LOST, 0);
-}
-
 static void carry_out(BerthVm *vm, const BerthPlan *plan)
 {
     if (plan->wish != BERTH_WISH_KEPT)
@@ -188,13 +181,9 @@ static void carry_out(BerthVm *vm, const BerthPlan *plan)
         berth_vm_log(vm, G_LOG_LEVEL_INFO, "found: %s", plan->why);
     switch (plan->act) {
     case BERTH_PLAN_REST:
-        break;
     case BERTH_PLAN_START:
-        berth_vm_start(vm, NULL, plan->why);
-        break;
     case BERTH_PLAN_LOST:
-        mourn(vm);
-        break;
+        break; /* see berth_adopt() */
     case BERTH_PLAN_JUDGE:
         berth_run_look(vm->run);
         break;
@@ -225,6 +214,22 @@ static void drop_run(BerthVm *vm, const BerthFound *found)
     g_clear_pointer(&vm->run, berth_run_free);
     if (found->record != BERTH_RECORD_NO_DIRECTORY)
         berth_vm_forget_run(vm);
+}
+
+/* Nothing of it lives, and it is wanted: what an earlier daemon has decided of it is gone on with. That may be a start that is
+ * due, or that it stays as it is. */
+static gboolean is_decided(const BerthVm *vm, const BerthFound *found, const BerthPlan *plan)
+{
+    if (plan->act == BERTH_PLAN_START || plan->act == BERTH_PLAN_LOST)
+        return TRUE;
+    return plan->act == BERTH_PLAN_JUDGE && plan->wish == BERTH_WISH_KEPT && found->stored == BERTH_STORED_AS_WHOLE &&
+           berth_restart_is_decided(vm);
+}
+
+static gboolean may_have_ended(const BerthVm *vm, const BerthSighting *sighting)
+{
+    g_autofree char *name = g_strconcat(berth_vm_id(vm), BERTH_ENDED_SUFFIX, NULL);
+    return !sighting->traces || g_hash_table_contains(sighting->traces, name);
 }
 
 /* The VM */
@@ -263,9 +268,10 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSi
     vm->may_be_machine = TRUE; /* an earlier daemon may have made it one */
     const BerthFound found = look_at(vm, taken, sighting);
     const BerthPlan *plan = berth_recovery_plan(&found);
+    const gboolean decided = is_decided(vm, &found, plan);
     if (vm->state != BERTH_VM_BROKEN)
-        vm->state = plan->state;
-    if (plan->act == BERTH_PLAN_REST || plan->act == BERTH_PLAN_START || plan->act == BERTH_PLAN_LOST)
+        vm->state = decided ? BERTH_VM_STOPPED : plan->state;
+    if (decided || plan->act == BERTH_PLAN_REST)
         drop_run(vm, &found);
     berth_manager_add(manager, vm);
     if (taken->problem) {
@@ -277,6 +283,9 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSi
         taken->intent.grace_until = 0;
     if (found.stored == BERTH_STORED_AS_GOING)
         berth_vm_resume_removal(vm, &taken->intent);
-    carry_out(vm, plan);
+    if (!decided)
+        carry_out(vm, plan);
+    if (decided || vm->run || !vm->record->wanted)
+        berth_restart_recover(vm, may_have_ended(vm, sighting));
     return vm;
 }

@@ -25,6 +25,8 @@ static const char *advice_for_temporary(const BerthAuditThing *thing)
 {
     const gboolean is_swept = thing->image || g_str_has_prefix(thing->object, BERTH_DIR_VMS "/" BERTH_STAGING_PREFIX) ||
                               g_str_has_prefix(thing->object, BERTH_DIR_IMAGES "/");
+    if (thing->tenure == BERTH_HELD_FOR_GOOD)
+        return "It tells how a VM ended that is gone; delete it";
     return is_swept ? "Somebody did not end what was begun; restart berthd, which sweeps it, or delete it"
                     : "A write did not end; delete it";
 }

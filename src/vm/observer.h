@@ -19,9 +19,9 @@ typedef enum {
     BERTH_ASPECT_CONFIG = 1 << 5,
     BERTH_ASPECT_PROCESS = 1 << 6, /* unit, PID, time of the start */
     BERTH_ASPECT_RESPONSIVE = 1 << 7,
-    BERTH_ASPECT_RESTARTS = 1 << 8,
-    BERTH_ASPECT_EXIT = 1 << 9,   /* reason and status */
-    BERTH_ASPECT_GUEST = 1 << 10, /* what the guest says of itself */
+    BERTH_ASPECT_RESTARTS = 1 << 8, /* how many there were, and when the next start is due */
+    BERTH_ASPECT_EXIT = 1 << 9,     /* reason and status */
+    BERTH_ASPECT_GUEST = 1 << 10,   /* what the guest says of itself */
 } BerthAspect;
 
 typedef struct {

@@ -9,6 +9,7 @@
 #include "adopt.h"
 #include "orphan.h"
 #include "removal.h"
+#include "start-queue.h"
 #include "want.h"
 
 #define LIST_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
@@ -70,9 +71,9 @@ static GHashTable *find_traces(const char *runtime_dir)
     return traces;
 }
 
-static gboolean has_trace(const Recovery *recovery, const char *id)
+static gboolean has_trace(const Recovery *recovery, const char *name)
 {
-    return !recovery->sighting.traces || g_hash_table_contains(recovery->sighting.traces, id);
+    return !recovery->sighting.traces || g_hash_table_contains(recovery->sighting.traces, name);
 }
 
 /* In a worker. */
@@ -172,6 +173,7 @@ static gboolean adopt_some(gpointer data)
         BerthStoredVm *stored = take_next(recovery);
         if (!stored) {
             g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
+            berth_queue_begin_boot();
             berth_manager_check_limits(recovery->manager);
             berth_end_orphans(recovery->manager);
             await_all_shown(recovery);

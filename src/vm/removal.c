@@ -3,6 +3,7 @@
 
 #include "../core/error.h"
 #include "../core/names.h"
+#include "../host/end-record.h"
 #include "../host/runtime-dir.h"
 #include "machine.h"
 #include "manager.h"
@@ -180,7 +181,9 @@ static void unit_released(const GError *error, gpointer data)
         wait_to_try_again(vm, NULL, error);
         return;
     }
-    if (!berth_runtime_remove(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &failure)) {
+    const char *runtime_dir = berth_manager_host(vm->manager)->settings->runtime_dir;
+    if (!berth_runtime_remove(runtime_dir, berth_vm_id(vm), &failure) ||
+        !berth_end_record_remove(runtime_dir, berth_vm_id(vm), &failure)) {
         wait_to_try_again(vm, NULL, failure);
         return;
     }

@@ -186,7 +186,9 @@ static void back_to_life(BerthVm *vm)
     BerthVmState before = vm->removal->before;
     const gboolean half_started = before == BERTH_VM_STARTING;
     g_clear_pointer(&vm->removal, berth_removal_free);
-    if (!vm->run)
+    if (!vm->run && half_started)
+        berth_vm_forget_run(vm);
+    else if (!vm->run)
         berth_vm_retire_runtime(vm);
     else if (!vm->run->ending)
         (void) berth_run_note(vm->run, BERTH_RECORD_RUN, 0, NULL); /* a Shutdown has ended with the removal */

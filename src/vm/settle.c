@@ -19,6 +19,11 @@ static BerthExitReason judge(const BerthRun *run, const BerthExitRecord *record)
     return run->stop_asked ? BERTH_EXIT_HOST_STOP : BERTH_EXIT_LOST;
 }
 
+static gboolean is_restarted_after(const BerthVm *vm, BerthExitReason reason)
+{
+    return vm->record->wanted && berth_restart_policy_covers(vm->record->config->restart, reason);
+}
+
 /* An end that somebody asked for is `stopped`, one that happened is `exited`. */
 static BerthVmState state_after(const BerthVm *vm, gboolean stop_asked, BerthExitReason reason)
 {
@@ -26,7 +31,7 @@ static BerthVmState state_after(const BerthVm *vm, gboolean stop_asked, BerthExi
         return BERTH_VM_STOPPED;
     /* The guest's owner turned it off from within: an end, unless it is to run always. */
     if (reason == BERTH_EXIT_GUEST_SHUTDOWN)
-        return vm->record->wanted && berth_restart_applies(vm, reason) ? BERTH_VM_EXITED : BERTH_VM_STOPPED;
+        return is_restarted_after(vm, reason) ? BERTH_VM_EXITED : BERTH_VM_STOPPED;
     return BERTH_VM_EXITED;
 }
 
@@ -77,6 +82,44 @@ void berth_vm_settle_taken_back(BerthVm *vm)
     BerthExitReason reason = vm->exit_reason == BERTH_EXIT_NONE ? BERTH_EXIT_LOST : vm->exit_reason;
     berth_vm_set_exit(vm, reason, vm->exit_status);
     go_where_it_ends(vm, FALSE, reason, "it had ended when its removal was taken back");
+    berth_restart_remember(vm);
+}
+
+/* What was left of half a start is gone. It begins anew; unless it was only systemd that had not noticed the end of a whole
+ * run, which was judged before. */
+static void settle_half_start(BerthVm *vm)
+{
+    berth_vm_forget_run(vm);
+    berth_restart_recover(vm, TRUE);
+}
+
+static void settle_whole(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words, gint64 ran_usec)
+{
+    switch (vm->state) {
+    case BERTH_VM_STARTING:
+        if (vm->start)
+            berth_start_process_gone(vm, words, begins_anew && !record);
+        else
+            settle_running(vm, stop_asked, reason, words, ran_usec);
+        break;
+    case BERTH_VM_RUNNING:
+    case BERTH_VM_PAUSED:
+    case BERTH_VM_STOPPING:
+        settle_running(vm, stop_asked, reason, words, ran_usec);
+        break;
+    case BERTH_VM_STOPPED:
+    case BERTH_VM_EXITED:
+    case BERTH_VM_REMOVING:
+    case BERTH_VM_BROKEN:
+    case BERTH_VM_STATE_LAST:
+        break;
+    }
+    /* In `removing` this is a phase of its own, which is retried; and a daemon that comes within the grace time finds there how
+     * it ended. Else what follows is kept before what it was judged by goes. */
+    if (vm->state != BERTH_VM_REMOVING) {
+        berth_restart_remember(vm);
+        berth_vm_retire_runtime(vm);
+    }
 }
 
 void berth_vm_settle(BerthVm *vm)
@@ -93,37 +136,16 @@ void berth_vm_settle(BerthVm *vm)
     g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
     berth_run_free(run);
 
-    /* In `removing` this is a phase of its own, which is retried; and a daemon that comes within the grace time finds there how
-     * it ended. */
-    if (vm->state != BERTH_VM_REMOVING)
-        berth_vm_retire_runtime(vm);
     berth_vm_changed(vm, gone);
     berth_vm_set_responsive(vm, TRUE);
-    berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);
-
-    switch (vm->state) {
-    case BERTH_VM_STARTING:
-        if (vm->start)
-            berth_start_process_gone(vm, words);
-        else
-            settle_running(vm, stop_asked, reason, words, ran_usec);
-        break;
-    case BERTH_VM_RUNNING:
-    case BERTH_VM_PAUSED:
-    case BERTH_VM_STOPPING:
-        settle_running(vm, stop_asked, reason, words, ran_usec);
-        break;
-    case BERTH_VM_STOPPED:
-    case BERTH_VM_EXITED:
-    case BERTH_VM_REMOVING:
-    case BERTH_VM_BROKEN:
-    case BERTH_VM_STATE_LAST:
-        break;
+    if (begins_anew && (vm->state == BERTH_VM_STARTING || vm->state == BERTH_VM_STOPPING)) {
+        settle_half_start(vm);
+    } else {
+        berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);
+        settle_whole(vm, stop_asked, reason, words, ran_usec);
     }
     if (vm->gone_waiters)
         berth_replies_return(vm->gone_waiters, NULL);
-    if (begins_anew && vm->state == BERTH_VM_STOPPED && vm->record->wanted)
-        berth_vm_start(vm, NULL, "its start was interrupted, and undone");
     berth_removal_poke(vm);
 }
 

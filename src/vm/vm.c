@@ -5,7 +5,9 @@
 #include "../core/names.h"
 #include "manager.h"
 #include "removal.h"
+#include "restart.h"
 #include "run.h"
+#include "start-queue.h"
 #include "start.h"
 
 BerthVm *berth_vm_new(BerthManager *manager, BerthVmRecord *record, BerthVmState state)
@@ -35,6 +37,7 @@ void berth_vm_unref(BerthVm *vm)
     if (!g_ref_count_dec(&vm->refs))
         return;
     g_clear_handle_id(&vm->restart_timer, g_source_remove);
+    berth_queue_leave(vm);
     g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
     g_clear_pointer(&vm->start, berth_start_free);
     g_clear_pointer(&vm->removal, berth_removal_free);
@@ -78,6 +81,15 @@ void berth_vm_changed(BerthVm *vm, guint aspects)
     berth_manager_vm_changed(vm->manager, vm, aspects);
 }
 
+/* Only a VM that rests can be about to start; and once one does not start any more, it is another's turn. */
+static void follow_edge(BerthVm *vm, BerthVmState old)
+{
+    if (vm->state != BERTH_VM_STOPPED && vm->state != BERTH_VM_EXITED)
+        berth_restart_call_off(vm);
+    if (old == BERTH_VM_STARTING)
+        berth_queue_start_ended(vm);
+}
+
 void berth_vm_set_state(BerthVm *vm, BerthVmState state, const char *why)
 {
     if (vm->state == state)
@@ -92,6 +104,7 @@ void berth_vm_set_state(BerthVm *vm, BerthVmState state, const char *why)
     berth_vm_log_event(vm, G_LOG_LEVEL_MESSAGE, BERTH_MESSAGE_STATE, "%s → %s: %s", berth_vm_state_to_string(old),
                        berth_vm_state_to_string(state), why);
     vm->state_changed = g_get_real_time();
+    follow_edge(vm, old);
     berth_vm_changed(vm, BERTH_ASPECT_STATE);
 }
 
@@ -132,7 +145,7 @@ void berth_vm_set_responsive(BerthVm *vm, gboolean responsive)
 gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
 {
     /* There is no guest to ask, but a start to come that is to be called off. */
-    const gboolean calls_off = method == BERTH_METHOD_SHUTDOWN && vm->restart_timer != 0;
+    const gboolean calls_off = method == BERTH_METHOD_SHUTDOWN && vm->start_due != 0;
     if (!calls_off && !berth_vm_state_allows(vm->state, method, vm->record->name, error))
         return FALSE;
     /* Reading, opening and asking the guest disturb nothing; a removal waits for what is in flight. */
@@ -180,6 +193,7 @@ static void vm_work_done(gpointer data, const GError *error, gpointer user_data)
     if (work->done)
         work->done(work->vm, work->data, error);
     berth_removal_poke(work->vm);
+    berth_queue_poke();
 }
 
 void berth_vm_work(BerthVm *vm, BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "../core/restart-policy.h"
 #include "../core/vm-state.h"
 #include "../host/vm-store.h"
 #include "../host/work.h"
@@ -29,8 +30,16 @@ struct BerthVm {
     BerthExitReason exit_reason;
     int exit_status; /* wait status, -1 where unknown */
     gboolean responsive;
-    guint n_restarts;
-    guint restart_timer; /* source id of the restart that is due, 0 */
+
+    /* Starts that nobody calls for (restart.c). */
+    BerthRestartCount restarts;
+    gint64 start_due;    /* µs of CLOCK_MONOTONIC, 0 where none is due */
+    gint64 next_start;   /* the same in µs since the epoch, as it was when that was decided */
+    guint restart_timer; /* source id of the end of the back-off, 0 */
+    /* And while they wait for their turn (start-queue.c). */
+    GQueue *line;      /* (nullable): where it stands */
+    GList *place;      /* (nullable): its link in there */
+    gboolean has_turn; /* it is starting in its turn */
 
     /* Operations. At most one of these is under way at a time. */
     BerthStart *start;       /* (nullable) */

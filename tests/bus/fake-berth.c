@@ -70,6 +70,7 @@ static GVariant *vm_properties(const FakeVm *vm)
     g_variant_dict_insert(&dict, "CID", "u", 1000u);
     g_variant_dict_insert(&dict, "PID", "u", runs ? 4711u : 0u);
     g_variant_dict_insert(&dict, "Responsive", "b", runs);
+    g_variant_dict_insert(&dict, "NextStart", "t", vm->next_start);
     g_variant_dict_insert(&dict, "ExitReason", "s", "");
     g_variant_dict_insert(&dict, "ExitStatus", "i", -1);
     g_variant_dict_insert(&dict, "GuestReady", "b", runs);

@@ -9,6 +9,7 @@
 typedef struct {
     char *id, *name, *path;
     char *state, *phase, *blocker;
+    guint64 next_start; /* µs since the epoch, 0 */
     GVariant *config; /* a{sv}, what CreateVM or Configure brought last */
     guint registration;
     guint grace;     /* of the last Remove, G_MAXUINT where it did not say */

@@ -170,6 +170,8 @@ static void test_left_over_files(Tooled *tooled, gconstpointer unused)
         {fixture->runtime_dir, STRAY, "directory", "runtime/" STRAY},
         {fixture->runtime_dir, STRAY "/qmp.sock", "socket", "runtime/" STRAY "/qmp.sock"},
         {fixture->runtime_dir, STRAY "/.new-run", "temporary-file", "runtime/" STRAY "/.new-run"},
+        {fixture->runtime_dir, STRAY ".ended", "temporary-file", "runtime/" STRAY ".ended"},
+        {fixture->runtime_dir, ".new-" STRAY ".ended", "temporary-file", "runtime/.new-" STRAY ".ended"},
     };
     for (guint i = 0; i < G_N_ELEMENTS(table); i++)
         (strchr(table[i].name, '/') || table[i].base == dir ? make_file : make_dir)(table[i].base, table[i].name);

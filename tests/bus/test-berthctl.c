@@ -99,6 +99,24 @@ static void test_json(Fixture *f, gconstpointer data)
     g_assert_cmpstr(json_object_get_string_member(image, "Version"), ==, "12");
 }
 
+static void assert_next_start(FakeVm *vm, gint64 in_usec, const char *words)
+{
+    vm->next_start = (guint64) (g_get_real_time() + in_usec);
+    g_autoptr(CtlRun) run = ctl_run_start("status", vm->name, NULL);
+    finish(run, 0);
+    assert_says(run->out, words);
+}
+
+static void test_next_start(Fixture *f, gconstpointer data)
+{
+    FakeVm *vm = fake_berth_add(f->fake, "web", "exited");
+    g_autoptr(CtlRun) run = ctl_run_start("status", "web", NULL);
+    finish(run, 0);
+    g_assert_false(says(run->out, "Next start"));
+    assert_next_start(vm, 10890 * (gint64) G_USEC_PER_SEC, "  Next start: in 3h 1min\n");
+    assert_next_start(vm, -1, "  Next start: as soon as its turn comes\n");
+}
+
 /* What others wrote never reaches the terminal as an escape sequence. */
 static void test_printable(Fixture *f, gconstpointer data)
 {
@@ -536,6 +554,7 @@ int main(int argc, char **argv)
     add("/berthctl/remove", test_remove);
     add("/berthctl/remove-wait", test_remove_wait);
     add("/berthctl/remove-spoofed", test_remove_spoofed);
+    add("/berthctl/next-start", test_next_start);
     add("/berthctl/remove-restart", test_remove_restart);
     add("/berthctl/remove-cancelled", test_remove_cancelled);
     add("/berthctl/wait", test_wait);

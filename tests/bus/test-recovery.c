@@ -76,15 +76,15 @@ static void test_boot(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *wanted = started(fixture, "wanted", NULL);
     g_autofree char *off = started(fixture, "off", NULL);
-    g_autofree char *booted = g_build_filename(fixture->runtime_dir, ".booted", NULL);
     fixture_vm(fixture, off, "PowerOff");
     g_autofree char *cgroup = scripted_cgroup(fixture, wanted);
     g_autofree char *runtime = scripted_runtime_dir(fixture, wanted);
     fixture_stop_daemon(fixture, SIGTERM);
     test_cgroup_signal(cgroup, SIGKILL);
     AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
-    const char *argv[] = {"rm", "-r", runtime, booted, NULL}; /* a boot leaves nothing of /run */
+    const char *argv[] = {"rm", "-r", runtime, NULL}; /* a boot leaves nothing of /run */
     g_assert_true(g_spawn_sync(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL));
+    fixture_forget_boot(fixture);
     fixture_start_daemon(fixture);
     fixture_await_state(fixture, wanted, "running");
     scripted_assert_string(fixture, off, "State", "stopped");

@@ -645,9 +645,7 @@ static void test_before_ready(Held *held, gconstpointer unused)
     Fixture *fixture = &held->fixture;
     g_autofree char *path = scripted_vm(fixture, "web", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
-    g_autofree char *wanted = scripted_vm_file(fixture, path, BERTH_FILE_WANTED);
     fixture_stop_daemon(fixture, SIGTERM);
-    g_assert_true(g_file_set_contents(wanted, "", 0, NULL));
     hold_at(held->hold, HOLD_SCANNED);
     fixture_spawn_daemon(fixture);
     hold_await(held->hold, HOLD_SCANNED);
@@ -656,8 +654,7 @@ static void test_before_ready(Held *held, gconstpointer unused)
     hold_release(held->hold);
     AWAIT(fixture->owner != NULL);
     fixture_await_property(fixture, path, "MemoryBytes", g_variant_new_uint64(134217728));
-    scripted_assert_string(fixture, path, "State",
-                           "exited"); /* as a start has it that finds a wanted VM without processes */
+    scripted_assert_string(fixture, path, "State", "stopped");
 }
 
 #define ADD(path, config, func) SCRIPTED_ADD("/reload/" path, config, func)

@@ -373,124 +373,6 @@ static void test_monitor_lost(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "Pause");
 }
 
-/* Restarts */
-
-static void await_restart(Fixture *fixture, const char *path, guint n)
-{
-    fixture_await_property(fixture, path, "NRestarts", g_variant_new_uint32(n));
-    fixture_await_state(fixture, path, "running");
-}
-
-static void test_on_failure(Fixture *fixture, gconstpointer unused)
-{
-    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", NULL);
-    pid_t pid = qemu_of(fixture, path);
-    kill(pid, SIGKILL);
-    fixture_await_state(fixture, path, "exited");
-    gint64 began = g_get_monotonic_time();
-    scripted_assert_wanted(fixture, path, TRUE);
-    await_restart(fixture, path, 1);
-    /* A timer of whole seconds may be early by as much as GLib brings such together. */
-    gint64 took = g_get_monotonic_time() - began;
-    g_assert_cmpint(took, >, 500000);
-    g_assert_cmpint(qemu_of(fixture, path), !=, pid);
-    /* The second pause is longer. */
-    kill(qemu_of(fixture, path), SIGKILL);
-    fixture_await_state(fixture, path, "exited");
-    began = g_get_monotonic_time();
-    await_restart(fixture, path, 2);
-    g_assert_cmpint(g_get_monotonic_time() - began, >, 1500000);
-    fixture_vm(fixture, path, "PowerOff");
-    g_assert_cmpuint(fixture_get_uint(fixture, path, "NRestarts"), ==, 0);
-}
-
-/* A restart that fails is tried again after the next pause. */
-static void test_restart_fails(Fixture *fixture, gconstpointer unused)
-{
-    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", NULL);
-    scripted_write(fixture, "web", "on start exit 1 not yet");
-    kill(qemu_of(fixture, path), SIGKILL);
-    scripted_await_last_error(fixture, path, "not yet");
-    fixture_await_state(fixture, path, "exited");
-    scripted_assert_wanted(fixture, path, TRUE);
-    scripted_write(fixture, "web", NULL);
-    await_restart(fixture, path, 2);
-    scripted_assert_last_error(fixture, path, "");
-}
-
-static void test_guest_shutdown_is_no_failure(Fixture *fixture, gconstpointer unused)
-{
-    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", "on file go shutdown");
-    scripted_touch(fixture, "go");
-    fixture_await_state(fixture, path, "stopped");
-    fixture_await_property(fixture, path, "WantRunning", g_variant_new_boolean(FALSE));
-    await_silence(2500);
-    assert_stopped(fixture, path, "guest-shutdown");
-    g_assert_cmpuint(fixture_get_uint(fixture, path, "NRestarts"), ==, 0);
-}
-
-static void test_always(Fixture *fixture, gconstpointer unused)
-{
-    g_autofree char *path = running(fixture, "{'restart': <'always'>}", "on file go shutdown");
-    scripted_write(fixture, "web", NULL);
-    scripted_touch(fixture, "go");
-    fixture_await_state(fixture, path, "exited");
-    await_restart(fixture, path, 1);
-    scripted_assert_wanted(fixture, path, TRUE);
-    fixture_vm(fixture, path, "Shutdown"); /* wins over the policy */
-    fixture_await_state(fixture, path, "stopped");
-    await_silence(2500);
-    assert_stopped(fixture, path, "host-stop");
-}
-
-static void test_no_restart(Fixture *fixture, gconstpointer unused)
-{
-    g_autofree char *path = running(fixture, "{'restart': <'no'>}", NULL);
-    kill(qemu_of(fixture, path), SIGKILL);
-    fixture_await_state(fixture, path, "exited");
-    await_silence(2500);
-    scripted_assert_string(fixture, path, "State", "exited");
-    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
-}
-
-/* A restart is due; @method ends that. */
-static void end_restart(Fixture *fixture, const char *method)
-{
-    g_autofree char *path = running(fixture, "{'restart': <'always'>}", NULL);
-    kill(qemu_of(fixture, path), SIGKILL);
-    fixture_await_state(fixture, path, "exited");
-    fixture_vm(fixture, path, method);
-    scripted_assert_string(fixture, path, "State", "stopped");
-    scripted_assert_wanted(fixture, path, FALSE);
-    await_silence(2500);
-    scripted_assert_string(fixture, path, "State", "stopped");
-    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
-}
-
-static void test_restart_and_power_off(Fixture *fixture, gconstpointer unused)
-{
-    end_restart(fixture, "PowerOff");
-}
-
-static void test_restart_and_shutdown(Fixture *fixture, gconstpointer unused)
-{
-    end_restart(fixture, "Shutdown");
-}
-
-static void test_restart_and_remove(Fixture *fixture, gconstpointer unused)
-{
-    g_autofree char *path = running(fixture, "{'restart': <'always'>}", NULL);
-    kill(qemu_of(fixture, path), SIGKILL);
-    fixture_await_state(fixture, path, "exited");
-    scripted_remove(fixture, path, "{'grace-seconds': <uint32 600>}");
-    await_silence(2500);
-    scripted_assert_string(fixture, path, "State", "removing");
-    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
-    fixture_vm(fixture, path, "CancelRemoval"); /* nor does it come back to life by itself then */
-    await_silence(2500);
-    scripted_assert_string(fixture, path, "State", "exited");
-}
-
 #define ADD(path, func) SCRIPTED_ADD("/stop/" path, "", func)
 #define ADD_PATIENT(path, func) SCRIPTED_ADD("/stop/" path, "PowerOffTimeoutSec=60", func)
 #define ADD_END(name)                                                                                                  \
@@ -505,18 +387,6 @@ static void add_ends(void)
     ADD_END(failed);
     ADD_END(killed);
     ADD_END(host_stop);
-}
-
-static void add_restarts(void)
-{
-    ADD("restart/on-failure", test_on_failure);
-    ADD("restart/fails", test_restart_fails);
-    ADD("restart/guest-shutdown", test_guest_shutdown_is_no_failure);
-    ADD("restart/always", test_always);
-    ADD("restart/no", test_no_restart);
-    ADD("restart/power-off", test_restart_and_power_off);
-    ADD("restart/shutdown", test_restart_and_shutdown);
-    ADD("restart/remove", test_restart_and_remove);
 }
 
 static void add(void)
@@ -540,7 +410,6 @@ static void add(void)
     ADD("pause/refused", test_refused);
     ADD("hung", test_hung);
     ADD("monitor-lost", test_monitor_lost);
-    add_restarts();
 }
 
 int main(int argc, char **argv)

@@ -265,8 +265,7 @@ static void interrupt_removal(Stage *stage)
     stage->vm->exists = WORLD_NO;
     fixture_stop_daemon(&stage->fixture, SIGKILL);
     fake_service_release(systemd, "StopUnit");
-    g_autofree char *booted = g_build_filename(stage->fixture.runtime_dir, ".booted", NULL);
-    g_unlink(booted);
+    fixture_forget_boot(&stage->fixture);
 }
 
 /* Of a VM that ran: its processes are there, or their runtime directory. */

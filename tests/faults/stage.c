@@ -240,12 +240,6 @@ void stage_rest(Stage *stage)
 
 /* Daemons */
 
-static void take_away(Fixture *fixture, const char *name)
-{
-    g_autofree char *path = g_build_filename(fixture->runtime_dir, name, NULL);
-    g_unlink(path);
-}
-
 void stage_restart(Stage *stage, gboolean booted)
 {
     Fixture *fixture = &stage->fixture;
@@ -253,7 +247,7 @@ void stage_restart(Stage *stage, gboolean booted)
         fixture_stop_daemon(fixture, SIGKILL);
     AWAIT(!fixture->owner);
     if (booted)
-        take_away(fixture, ".booted");
+        fixture_forget_boot(fixture);
     fixture_start_daemon(fixture);
 }
 

@@ -213,6 +213,16 @@ static void assert_empty(const char *base, const char *name, const char *except)
             g_error("%s/%s is left", path, entry);
 }
 
+void fixture_forget_boot(Fixture *fixture)
+{
+    g_autoptr(GDir) dir = g_dir_open(fixture->runtime_dir, 0, NULL);
+    for (const char *entry; dir && (entry = g_dir_read_name(dir));) {
+        g_autofree char *path = g_build_filename(fixture->runtime_dir, entry, NULL);
+        if (g_str_has_suffix(entry, BERTH_ENDED_SUFFIX) || g_str_equal(entry, ".booted"))
+            g_unlink(path);
+    }
+}
+
 void fixture_assert_clean(Fixture *fixture)
 {
     assert_empty(fixture->state_dir, BERTH_DIR_VMS, NULL);

@@ -56,6 +56,9 @@ void fixture_restart_daemon(Fixture *fixture);
 /* The bus ends and comes back at its address; fakes, client and daemon are there again. */
 void fixture_restart_bus(Fixture *fixture);
 
+/* How runs have ended in this boot: what a boot forgets, which has ended all of them. No daemon may run. */
+void fixture_forget_boot(Fixture *fixture);
+
 /* Fails the test where a VM's file, directory, process or scope is left. */
 void fixture_assert_clean(Fixture *fixture);
 

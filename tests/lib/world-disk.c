@@ -169,6 +169,8 @@ static void check_vms(World *world, const char *dir, gboolean is_runtime)
             g_ptr_array_add(expected, g_strdup(vm->id));
         else
             g_ptr_array_add(expected, g_strconcat("?", vm->id, NULL));
+        if (is_runtime)
+            g_ptr_array_add(expected, g_strconcat("?", vm->id, BERTH_ENDED_SUFFIX, NULL));
     }
     if (is_runtime)
         g_ptr_array_add(expected, g_strdup("?.booted"));

@@ -29,16 +29,21 @@ static BerthSettings *parse(const char *text, const char *complaints)
 /* All of it, for comparing. */
 static char *shown(const BerthSettings *s)
 {
-    return g_strdup_printf("%s %s %u %u %u %u %s %s %s %s %s %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT
-                           " %" G_GUINT64_FORMAT,
-                           s->state_dir, s->runtime_dir, s->cid_first, s->cid_last, s->max_vms, s->uid_base,
-                           s->accelerator, s->qemu_path, s->qemu_img_path, s->firmware_code, s->firmware_vars,
-                           s->restart, s->start_timeout_usec, s->shutdown_timeout_usec, s->poweroff_timeout_usec);
+    const BerthRestartBounds *b = &s->restarts;
+    g_autofree char *restarts = g_strdup_printf(
+        "%s %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+        s->restart, b->delay_usec, b->max_delay_usec, b->burst, b->interval_usec, b->healthy_usec);
+    return g_strdup_printf(
+        "%s %s %u %u %u %u %u %s %s %s %s %s %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+        s->state_dir, s->runtime_dir, s->cid_first, s->cid_last, s->max_vms, s->uid_base, s->max_concurrent_starts,
+        s->accelerator, s->qemu_path, s->qemu_img_path, s->firmware_code, s->firmware_vars, restarts,
+        s->start_timeout_usec, s->shutdown_timeout_usec, s->poweroff_timeout_usec);
 }
 
 static const char defaults[] =
-    STATE " " RUNTIME " 1000 65535 10000 1879048192 auto /usr/bin/qemu-system-x86_64 /usr/bin/qemu-img "
-          "/usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_VARS_4M.fd no 90000000 90000000 10000000";
+    STATE " " RUNTIME " 1000 65535 10000 1879048192 4 auto /usr/bin/qemu-system-x86_64 /usr/bin/qemu-img "
+          "/usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_VARS_4M.fd "
+          "no 1000000-300000000 10/3600000000 600000000 90000000 90000000 10000000";
 
 static void assert_default(const BerthSettings *settings)
 {
@@ -61,9 +66,15 @@ static const char everything[] = "# comment\n"
                                  "CIDLast=3000\n"
                                  "MaxVMs=17\n"
                                  "UIDBase=100000\n"
+                                 "MaxConcurrentStarts=7\n"
                                  "\n"
                                  "[VM]\n"
                                  "Restart=on-failure\n"
+                                 "RestartSec=2\n"
+                                 "RestartMaxDelaySec=1min\n"
+                                 "RestartLimitBurst=3\n"
+                                 "RestartLimitIntervalSec=2h\n"
+                                 "RestartHealthySec=30s\n"
                                  "StartTimeoutSec=1min 30s\n"
                                  "ShutdownTimeoutSec=500ms\n"
                                  "PowerOffTimeoutSec=5\n"
@@ -79,18 +90,21 @@ static void test_everything(void)
     g_autoptr(BerthSettings) settings = parse(everything, "");
     g_autofree char *text = shown(settings);
     g_assert_cmpstr(text, ==,
-                    "/srv/a=b /srv/run 2000 3000 17 100000 tcg /q /i /c /v on-failure 90000000 500000 5000000");
+                    "/srv/a=b /srv/run 2000 3000 17 100000 7 tcg /q /i /c /v "
+                    "on-failure 2000000-60000000 3/7200000000 30000000 90000000 500000 5000000");
 }
 
 /* The empty value, in a later file, for every key. */
 static void test_reset(void)
 {
     g_autoptr(BerthSettings) settings = parse(everything, "");
-    parse_into(settings,
-               "[Manager]\nStateDirectory=\nRuntimeDirectory=\nCIDFirst=\nCIDLast=\nMaxVMs=\nUIDBase=\n"
-               "[QEMU]\nAccelerator=\nQEMUPath=\nQEMUImgPath=\nFirmwareCode=\nFirmwareVars=\n"
-               "[VM]\nRestart=\nStartTimeoutSec=\nShutdownTimeoutSec=\nPowerOffTimeoutSec= \n",
-               "");
+    parse_into(
+        settings,
+        "[Manager]\nStateDirectory=\nRuntimeDirectory=\nCIDFirst=\nCIDLast=\nMaxVMs=\nUIDBase=\nMaxConcurrentStarts=\n"
+        "[QEMU]\nAccelerator=\nQEMUPath=\nQEMUImgPath=\nFirmwareCode=\nFirmwareVars=\n"
+        "[VM]\nRestart=\nRestartSec=\nRestartMaxDelaySec=\nRestartLimitBurst=\nRestartLimitIntervalSec=\n"
+        "RestartHealthySec=\nStartTimeoutSec=\nShutdownTimeoutSec=\nPowerOffTimeoutSec= \n",
+        "");
     assert_default(settings);
 }
 
@@ -111,6 +125,12 @@ static void test_bounds(void)
         {"Manager", "CIDLast", "1000", "65535", "999", "65536", "must be from 1000 to 65535"},
         {"Manager", "MaxVMs", "1", "64536", "0", "64537", "must be from 1 to 64536"},
         {"Manager", "UIDBase", "65536", "2147287040", "65535", "2147287041", "must be from 65536 to 2147287040"},
+        {"Manager", "MaxConcurrentStarts", "1", "1000", "0", "1001", "must be from 1 to 1000"},
+        {"VM", "RestartSec", "100ms", "1d", "0", "2d", "must be from 100ms to 1d"},
+        {"VM", "RestartMaxDelaySec", "100ms", "1d", "0", "2d", "must be from 100ms to 1d"},
+        {"VM", "RestartLimitBurst", "1", "2147483647", "0", "2147483648", "must be from 1 to 2147483647"},
+        {"VM", "RestartLimitIntervalSec", "100ms", "1d", "0", "2d", "must be from 100ms to 1d"},
+        {"VM", "RestartHealthySec", "100ms", "1d", "0", "2d", "must be from 100ms to 1d"},
         {"VM", "StartTimeoutSec", "100ms", "1d", "99ms", "86401", "must be from 100ms to 1d"},
         {"VM", "ShutdownTimeoutSec", "0.1", "24h", "0", "1d 1us", "must be from 100ms to 1d"},
         {"VM", "PowerOffTimeoutSec", "100000us", "1day", "99999us", "99999999999999999999d",

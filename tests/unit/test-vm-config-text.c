@@ -27,6 +27,8 @@ static void test_json_good(void)
 {
     assert_json("{}", "@a{sv} {}");
     assert_json("{\"id\": \"x\", \"cid\": [], \"vcpus\": 2}", "{'vcpus': <uint32 2>}");
+    assert_json("{\"restart-delay\": \"1min 5s\", \"boot-delay\": 2000000, \"boot-order\": 3}",
+                "{'restart-delay': <uint64 65000000>, 'boot-delay': <uint64 2000000>, 'boot-order': <uint64 3>}");
     assert_json("{\"memory\": 1073741824, \"vsock\": true, \"image\": \"a\"}",
                 "{'memory': <uint64 1073741824>, 'vsock': <true>, 'image': <'a'>}");
     assert_json("{\"memory\": \"4G\"}", "{'memory': <uint64 4294967296>}");
