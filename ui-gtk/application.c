@@ -101,6 +101,10 @@ void berth_ui_set_main_menu(GtkMenuButton *button)
 static int on_local_options(GApplication *application, GVariantDict *options, gpointer data)
 {
     BerthUiApplication *self = BERTH_UI_APPLICATION(application);
+    if (g_variant_dict_contains(options, "version")) {
+        g_print("berth %s\n", BERTH_VERSION);
+        return 0;
+    }
     g_autofree char *chosen = g_settings_get_string(self->settings, BERTH_UI_SETTING_BUS);
     const char *word = g_variant_dict_contains(options, "user")     ? "user"
                        : g_variant_dict_contains(options, "system") ? "system"
@@ -148,6 +152,7 @@ static void berth_ui_application_init(BerthUiApplication *self)
     static const GOptionEntry options[] = {
         {"user", 0, 0, G_OPTION_ARG_NONE, NULL, N_("Show the virtual machines of your own service"), NULL},
         {"system", 0, 0, G_OPTION_ARG_NONE, NULL, N_("Show the virtual machines of this computer"), NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, NULL, N_("Show the version"), NULL},
         G_OPTION_ENTRY_NULL,
     };
     self->settings = g_settings_new(BERTH_UI_SETTINGS);

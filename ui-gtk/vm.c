@@ -109,11 +109,6 @@ const char *berth_ui_vm_get_blocker(BerthUiVm *vm)
     return string_of(vm, REMOVAL_BLOCKER);
 }
 
-const char *berth_ui_vm_get_unit(BerthUiVm *vm)
-{
-    return string_of(vm, UNIT);
-}
-
 /* A word that a later daemon may have, and we don't know. */
 static guint known(int word, guint unknown)
 {
@@ -143,11 +138,6 @@ BerthError berth_ui_vm_get_last_error(BerthUiVm *vm, const char **text)
     if (error)
         g_variant_get(error, "(&s&s)", &name, text);
     return berth_error_from_dbus_name(name);
-}
-
-guint64 berth_ui_vm_get_started(BerthUiVm *vm)
-{
-    return berth_ui_object_get_number(BERTH_UI_OBJECT(vm), STARTED);
 }
 
 guint64 berth_ui_vm_get_created(BerthUiVm *vm)

@@ -18,7 +18,6 @@ const char *berth_ui_vm_get_id(BerthUiVm *vm);
 const char *berth_ui_vm_get_name(BerthUiVm *vm);
 const char *berth_ui_vm_get_image(BerthUiVm *vm);
 const char *berth_ui_vm_get_blocker(BerthUiVm *vm);
-const char *berth_ui_vm_get_unit(BerthUiVm *vm);
 
 /* BERTH_VM_STATE_LAST for one that this program does not know. */
 BerthVmState berth_ui_vm_get_state(BerthUiVm *vm);
@@ -35,8 +34,7 @@ BerthExitReason berth_ui_vm_get_exit_reason(BerthUiVm *vm);
  */
 BerthError berth_ui_vm_get_last_error(BerthUiVm *vm, const char **text);
 
-/* µs since the epoch; 0 where there is no such time. */
-guint64 berth_ui_vm_get_started(BerthUiVm *vm);
+/* µs since the epoch */
 guint64 berth_ui_vm_get_created(BerthUiVm *vm);
 
 /* Whether it shall run, whatever it does. */

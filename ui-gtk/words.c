@@ -122,19 +122,11 @@ const BerthUiActionWords *berth_ui_actions(guint *n_actions)
     return actions;
 }
 
-const BerthUiActionWords *berth_ui_action_words(BerthVmMethod method)
-{
-    guint i = 0;
-    while (actions[i].method != method)
-        i++; /* the program calls no other */
-    return &actions[i];
-}
-
 const BerthUiActionWords *berth_ui_action_words_by_name(const char *action)
 {
     guint i = 0;
     while (!g_str_equal(actions[i].action, action))
-        i++; /* likewise */
+        i++; /* the program has no other */
     return &actions[i];
 }
 

@@ -43,8 +43,6 @@ typedef struct {
 
 /* (transfer none): what a user may do to a VM, by buttons */
 const BerthUiActionWords *berth_ui_actions(guint *n_actions);
-/* (transfer none): of the one that calls @method */
-const BerthUiActionWords *berth_ui_action_words(BerthVmMethod method);
 /* (transfer none): of the one with this name */
 const BerthUiActionWords *berth_ui_action_words_by_name(const char *action);
 

@@ -313,6 +313,7 @@ void berth_vm_power_off(BerthVm *vm, BerthReply *reply)
     g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
     if (vm->run) {
         vm->run->stop_asked = TRUE;
+        vm->run->begins_anew = FALSE;
         note(vm, BERTH_RECORD_POWER_OFF, 0);
         berth_vm_set_state(vm, BERTH_VM_STOPPING, "PowerOff");
         berth_run_end(vm->run, TRUE);

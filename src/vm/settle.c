@@ -98,7 +98,7 @@ static void settle_whole(BerthVm *vm, gboolean stop_asked, BerthExitReason reaso
     switch (vm->state) {
     case BERTH_VM_STARTING:
         if (vm->start)
-            berth_start_process_gone(vm, words);
+            berth_start_process_gone(vm, words, begins_anew && !record);
         else
             settle_running(vm, stop_asked, reason, words, ran_usec);
         break;

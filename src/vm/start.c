@@ -126,9 +126,14 @@ void berth_start_fail_with(BerthVm *vm, BerthError code, const char *format, ...
     berth_start_fail(vm, error);
 }
 
-void berth_start_process_gone(BerthVm *vm, const char *words)
+void berth_start_process_gone(BerthVm *vm, const char *words, gboolean begins_anew)
 {
     BerthStart *start = vm->start;
+    if (!start->failure && begins_anew) {
+        berth_vm_cancel_start(vm);
+        berth_vm_start(vm, NULL, "its keeper had not been let go"); /* it is shown as starting all the while */
+        return;
+    }
     if (!start->failure)
         start->failure =
             g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), words);
@@ -168,6 +173,7 @@ static void maybe_finish(BerthVm *vm)
         return;
     }
     vm->start = NULL;
+    vm->run->begins_anew = FALSE;
     vm->run->guest_ran = TRUE;
     berth_vm_set_error(vm, NULL);
     berth_vm_set_exit(vm, BERTH_EXIT_NONE, -1);
@@ -512,6 +518,8 @@ void berth_vm_resume_start(BerthVm *vm)
 {
     BerthStart *start = begin(vm, NULL);
     start->scope_stands = TRUE;
+    /* Whoever began it may have been killed between the record and the word that lets the keeper go. */
+    vm->run->begins_anew = TRUE;
     vm->run->on_ready = resumed_monitor_ready;
     query_status(vm);
     store_want(vm);

@@ -10,18 +10,20 @@
  * @why: for the journal
  *
  * The caller has checked with berth_vm_check(). Each step has the one deadline StartTimeoutSec, and undoes what came
- * before it: a failed start ends in `exited`, with no process and no runtime directory.
+ * before it: a failed start ends in `exited`, with no process, and nothing in the runtime directory but what tells why.
  */
 void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why);
 
-/* Goes on with a start that an earlier daemon began: its keeper was let go, vm->run watches it and is connected, and the VM is
- * shown `starting`. Who called Start was not answered, so that there is nobody to tell; it has StartTimeoutSec anew. */
+/* Goes on with a start that an earlier daemon began: its keeper was let go, vm->run watches it and is connected, and the
+ * VM is shown `starting`. Who called Start was not answered, so that there is nobody to tell; it has StartTimeoutSec
+ * anew. */
 void berth_vm_resume_start(BerthVm *vm);
 
 /* Gives a start in flight up: its caller is answered Cancelled. Its processes, if any, are the caller's to end. */
 void berth_vm_cancel_start(BerthVm *vm);
 
-/* The processes of a VM in `starting` are gone: @words is how they ended. */
-void berth_start_process_gone(BerthVm *vm, const char *words);
+/* The processes of a VM in `starting` are gone: @words is how they ended. @begins_anew: there never was a QEMU, and an
+ * earlier daemon's end is to blame. */
+void berth_start_process_gone(BerthVm *vm, const char *words, gboolean begins_anew);
 
 void berth_start_free(BerthStart *start);

@@ -123,6 +123,8 @@ static void test_shutdown_is_over(Fixture *fixture, gconstpointer unused)
     scripted_await_last_error(fixture, path, "did not power down");
     scripted_assert_wanted(fixture, path, FALSE);
     /* That it runs on is nobody's operation any more: how it ends is its own affair. */
+    g_autofree char *operation = record_line(file, "operation=");
+    g_assert_cmpstr(operation, ==, "operation=");
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "running");
     kill(qemu_of(fixture, path), SIGKILL);
@@ -301,6 +303,25 @@ static void test_keeper_hangs(Fixture *fixture, gconstpointer unused)
     scripted_assert_nobody(fixture, path);
 }
 
+/* So are both, and a helper of QEMU's lingers: it is ended, and the VM with it. */
+static void test_helper_lingers(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running(fixture, "{}", "on start fork-child");
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *file = record_file(fixture, id);
+    pid_t qemu = qemu_of(fixture, path), keeper = parent_of(qemu);
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_cmpint(kill(keeper, SIGKILL), ==, 0);
+    g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
+    /* Whoever is their parent here may not reap them: a zombie would still tell that it is dead. */
+    g_autofree char *line = record_line(file, "qemu-pid=");
+    scripted_replace(file, line, "qemu-pid=4194303"); /* no process of ours */
+    fixture_start_daemon(fixture);
+    fixture_await_state(fixture, path, "exited");
+    scripted_assert_string(fixture, path, "ExitReason", "lost");
+    scripted_assert_nobody(fixture, path);
+}
+
 /* Starts: test-start.c kills the daemon at each step of one. */
 
 /* It was killed before there was a process, and after it was wanted. */
@@ -317,6 +338,51 @@ static void test_start_without_process(Fixture *fixture, gconstpointer unused)
     fixture_start_daemon(fixture);
     fixture_await_state(fixture, path, "running");
     fixture_vm(fixture, path, "PowerOff");
+}
+
+/* What went on and came to run has been started once, and ends as any other. */
+static void test_start_goes_on_once(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", "once query-status wait go");
+    interrupt(fixture, path, "Start", "qmp query-status");
+    scripted_touch(fixture, "go");
+    fixture_start_daemon(fixture);
+    fixture_await_state(fixture, path, "running");
+    g_assert_cmpint(kill(parent_of(qemu_of(fixture, path)), SIGTERM), ==, 0);
+    assert_stopped(fixture, path, "host-stop", TRUE);
+}
+
+/* It was killed between the record of the start and the word to its keeper, who has not noticed yet. */
+static void test_start_without_word(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    g_autofree char *file = record_file(fixture, id);
+    FakeService *service = fake_systemd_service(fixture->systemd);
+    fake_service_hold(service, "GetUnit");
+    g_autoptr(FixtureCall) start = scripted_begin(fixture, path, "Start");
+    AWAIT(fake_service_count(service, "GetUnit") > 0);
+    g_autoptr(GArray) pids = test_cgroup_pids(cgroup);
+    g_assert_cmpuint(pids->len, ==, 1);
+    const pid_t keeper = g_array_index(pids, pid_t, 0);
+    g_assert_cmpint(kill(keeper, SIGSTOP), ==, 0);
+    fixture_stop_daemon(fixture, SIGKILL);
+    AWAIT(start->done);
+    fake_service_release(service, "GetUnit");
+    g_autofree char *record = g_strdup_printf("incarnation=x\ncid=1000\nkeeper-pid=%d\nqemu-pid=0\ncontrol-group=%s\n"
+                                              "started=0\noperation=start\nuntil=0\nend\n",
+                                              (int) keeper, cgroup);
+    g_assert_true(g_file_set_contents(file, record, -1, NULL));
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "starting");
+    g_assert_cmpint(kill(keeper, SIGCONT), ==, 0);
+    fixture_await_state(fixture, path, "running");
+    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
+    scripted_assert_wanted(fixture, path, TRUE);
+    /* It has begun anew once, and does so no more. */
+    g_assert_cmpint(kill(parent_of(qemu_of(fixture, path)), SIGTERM), ==, 0);
+    assert_stopped(fixture, path, "host-stop", TRUE);
 }
 
 /* A start that failed is told as that, by the next daemon too. */
@@ -425,6 +491,7 @@ static void add_ends(void)
     ADD("end/stop-stays-known", test_stop_stays_known);
     ADD("end/lost", test_lost);
     ADD("end/keeper-hangs", test_keeper_hangs);
+    ADD("end/helper-lingers", test_helper_lingers);
 }
 
 static void add(void)
@@ -441,6 +508,8 @@ static void add(void)
     ADD("power-off/unseen", test_power_off_unseen);
     add_ends();
     ADD("start/without-process", test_start_without_process);
+    ADD("start/goes-on-once", test_start_goes_on_once);
+    ADD("start/without-word", test_start_without_word);
     ADD("start/failed", test_start_failed);
     ADD("start/powered-off", test_start_powered_off);
     ADD("start/removed", test_start_removed);

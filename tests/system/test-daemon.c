@@ -47,6 +47,76 @@ static void test_restart(void)
     g_assert_cmpuint(g_variant_get_uint64(started), >, 0);
 }
 
+/* An upgrade */
+
+/* (transfer full): the program that @pid is, by its path */
+static char *program_of(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/exe", (int) pid);
+    char *program = g_file_read_link(path, NULL);
+    g_assert_nonnull(program);
+    return program;
+}
+
+/* As a package's upgrade does it: another file takes the name. In it, one text stands for another of its length. */
+static void replace_program(const char *path, const char *old, const char *new)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *contents = NULL, *staged = g_strconcat(path, ".new", NULL);
+    gsize length;
+    g_file_get_contents(path, &contents, &length, &error);
+    g_assert_no_error(error);
+    char *at = old ? memmem(contents, length, old, strlen(old) + 1) : NULL;
+    g_assert_true(!old || at);
+    if (at)
+        memcpy(at, new, strlen(old));
+    g_file_set_contents(staged, contents, (gssize) length, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(g_chmod(staged, 0755), ==, 0);
+    g_assert_cmpint(g_rename(staged, path), ==, 0);
+}
+
+static void assert_version(const char *version)
+{
+    g_autoptr(GVariant) told = client_get(scene_bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Version");
+    g_assert_cmpstr(g_variant_get_string(told, NULL), ==, version);
+}
+
+/* Daemon and keeper are of another version; who runs goes on with the old keeper, who is started gets the new one. */
+static void test_upgrade(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("upgraded", NULL);
+    g_autoptr(GVariant) told = client_get(scene_bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Version");
+    const char *old = g_variant_get_string(told, NULL);
+    g_autofree char *new = g_strdup(old);
+    new[strlen(new) - 1] = old[strlen(old) - 1] == '9' ? '8' : '9';
+    const pid_t qemu = guest_qemu(guest), keeper = guest_keeper(guest);
+    g_autofree char *daemon_path = program_of(scene_daemon_pid()), *keeper_path = program_of(keeper);
+
+    double uptime = guest_uptime(guest);
+    replace_program(daemon_path, old, new);
+    replace_program(keeper_path, NULL, NULL);
+    scene_restart_daemon();
+    assert_version(new);
+    assert_unharmed(guest, qemu, uptime);
+    g_autofree char *gone = g_strconcat(keeper_path, " (deleted)", NULL), *still = program_of(keeper);
+    g_assert_cmpstr(still, ==, gone);
+
+    g_autoptr(Guest) next = guest_new_booted("next", NULL);
+    g_autofree char *next_keeper = program_of(guest_keeper(next));
+    g_assert_cmpstr(next_keeper, ==, keeper_path);
+
+    /* And back, with a daemon that had no time to say goodbye. */
+    const pid_t next_qemu = guest_qemu(next);
+    uptime = guest_uptime(guest);
+    replace_program(daemon_path, new, old);
+    scene_kill_daemon();
+    scene_start_daemon();
+    assert_version(old);
+    assert_unharmed(guest, qemu, uptime);
+    assert_unharmed(next, next_qemu, 0);
+}
+
 static void test_found_paused(void)
 {
     g_autoptr(Guest) guest = guest_new_booted("still", NULL);
@@ -102,6 +172,11 @@ static void test_ends_meanwhile(void)
     assert_end_was_seen(killed, "exited", "killed", TRUE);
     assert_end_was_seen(stopped, "stopped", "host-stop", TRUE);
     /* And is known to the next one, too. */
+    scene_restart_daemon();
+    assert_end_was_seen(panicked, "exited", "guest-panic", TRUE);
+    assert_end_was_seen(killed, "exited", "killed", TRUE);
+    assert_end_was_seen(stopped, "stopped", "host-stop", TRUE);
+    guest_rewatch(off);
     guest_boot(off);
     assert_state(off, "running");
 }
@@ -151,13 +226,15 @@ static void await_moment(Guest *guest, Moment moment, const gboolean *scope)
         client_await_other(guest->vm, "PID");
 }
 
-/* Whether it came to run, or not: either way it is whole. */
+/* Whether it came to be wanted, or not: either way it is whole. */
 static void assert_settled(Guest *guest)
 {
     guest_rewatch(guest);
     CLIENT_AWAIT(!g_str_equal(client_told_string(guest->vm, "State"), "stopping") &&
                      !g_str_equal(client_told_string(guest->vm, "State"), "starting"),
                  "It is neither started nor stopped");
+    const gboolean wanted = g_variant_get_boolean(client_told(guest->vm, "WantRunning"));
+    g_assert_cmpstr(client_told_string(guest->vm, "State"), ==, wanted ? "running" : "stopped");
     if (g_str_equal(client_told_string(guest->vm, "State"), "running")) {
         g_autoptr(Console) console = console_open(scene_bus, guest->path);
         console_await(console, "berth-guest: ready");
@@ -180,11 +257,40 @@ static void kill_during_start(gconstpointer data)
                            g_variant_new("(a{sv})", NULL), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_ignored_answer,
                            &answered);
     await_moment(guest, moment, &scope);
+    const guint32 qemu = client_told_uint(guest->vm, "PID");
     scene_kill_daemon();
     scene_start_daemon();
     AWAIT(answered);
     assert_settled(guest);
+    /* One that had its QEMU has gone on with that. */
+    if (moment == AT_PID)
+        g_assert_cmpuint(client_told_uint(guest->vm, "PID"), ==, qemu);
     g_dbus_connection_signal_unsubscribe(scene_bus, subscription);
+}
+
+/* Killed in the middle of a stop: it goes on. */
+static void kill_during_stop(gconstpointer method)
+{
+    scene_configure("[VM]\nPowerOffTimeoutSec=1\n");
+    g_autoptr(Guest) guest = guest_new_booted("half-stopped", NULL);
+    Answer answer = {0};
+    const pid_t qemu = guest_qemu(guest);
+    const gboolean by_guest = g_str_equal(method, "Shutdown");
+    if (!by_guest)
+        g_assert_cmpint(kill(qemu, SIGSTOP), ==, 0); /* it does not hear of it */
+    guest_begin(guest, method, &answer);
+    client_await_state(guest->vm, "stopping");
+    if (by_guest)
+        kill(qemu, SIGSTOP); /* it does nothing meanwhile, where it has not gone already */
+    scene_kill_daemon();
+    scene_start_daemon();
+    AWAIT(answer.done);
+    g_free(answer.error);
+    guest_rewatch(guest);
+    if (by_guest)
+        kill(qemu, SIGCONT);
+    assert_end_was_seen(guest, "stopped", "host-stop", FALSE);
+    scene_configure(NULL);
 }
 
 /* Removals */
@@ -356,12 +462,15 @@ int main(int argc, char **argv)
 {
     scene_begin(&argc, &argv);
     g_test_add_func("/daemon/restart", test_restart);
+    g_test_add_func("/daemon/upgrade", test_upgrade);
     g_test_add_func("/daemon/found-paused", test_found_paused);
     g_test_add_func("/daemon/ends-meanwhile", test_ends_meanwhile);
     g_test_add_func("/daemon/restarted-afterwards", test_restarted_afterwards);
     g_test_add_data_func("/daemon/killed-at-starting", GUINT_TO_POINTER(AT_STARTING), kill_during_start);
     g_test_add_data_func("/daemon/killed-at-scope", GUINT_TO_POINTER(AT_SCOPE), kill_during_start);
     g_test_add_data_func("/daemon/killed-at-pid", GUINT_TO_POINTER(AT_PID), kill_during_start);
+    g_test_add_data_func("/daemon/killed-at-shutdown", "Shutdown", kill_during_stop);
+    g_test_add_data_func("/daemon/killed-at-power-off", "PowerOff", kill_during_stop);
     g_test_add_func("/daemon/M01/removal-resumes", test_removal_resumes);
     g_test_add_func("/daemon/grace-outlives", test_grace_outlives);
     g_test_add_func("/daemon/M09/systemd-reloads", test_systemd_reloads);
