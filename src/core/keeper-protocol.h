@@ -38,6 +38,7 @@
  *   wait-status=  what waitid() said of QEMU, as waitpid() packs it; decimal
  *   reason=       QMP's SHUTDOWN reason ("guest-shutdown", "host-qmp-quit", "host-signal", ...), "" where none came
  *   panicked=     1 where QMP told of a guest panic
+ *   oom-killed=   1 where the kernel has killed a process of the scope for want of memory; missing in records of older keepers
  *   requested=    1 where the keeper was asked by a signal to stop the guest
  *   time=         µs since the epoch
  *   words=        the last line that QEMU wrote to its standard error, control characters made spaces */
