@@ -20,7 +20,7 @@
 #include "monitor.h"
 #include "record.h"
 
-#define QUIT_MS 5000 /* from `quit` to SIGKILL: QEMU flushes its disks meanwhile */
+#define QUIT_MS (BERTH_KEEPER_QUIT_SEC * 1000) /* from `quit` to SIGKILL: QEMU flushes its disks meanwhile */
 #define DRAIN_MAX 1024
 
 /* How far a stop has come. */

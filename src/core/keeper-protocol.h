@@ -44,5 +44,10 @@
  *   words=        the last line that QEMU wrote to its standard error, control characters made spaces */
 #define BERTH_EXIT_RECORD_MAX 4096
 
+/* After systemd's SIGTERM the guest has --shutdown-timeout= to power down, and then QEMU so long to quit, before it is killed;
+ * a moment more, and the keeper has written down how it ended. Until then systemd must not kill all of them. */
+#define BERTH_KEEPER_QUIT_SEC 5
+#define BERTH_KEEPER_LAST_SEC 5
+
 /* Signals that systemd and machined send to a scope, and what the keeper makes of them. */
 #define BERTH_SIGNAL_MACHINED_POWEROFF 4 /* SIGRTMIN + this */
