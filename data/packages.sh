@@ -11,7 +11,7 @@ PACKAGES_RUN="qemu-system-x86 qemu-utils seabios ovmf systemd systemd-sysv syste
 # To make the guest that the quick start and the tests boot.
 PACKAGES_GUEST="busybox-static cpio kmod"
 # To make the complete Debian image, and for the suites themselves.
-PACKAGES_TEST="mmdebstrap debian-archive-keyring e2fsprogs fdisk grub-common grub-pc-bin dbus-user-session python3 strace"
+PACKAGES_TEST="mmdebstrap debian-archive-keyring e2fsprogs fdisk grub-common grub-pc-bin dbus-user-session dbus-broker python3 strace"
 # To run and look at the desktop manager without a desktop.
 PACKAGES_TEST_UI="xvfb xdotool adwaita-icon-theme librsvg2-common fonts-cantarell fonts-dejavu-core appstream"
 

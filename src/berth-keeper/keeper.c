@@ -16,10 +16,11 @@
 #include "journal.h"
 #include "lines.h"
 #include "loop.h"
+#include "memory-events.h"
 #include "monitor.h"
 #include "record.h"
 
-#define QUIT_MS 5000 /* from `quit` to SIGKILL: QEMU flushes its disks meanwhile */
+#define QUIT_MS (BERTH_KEEPER_QUIT_SEC * 1000) /* from `quit` to SIGKILL: QEMU flushes its disks meanwhile */
 #define DRAIN_MAX 1024
 
 /* How far a stop has come. */
@@ -41,6 +42,7 @@ static struct {
     struct lines lines;
     char words[LINE_MAX_BYTES + 1];
     pid_t qemu;
+    int memory_events;
     int64_t shutdown_ms;
     enum stage stage;
     bool requested;
@@ -83,16 +85,28 @@ static void on_sigterm(void)
     }
 }
 
+/* Somebody has stopped it, or lets it go on: the daemon finds that out when QEMU owes it an answer. */
+static void on_qemu_changed(int wait_status)
+{
+    if (WIFSTOPPED(wait_status)) {
+        journal_say(JOURNAL_WARNING, "QEMU was stopped by signal %d (%s): the guest stands still",
+                    WSTOPSIG(wait_status), strsignal(WSTOPSIG(wait_status)));
+    } else if (WIFCONTINUED(wait_status)) {
+        journal_say(JOURNAL_NOTICE, "QEMU goes on");
+    } else {
+        keeper.ended = true;
+        keeper.wait_status = wait_status;
+    }
+}
+
 static void reap(void)
 {
     int wait_status;
 
-    for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG)) > 0;) {
-        if (pid != keeper.qemu)
-            continue; /* a helper that QEMU forked and that outlived its parent */
-        keeper.ended = true;
-        keeper.wait_status = wait_status;
-    }
+    /* Others are helpers that QEMU forked and that outlived their parent. */
+    for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG | WUNTRACED | WCONTINUED)) > 0;)
+        if (pid == keeper.qemu)
+            on_qemu_changed(wait_status);
 }
 
 static void on_signal(uint32_t number)
@@ -164,6 +178,7 @@ static bool write_record(void)
         .wait_status = keeper.wait_status,
         .reason = keeper.monitor.reason,
         .panicked = keeper.monitor.panicked,
+        .oom_killed = memory_events_tell_oom(keeper.memory_events),
         .requested = keeper.requested,
         .words = keeper.words,
     };
@@ -181,6 +196,7 @@ static bool init(const struct qemu_child *child, const struct options *options)
     qemu_child_signals(&set);
     sigaddset(&set, SIGCHLD);
     keeper.qemu = child->pid;
+    keeper.memory_events = memory_events_open();
     keeper.shutdown_ms = (int64_t) options->shutdown_timeout * 1000;
     keeper.signals = (struct source){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = on_signals};
     keeper.errors = (struct source){.fd = child->errors, .ready = on_errors};

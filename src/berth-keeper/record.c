@@ -17,9 +17,9 @@ bool record_write(int fd, const struct record *record)
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    int n =
-        snprintf(text, sizeof text, "wait-status=%d\nreason=%s\npanicked=%d\nrequested=%d\ntime=%lld\nwords=%s\nend\n",
-                 record->wait_status, record->reason, record->panicked, record->requested,
-                 (long long) now.tv_sec * 1000000 + now.tv_nsec / 1000, record->words);
+    int n = snprintf(text, sizeof text,
+                     "wait-status=%d\nreason=%s\npanicked=%d\noom-killed=%d\nrequested=%d\ntime=%lld\nwords=%s\nend\n",
+                     record->wait_status, record->reason, record->panicked, record->oom_killed, record->requested,
+                     (long long) now.tv_sec * 1000000 + now.tv_nsec / 1000, record->words);
     return n > 0 && (size_t) n < sizeof text && write(fd, text, (size_t) n) == n;
 }

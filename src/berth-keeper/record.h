@@ -7,6 +7,7 @@ struct record {
     int wait_status;
     const char *reason;
     bool panicked;
+    bool oom_killed;
     bool requested;
     const char *words; /* one line */
 };

@@ -85,6 +85,9 @@ BerthExitRecord *berth_exit_record_parse(const char *text, gsize length, GError 
         !parse_flag(lines, "requested", &record->requested, error) ||
         !berth_record_lines_number(lines, "time", 0, G_MAXINT64, &record->time, error))
         return NULL;
+    /* An older keeper, whose VM has outlived an upgrade, does not write it. */
+    if (g_hash_table_contains(lines, "oom-killed") && !parse_flag(lines, "oom-killed", &record->oom_killed, error))
+        return NULL;
     record->words = parse_words(lines);
     return g_steal_pointer(&record);
 }
@@ -131,8 +134,9 @@ typedef enum {
     END_CLEAN = 1 << 0,  /* exit status 0 */
     END_STATUS = 1 << 1, /* any other */
     END_KILL = 1 << 2,   /* SIGKILL */
-    END_TERM = 1 << 3,   /* SIGTERM, of somebody who unblocked it */
-    END_SIGNAL = 1 << 4, /* any other */
+    END_OOM = 1 << 3,    /* SIGKILL, of the kernel for want of memory */
+    END_TERM = 1 << 4,   /* SIGTERM, of somebody who unblocked it */
+    END_SIGNAL = 1 << 5, /* any other */
 } End;
 
 static End end_of(const BerthExitRecord *record)
@@ -141,7 +145,7 @@ static End end_of(const BerthExitRecord *record)
         return WEXITSTATUS(record->wait_status) == 0 ? END_CLEAN : END_STATUS;
     switch (WTERMSIG(record->wait_status)) {
     case SIGKILL:
-        return END_KILL;
+        return record->oom_killed ? END_OOM : END_KILL;
     case SIGTERM:
         return END_TERM;
     default:
@@ -163,7 +167,7 @@ static const struct {
     Condition asked, was_running;
     BerthExitReason reason;
 } judgments[] = {
-    {END_KILL | END_TERM, CAUSE_ANY, YES, EITHER, BERTH_EXIT_HOST_STOP},
+    {END_KILL | END_OOM | END_TERM, CAUSE_ANY, YES, EITHER, BERTH_EXIT_HOST_STOP},
     /* -action panic=exit-failure makes QEMU's status 1 out of it. */
     {END_CLEAN | END_STATUS, CAUSE_PANIC, EITHER, EITHER, BERTH_EXIT_GUEST_PANIC},
     {END_CLEAN, CAUSE_ERROR, EITHER, YES, BERTH_EXIT_CRASHED},
@@ -171,9 +175,11 @@ static const struct {
     {END_CLEAN, CAUSE_ANY, YES, EITHER, BERTH_EXIT_HOST_STOP},
     {END_CLEAN, CAUSE_GUEST, NO, EITHER, BERTH_EXIT_GUEST_SHUTDOWN},
     {END_CLEAN, CAUSE_HOST, NO, EITHER, BERTH_EXIT_HOST_STOP},
-    {END_CLEAN | END_STATUS | END_KILL | END_TERM | END_SIGNAL, CAUSE_ANY, EITHER, NO, BERTH_EXIT_START_FAILED},
+    {END_CLEAN | END_STATUS | END_KILL | END_OOM | END_TERM | END_SIGNAL, CAUSE_ANY, EITHER, NO,
+     BERTH_EXIT_START_FAILED},
     {END_CLEAN, CAUSE_ANY, NO, YES, BERTH_EXIT_GUEST_SHUTDOWN},
     {END_KILL, CAUSE_ANY, NO, YES, BERTH_EXIT_KILLED},
+    {END_OOM, CAUSE_ANY, NO, YES, BERTH_EXIT_OOM_KILLED},
     {END_STATUS | END_TERM | END_SIGNAL, CAUSE_ANY, EITHER, YES, BERTH_EXIT_CRASHED},
 };
 
@@ -203,9 +209,13 @@ char *berth_exit_record_describe(const BerthExitRecord *record)
 {
     g_autofree char *what = NULL;
 
-    if (WIFSIGNALED(record->wait_status)) {
+    if (end_of(record) == END_OOM) {
+        what =
+            g_strdup("QEMU was killed by the kernel, since the memory of the VM's scope, or of the host, was used up");
+    } else if (WIFSIGNALED(record->wait_status)) {
         int number = WTERMSIG(record->wait_status);
-        what = g_strdup_printf("QEMU was killed by signal %d (%s)", number, g_strsignal(number));
+        what = g_strdup_printf("QEMU was killed by signal %d (%s%s)", number, g_strsignal(number),
+                               WCOREDUMP(record->wait_status) ? ", core dumped" : "");
     } else if (cause_of(record) == CAUSE_PANIC) {
         return g_strdup("The guest's kernel panicked");
     } else if (WEXITSTATUS(record->wait_status) != 0) {

@@ -8,6 +8,7 @@ typedef struct {
     int wait_status; /* as waitpid() packs it */
     char *reason;    /* QMP's word, "" where none */
     gboolean panicked;
+    gboolean oom_killed; /* the kernel has killed somebody in the scope for want of memory */
     gboolean requested;
     gint64 time; /* µs since the epoch */
     char *words; /* QEMU's last words, valid UTF-8, "" where none */
@@ -25,7 +26,7 @@ BerthExitRecord *berth_exit_record_parse(const char *text, gsize length, GError 
  * @was_running: whether the guest ever ran
  * @stop_asked: whether the daemon had asked for the end (Shutdown, PowerOff, Remove)
  *
- * One table for all: QEMU that fails before the guest ran is start-failed; SIGKILL is killed; other signals
+ * One table for all: QEMU that fails before the guest ran is start-failed; SIGKILL is killed or oom-killed; other signals
  * and statuses are crashed; a panic is guest-panic; a clean end is guest-shutdown or, where asked for, host-stop.
  */
 BerthExitReason berth_exit_record_judge(const BerthExitRecord *record, gboolean was_running, gboolean stop_asked);

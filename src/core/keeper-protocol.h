@@ -38,10 +38,16 @@
  *   wait-status=  what waitid() said of QEMU, as waitpid() packs it; decimal
  *   reason=       QMP's SHUTDOWN reason ("guest-shutdown", "host-qmp-quit", "host-signal", ...), "" where none came
  *   panicked=     1 where QMP told of a guest panic
+ *   oom-killed=   1 where the kernel has killed a process of the scope for want of memory; missing in records of older keepers
  *   requested=    1 where the keeper was asked by a signal to stop the guest
  *   time=         µs since the epoch
  *   words=        the last line that QEMU wrote to its standard error, control characters made spaces */
 #define BERTH_EXIT_RECORD_MAX 4096
+
+/* After systemd's SIGTERM the guest has --shutdown-timeout= to power down, and then QEMU so long to quit, before it is killed;
+ * a moment more, and the keeper has written down how it ended. Until then systemd must not kill all of them. */
+#define BERTH_KEEPER_QUIT_SEC 5
+#define BERTH_KEEPER_LAST_SEC 5
 
 /* Signals that systemd and machined send to a scope, and what the keeper makes of them. */
 #define BERTH_SIGNAL_MACHINED_POWEROFF 4 /* SIGRTMIN + this */

@@ -25,6 +25,17 @@ struct BerthKeeper {
 };
 
 /* The daemon's own environment (its notification socket, its bus) is no business of a VM's processes. */
+/* Whole ones, rounded up. */
+static guint64 shutdown_seconds(guint64 usec)
+{
+    return (usec + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC;
+}
+
+guint64 berth_keeper_stop_usec(guint64 shutdown_timeout_usec)
+{
+    return (shutdown_seconds(shutdown_timeout_usec) + BERTH_KEEPER_QUIT_SEC + BERTH_KEEPER_LAST_SEC) * G_USEC_PER_SEC;
+}
+
 static GStrv make_environment(void)
 {
     static const char *const kept[] = {"PATH", "LANG", "LC_ALL", "TZ"};
@@ -45,9 +56,8 @@ static GStrv make_argv(const BerthKeeperSpec *spec)
     g_ptr_array_add(argv, g_strdup_printf("--name=%s", spec->name));
     if (spec->uid != (uid_t) -1)
         g_ptr_array_add(argv, g_strdup_printf("--uid=%u", (guint) spec->uid));
-    /* Whole seconds, rounded up. */
-    g_ptr_array_add(argv, g_strdup_printf("--shutdown-timeout=%" G_GUINT64_FORMAT,
-                                          (spec->shutdown_timeout_usec + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC));
+    g_ptr_array_add(
+        argv, g_strdup_printf("--shutdown-timeout=%" G_GUINT64_FORMAT, shutdown_seconds(spec->shutdown_timeout_usec)));
     g_ptr_array_add(argv, g_strdup_printf("--extra-fds=%u", spec->n_extra_fds));
     g_ptr_array_add(argv, g_strdup("--"));
     for (guint i = 0; spec->qemu_argv[i]; i++)

@@ -23,6 +23,9 @@ typedef struct {
 /* The keeper's one packet: QEMU runs as @qemu_pid, or @error (StartFailed; also where the keeper went away silently). */
 typedef void (*BerthKeeperAnswer)(pid_t qemu_pid, const GError *error, gpointer data);
 
+/* The longest that a stop by systemd's SIGTERM can take, as BerthKeeperSpec has it. µs */
+guint64 berth_keeper_stop_usec(guint64 shutdown_timeout_usec);
+
 /* Forked and waiting. */
 BerthKeeper *berth_keeper_spawn(const BerthKeeperSpec *spec, GError **error);
 pid_t berth_keeper_pid(const BerthKeeper *keeper);

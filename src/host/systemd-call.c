@@ -68,7 +68,7 @@ static gboolean on_unsent(gpointer data)
 {
     BerthSystemdCall *call = data;
     call->unsent = 0;
-    systemd_call_fail(call, "there is no connection to the bus");
+    systemd_call_fail(call, "the bus does not take it");
     return G_SOURCE_REMOVE;
 }
 
@@ -97,18 +97,46 @@ sd_bus_message *systemd_call_message(BerthSystemdCall *call, const char *path, c
                                      const char *member)
 {
     sd_bus_message *message = NULL;
-    if (call->systemd->bus)
-        (void) sd_bus_message_new_method_call(call->systemd->bus, &message, SYSTEMD_NAME, path, interface, member);
+    if (call->systemd->last_bus)
+        (void) sd_bus_message_new_method_call(call->systemd->last_bus, &message, SYSTEMD_NAME, path, interface, member);
     return message;
 }
 
 static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *ret_error);
 
+/* A message is made for one connection, whose place another may have taken. */
+static int bring_to(sd_bus *bus, sd_bus_message **message)
+{
+    sd_bus_message *old = *message, *copy = NULL;
+    if (sd_bus_message_get_bus(old) == bus)
+        return 0;
+    (void) sd_bus_message_seal(old, 1, UINT64_MAX); /* so that it can be read; it is already, where it was sent */
+    int r =
+        sd_bus_message_new_method_call(bus, &copy, sd_bus_message_get_destination(old), sd_bus_message_get_path(old),
+                                       sd_bus_message_get_interface(old), sd_bus_message_get_member(old));
+    if (r >= 0)
+        r = sd_bus_message_rewind(old, TRUE);
+    if (r >= 0)
+        r = sd_bus_message_copy(copy, old, TRUE);
+    if (r < 0) {
+        sd_bus_message_unref(copy);
+        return r;
+    }
+    sd_bus_message_unref(old);
+    *message = copy;
+    return 0;
+}
+
 static void send_message(BerthSystemdCall *call)
 {
+    sd_bus *bus = call->systemd->bus;
+    int r = !call->message ? -ENOMEM : !bus ? -ENOTCONN : bring_to(bus, &call->message);
     /* No timeout of sd-bus's own: the call's deadline spans all its steps. */
-    if (!call->message || sd_bus_call_async(sd_bus_message_get_bus(call->message), &call->slot, call->message, on_reply,
-                                            call, UINT64_MAX) < 0)
+    if (r >= 0)
+        r = sd_bus_call_async(bus, &call->slot, call->message, on_reply, call, UINT64_MAX);
+    if (r == -ENOTCONN || r == -ECONNRESET)
+        call->is_away = TRUE; /* the link is down, or about to find that out */
+    else if (r < 0)
         fail_later(call);
 }
 
@@ -117,12 +145,13 @@ static gboolean on_stays_away(gpointer data)
     static const sd_bus_error absent = SD_BUS_ERROR_MAKE_CONST(SD_BUS_ERROR_NAME_HAS_NO_OWNER, "");
     BerthSystemdCall *call = data;
     call->away_timer = 0;
+    call->is_away = FALSE;
     call->on_reply(call, NULL, &absent);
     return G_SOURCE_REMOVE;
 }
 
 /* It leaves the bus for a daemon-reexec, and comes back a moment later. */
-static gboolean is_away(const sd_bus_error *error)
+static gboolean tells_absence(const sd_bus_error *error)
 {
     return sd_bus_error_has_names(error, SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_SERVICE_UNKNOWN,
                                   SD_BUS_ERROR_NAME_HAS_NO_OWNER);
@@ -133,8 +162,9 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
     BerthSystemdCall *call = data;
     g_clear_pointer(&call->slot, sd_bus_slot_unref);
     const sd_bus_error *error = sd_bus_message_get_error(reply);
-    guint patience_msec = error && is_away(error) ? systemd_patience_msec(call->systemd) : 0;
-    if (patience_msec > 0)
+    guint patience_msec = error && tells_absence(error) ? systemd_patience_msec(call->systemd) : 0;
+    call->is_away = patience_msec > 0;
+    if (call->is_away)
         call->away_timer = g_timeout_add(patience_msec, on_stays_away, call);
     else
         call->on_reply(call, error ? NULL : reply, error);
@@ -211,14 +241,24 @@ static void look_at_job(BerthSystemdCall *call)
                                     SYSTEMD_IFACE_JOB, "State");
 }
 
+void systemd_call_bus_lost(BerthSystemdCall *call)
+{
+    g_clear_handle_id(&call->away_timer, g_source_remove);
+    g_clear_pointer(&call->slot, sd_bus_slot_unref); /* of a look at its job */
+}
+
 void systemd_call_go_on(BerthSystemdCall *call)
 {
+    SystemdOnJob on_unit_removed = g_steal_pointer(&call->on_unit_removed);
     if (call->job) {
         look_at_job(call);
-    } else if (call->away_timer) {
+    } else if (call->is_away) {
         g_clear_handle_id(&call->away_timer, g_source_remove);
+        call->is_away = FALSE;
         call->heard_twice = TRUE;
         send_message(call);
+    } else if (on_unit_removed) {
+        on_unit_removed(call); /* that may have been told meanwhile */
     }
 }
 

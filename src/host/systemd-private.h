@@ -20,6 +20,7 @@
 struct BerthSystemd {
     BerthBusLink *link;
     sd_bus *bus;      /* borrowed from the link; NULL while that is down */
+    sd_bus *last_bus; /* that, or the one before: messages are made on it, also while there is none to send them */
     GPtrArray *slots; /* (element-type sd_bus_slot): the matches */
     sd_bus_slot *subscribe;
     char *owner;        /* systemd's unique name, NULL while unknown; signals of anybody else are ignored */
@@ -48,7 +49,8 @@ struct BerthSystemdCall {
     sd_bus_message *message; /* in flight */
     sd_bus_slot *slot;       /* its answer */
     SystemdOnReply on_reply;
-    guint away_timer;        /* systemd left the bus instead of answering, and may come back; 0 */
+    gboolean is_away;        /* systemd or the bus left instead of answering: asked again when they are back */
+    guint away_timer;        /* until then, where systemd alone is away; 0 */
     gboolean heard_twice;    /* the message was sent again after that, and may have been heard before */
     gboolean expects_job; /* the reply in flight will name a job */
     char *job;            /* awaited; key in systemd->jobs */
@@ -66,8 +68,8 @@ struct BerthSystemdCall {
     gpointer data;
 };
 
-/* A call that is on the books of @systemd, with its deadline running; nothing is sent yet. Where the link is down, it
- * will end with an error, and what is sent for it meanwhile is dropped. */
+/* A call that is on the books of @systemd, with its deadline running; nothing is sent yet. Where the link is down, what is
+ * sent for it waits. */
 BerthSystemdCall *systemd_call_new(BerthSystemd *systemd, const char *unit, const char *verb, BerthError code,
                                    guint64 timeout_usec);
 
@@ -83,6 +85,9 @@ void systemd_call_send_job(BerthSystemdCall *call, sd_bus_message *message, int 
 /* For on_reply of a systemd_call_send_job(): reads the job's path, and waits for its end. */
 void systemd_call_await_job(BerthSystemdCall *call, sd_bus_message *reply);
 void systemd_call_job_ended(BerthSystemdCall *call, const char *result);
+
+/* The bus has gone: it waits for that to come back, no longer than its deadline. */
+void systemd_call_bus_lost(BerthSystemdCall *call);
 
 /* systemd is back on the bus: what it did not answer is asked again, and jobs that have ended meanwhile are found out. */
 void systemd_call_go_on(BerthSystemdCall *call);

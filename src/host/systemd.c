@@ -9,7 +9,7 @@
 
 #define EARLY_MAX 1024u /* jobs; more than could end while a reply is under way */
 
-/* How long systemd may be off the bus for a daemon-reexec. */
+/* How long systemd may be off the bus, for a daemon-reexec or to find a new bus. */
 #define AWAY_PATIENCE_USEC (2 * G_USEC_PER_SEC)
 
 static const char match_owner[] = "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
@@ -183,6 +183,9 @@ static void on_up(sd_bus *bus, gpointer data)
 {
     BerthSystemd *systemd = data;
     systemd->bus = bus;
+    sd_bus_unref(systemd->last_bus);
+    systemd->last_bus = sd_bus_ref(bus);
+    systemd->away_until = g_get_monotonic_time() + AWAY_PATIENCE_USEC;
     add_match(systemd, match_owner, on_owner_changed);
     add_match(systemd, match_job, on_job_removed);
     add_match(systemd, match_unit, on_unit_removed);
@@ -197,12 +200,13 @@ static void on_down(gpointer data)
     g_ptr_array_set_size(systemd->slots, 0);
     g_clear_pointer(&systemd->subscribe, sd_bus_slot_unref);
     set_owner(systemd, NULL);
-    /* sd-bus has answered what it had sent; calls that wait for a job are left. Callbacks may make and free calls, so
-     * each is looked up again; one made meanwhile (perhaps at the same address) would fail a moment later anyway. */
-    g_autofree gpointer *calls = g_hash_table_get_keys_as_array(systemd->calls, NULL);
-    for (guint i = 0; calls[i]; i++)
-        if (g_hash_table_contains(systemd->calls, calls[i]))
-            systemd_call_fail(calls[i], "the connection to the bus was lost");
+    /* What was sent and not answered, sd-bus has answered itself, as absence. Nothing is lost: systemd goes on with its
+     * jobs, and with a new bus it is asked again. */
+    GHashTableIter iter;
+    gpointer call;
+    g_hash_table_iter_init(&iter, systemd->calls);
+    while (g_hash_table_iter_next(&iter, &call, NULL))
+        systemd_call_bus_lost(call);
 }
 
 static const BerthBusLinkHandler link_handler = {.up = on_up, .down = on_down};
@@ -229,6 +233,7 @@ void berth_systemd_free(BerthSystemd *systemd)
         systemd_call_detach(calls[i]);
     g_ptr_array_unref(systemd->slots);
     sd_bus_slot_unref(systemd->subscribe);
+    sd_bus_unref(systemd->last_bus);
     g_hash_table_unref(systemd->calls);
     g_hash_table_unref(systemd->jobs);
     g_hash_table_unref(systemd->early);

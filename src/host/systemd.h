@@ -6,7 +6,8 @@
 
 /* systemd's manager, as far as scopes need it. Every call is asynchronous, never answered from within the function that makes
  * it, and held by a BerthSystemdCall that its caller owns and frees, in its callback or later; freeing it earlier means that
- * no callback comes any more. Calls that are made while the bus is away, or pending when it goes away, end with an error.
+ * no callback comes any more. What is made while the bus is away, or pending when it goes away, waits for the next one, no
+ * longer than its deadline.
  * Errors are StartFailed for a start (Busy where the scope is there already), else Cancelled. Matches (JobRemoved, UnitRemoved ...) and Subscribe are installed each time the link comes up, before any start. */
 
 typedef struct BerthSystemd BerthSystemd;

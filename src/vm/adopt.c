@@ -161,7 +161,7 @@ static void watch(BerthVm *vm)
     register_machine(vm);
     vm->run->on_ready = berth_adopt_ask_status;
     if (!vm->run->qmp)
-        berth_vm_set_responsive(vm, FALSE);
+        berth_run_reach(vm->run);
 }
 
 static void go_on(BerthVm *vm)

@@ -128,8 +128,8 @@ static gboolean shutdown_deadline(gpointer data)
 /* From now on. */
 static gint64 patience_ends(const BerthVm *vm, gboolean asked_by_keeper)
 {
-    const BerthSettings *settings = berth_manager_host(vm->manager)->settings;
-    const guint64 patience = settings->shutdown_timeout_usec + (asked_by_keeper ? settings->poweroff_timeout_usec : 0);
+    const guint64 shutdown = berth_manager_host(vm->manager)->settings->shutdown_timeout_usec;
+    const guint64 patience = asked_by_keeper ? berth_keeper_stop_usec(shutdown) : shutdown;
     return g_get_monotonic_time() + (gint64) patience;
 }
 

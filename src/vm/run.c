@@ -96,6 +96,15 @@ static void qemu_died(gpointer data)
     berth_run_look(run);
 }
 
+/* Why a VM can't be loaded is the more urgent word. */
+static void tell_error(BerthRun *run, const GError *error)
+{
+    if (run->vm->state == BERTH_VM_BROKEN)
+        berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+    else
+        berth_vm_set_error(run->vm, error);
+}
+
 static void keeper_died(gpointer data)
 {
     BerthRun *run = data;
@@ -105,11 +114,7 @@ static void keeper_died(gpointer data)
                         "The keeper process %d has ended; the guest runs on without it, and how it "
                         "ends will not be known in full",
                         (int) run->keeper_pid);
-        /* Why a VM can't be loaded is the more urgent word. */
-        if (run->vm->state == BERTH_VM_BROKEN)
-            berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "%s", error->message);
-        else
-            berth_vm_set_error(run->vm, error);
+        tell_error(run, error);
     }
     berth_run_look(run);
 }
@@ -382,8 +387,13 @@ static gboolean monitor_stays_away(gpointer data)
         return G_SOURCE_REMOVE;
     g_autoptr(GError) error = NULL;
     berth_vm_set_responsive(run->vm, FALSE);
-    if (!berth_run_connect(run, &error))
-        berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "Lost QEMU's monitor: %s", error->message);
+    if (!berth_run_connect(run, &error)) {
+        g_autoptr(GError) told = g_error_new(BERTH_ERROR, BERTH_ERROR_BUSY,
+                                             "QEMU's monitor of VM \"%s\" can't be reached: %s. The guest runs on; "
+                                             "PowerOff ends it",
+                                             berth_vm_name(run->vm), error->message);
+        tell_error(run, told);
+    }
     return G_SOURCE_REMOVE;
 }
 
@@ -410,4 +420,11 @@ gboolean berth_run_connect(BerthRun *run, GError **error)
         berth_runtime_qmp_path(berth_manager_host(run->vm->manager)->settings->runtime_dir, berth_vm_id(run->vm));
     run->qmp = berth_qmp_connect(path, &monitor_handler, run, error);
     return run->qmp != NULL;
+}
+
+void berth_run_reach(BerthRun *run)
+{
+    /* On a later turn of the loop, when the VM is known to all who are to be told. */
+    if (!berth_run_connect(run, NULL))
+        run->monitor_timer = g_timeout_add(0, monitor_stays_away, run);
 }

@@ -78,6 +78,8 @@ gboolean berth_run_note(BerthRun *run, BerthRecordFound operation, gint64 until,
 
 /* Connects to QEMU's monitor. */
 gboolean berth_run_connect(BerthRun *run, GError **error);
+/* The same for a run that was found: where it can't be done, Responsive and LastError tell. */
+void berth_run_reach(BerthRun *run);
 
 /* Looks, on the next turn of the loop, whether anybody is left; if not, berth_vm_settle() follows. */
 void berth_run_look(BerthRun *run);

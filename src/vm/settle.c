@@ -89,8 +89,18 @@ void berth_vm_settle_taken_back(BerthVm *vm)
  * run, which was judged before. */
 static void settle_half_start(BerthVm *vm)
 {
+    berth_vm_cancel_start(vm);
     berth_vm_forget_run(vm);
     berth_restart_recover(vm, TRUE);
+}
+
+/* An earlier daemon had begun it, and it is undone; or it goes on, and has never come to a QEMU. What has, and fails, is a
+ * failure as any. */
+static gboolean is_half_start(const BerthVm *vm, const BerthExitRecord *record)
+{
+    if (!vm->run->begins_anew || (vm->state != BERTH_VM_STARTING && vm->state != BERTH_VM_STOPPING))
+        return FALSE;
+    return !vm->start || (!record && !berth_start_is_failing(vm));
 }
 
 static void settle_whole(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words, gint64 ran_usec)
@@ -98,7 +108,7 @@ static void settle_whole(BerthVm *vm, gboolean stop_asked, BerthExitReason reaso
     switch (vm->state) {
     case BERTH_VM_STARTING:
         if (vm->start)
-            berth_start_process_gone(vm, words, begins_anew && !record);
+            berth_start_process_gone(vm, words);
         else
             settle_running(vm, stop_asked, reason, words, ran_usec);
         break;
@@ -127,10 +137,10 @@ void berth_vm_settle(BerthVm *vm)
     g_autoptr(BerthVm) hold = berth_vm_ref(vm);
     const char *runtime_dir = berth_manager_host(vm->manager)->settings->runtime_dir;
     g_autoptr(BerthExitRecord) record = berth_runtime_read_exit(runtime_dir, berth_vm_id(vm), NULL);
+    const gboolean is_half = is_half_start(vm, record);
     BerthRun *run = g_steal_pointer(&vm->run);
     BerthExitReason reason = judge(run, record);
     gboolean stop_asked = run->stop_asked;
-    const gboolean begins_anew = run->begins_anew;
     gint64 ran_usec = run->started > 0 ? (record ? record->time : g_get_real_time()) - run->started : 0;
     const guint gone = BERTH_ASPECT_PROCESS | (berth_guest_has_spoken(run->guest) ? BERTH_ASPECT_GUEST : 0);
     g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
@@ -138,7 +148,7 @@ void berth_vm_settle(BerthVm *vm)
 
     berth_vm_changed(vm, gone);
     berth_vm_set_responsive(vm, TRUE);
-    if (begins_anew && (vm->state == BERTH_VM_STARTING || vm->state == BERTH_VM_STOPPING)) {
+    if (is_half) {
         settle_half_start(vm);
     } else {
         berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);

@@ -97,7 +97,7 @@ static void start_scope(BerthVm *vm)
         .pidfd = vm->run->keeper_pidfd,
         .limits = &vm->record->config->limits,
         /* systemd's own patience, for a guest that is slow to power down, is longer than its keeper's. */
-        .stop_timeout_usec = host->settings->shutdown_timeout_usec + host->settings->poweroff_timeout_usec,
+        .stop_timeout_usec = berth_keeper_stop_usec(host->settings->shutdown_timeout_usec),
     };
     vm->run->scope_asked = TRUE;
     vm->start->call =

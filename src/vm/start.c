@@ -126,14 +126,14 @@ void berth_start_fail_with(BerthVm *vm, BerthError code, const char *format, ...
     berth_start_fail(vm, error);
 }
 
-void berth_start_process_gone(BerthVm *vm, const char *words, gboolean begins_anew)
+gboolean berth_start_is_failing(const BerthVm *vm)
+{
+    return vm->start && vm->start->failure;
+}
+
+void berth_start_process_gone(BerthVm *vm, const char *words)
 {
     BerthStart *start = vm->start;
-    if (!start->failure && begins_anew) {
-        berth_vm_cancel_start(vm);
-        berth_vm_start(vm, NULL, "its keeper had not been let go"); /* it is shown as starting all the while */
-        return;
-    }
     if (!start->failure)
         start->failure =
             g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), words);

@@ -22,8 +22,10 @@ void berth_vm_resume_start(BerthVm *vm);
 /* Gives a start in flight up: its caller is answered Cancelled. Its processes, if any, are the caller's to end. */
 void berth_vm_cancel_start(BerthVm *vm);
 
-/* The processes of a VM in `starting` are gone: @words is how they ended. @begins_anew: there never was a QEMU, and an
- * earlier daemon's end is to blame. */
-void berth_start_process_gone(BerthVm *vm, const char *words, gboolean begins_anew);
+/* Whether the start in flight is being undone. */
+gboolean berth_start_is_failing(const BerthVm *vm);
+
+/* The processes of a VM in `starting` are gone: @words is how they ended. */
+void berth_start_process_gone(BerthVm *vm, const char *words);
 
 void berth_start_free(BerthStart *start);

@@ -139,7 +139,7 @@ static void test_hostile(Fixture *fixture, gconstpointer unused)
 /* It floods its channel: it is not waited for, and everybody else is served. */
 static void test_flood(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES "\nonce guest-sync-delimited flood");
+    g_autofree char *path = running(fixture, COMES "\non guest-sync-delimited flood");
     g_autofree char *other = scripted_vm(fixture, "other", NULL);
     await_strings(fixture, path, "GuestStatus", "'the agent does not answer'");
     assert_strings(fixture, path, "GuestReady", "false");

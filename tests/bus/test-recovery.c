@@ -366,6 +366,32 @@ static void test_bus(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "Start");
 }
 
+/* What systemd was asked for before the bus went away, it is asked for again, or found to have done. */
+static void start_while_bus_restarts(Fixture *fixture, const char *member)
+{
+    FakeService *service = fake_systemd_service(fixture->systemd);
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    fake_service_hold(service, member);
+    g_autoptr(FixtureCall) start = scripted_begin(fixture, path, "Start");
+    AWAIT(fake_service_count(service, member) >= 1);
+    fixture_restart_bus(fixture);
+    AWAIT(start->done);
+    fake_service_release(service, member);
+    fixture_await_state(fixture, path, "running");
+    scripted_assert_string(fixture, path, "ExitReason", "");
+    fixture_await_property(fixture, path, "WantRunning", g_variant_new_boolean(TRUE));
+}
+
+static void test_bus_unanswered(Fixture *fixture, gconstpointer unused)
+{
+    start_while_bus_restarts(fixture, "StartTransientUnit");
+}
+
+static void test_bus_job(Fixture *fixture, gconstpointer unused)
+{
+    start_while_bus_restarts(fixture, "JobRemoved");
+}
+
 static void test_terminated(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = started(fixture, "web", "on system_reset wait never");
@@ -434,6 +460,8 @@ static void add(void)
     ADD("ghost", test_ghost);
     add_reload();
     ADD("bus", test_bus);
+    ADD("bus/start-unanswered", test_bus_unanswered);
+    ADD("bus/start-job", test_bus_job);
     ADD("terminated", test_terminated);
     ADD("idle", test_idle);
 }

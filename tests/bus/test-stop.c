@@ -219,6 +219,24 @@ static void test_keeper_killed(Fixture *fixture, gconstpointer unused)
     scripted_assert_string(fixture, path, "ExitReason", "lost");
 }
 
+/* What a keeper writes whose QEMU the kernel has killed for want of memory (tests/unit/test-keeper-memory.c). */
+static void test_oom_killed(Fixture *fixture, gconstpointer unused)
+{
+    static const char record[] = "wait-status=9\nreason=\npanicked=0\noom-killed=1\nrequested=0\ntime=1\nwords=\nend\n";
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *file = g_build_filename(fixture->runtime_dir, id, BERTH_FILE_EXIT, NULL);
+    kill(scripted_keeper(fixture, path), SIGKILL);
+    scripted_await_last_error(fixture, path, "keeper");
+    g_file_set_contents(file, record, -1, &error);
+    g_assert_no_error(error);
+    kill(qemu_of(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "exited");
+    scripted_assert_string(fixture, path, "ExitReason", "oom-killed");
+    scripted_assert_last_error(fixture, path, "memory");
+}
+
 /* How it ended. */
 typedef struct {
     const char *script; /* on the file "go", or NULL */
@@ -405,6 +423,7 @@ static void add(void)
     ADD("power-off/systemd-silent", test_systemd_silent);
     ADD("power-off/systemd-gone", test_systemd_gone);
     ADD("keeper-killed", test_keeper_killed);
+    ADD("oom-killed", test_oom_killed);
     add_ends();
     ADD("pause/done", test_pause);
     ADD("pause/refused", test_refused);

@@ -289,6 +289,14 @@ static void import_guest(void)
         g_error("The guest can't be imported: %s", text);
 }
 
+/* The bus lets a call wait for who can be activated, and is up already. */
+void scene_reconnect(void)
+{
+    g_clear_object(&scene_bus);
+    scene_bus = client_connect(G_BUS_TYPE_SYSTEM);
+    g_variant_unref(client_get(scene_bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Version"));
+}
+
 void scene_begin(int *argc, char ***argv)
 {
     g_test_init(argc, argv, NULL);

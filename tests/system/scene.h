@@ -16,6 +16,9 @@ extern GDBusConnection *scene_bus; /* root's, on the system bus */
 /* Initialises GTest, brings berthd up, and the small guest into the library as the image "guest". */
 void scene_begin(int *argc, char ***argv);
 
+/* A new scene_bus, after the bus was away: what was watched by the old one is to be watched anew. Returns when berthd is on it. */
+void scene_reconnect(void);
+
 /* Writes @text to a file of berth.conf.d and restarts berthd; with NULL, what scene_begin() has set is left. */
 void scene_configure(const char *text);
 /* systemctl restart, and until the name is owned. */

@@ -168,6 +168,15 @@ static void assert_last_error(Guest *guest, const char *name, const char *words)
         g_error("“%s” says nothing of “%s”", text, words);
 }
 
+static void assert_in_journal(Guest *guest, const char *words)
+{
+    g_free(scene_run("journalctl", "--sync", NULL));
+    g_autofree char *match = g_strconcat("BERTH_VM_ID=", guest->id, NULL);
+    g_autofree char *text = scene_run("journalctl", "--quiet", "--no-pager", "--output=cat", match, NULL);
+    if (!strstr(text, words))
+        g_error("“%s” is not in the journal:\n%s", words, text);
+}
+
 static void test_killed(void)
 {
     g_autoptr(Guest) guest = guest_new_booted("killed", NULL);
@@ -188,6 +197,77 @@ static void test_crashed(void)
     guest_assert_ended(guest, "exited", "crashed");
     g_assert_true(WIFSIGNALED(wait_status(guest)));
     g_assert_cmpint(WTERMSIG(wait_status(guest)), ==, SIGSEGV);
+    assert_last_error(guest, BERTH_ERROR_PREFIX "StartFailed", "signal 11 (Segmentation fault");
+    assert_in_journal(guest, "running → exited: QEMU was killed by signal 11 (Segmentation fault");
+}
+
+/* The kernel kills it, since its scope may have no more memory. */
+static void test_oom_killed(void)
+{
+    g_autofree char *controllers = NULL;
+    if (!g_file_get_contents("/sys/fs/cgroup/cgroup.controllers", &controllers, NULL, NULL) ||
+        !strstr(controllers, "memory")) {
+        g_test_skip("this machine's unified hierarchy has no memory controller");
+        return;
+    }
+    g_autoptr(Guest) guest = guest_new_booted("oom-killed", NULL);
+    /* Whether it is killed while the limit is being set or after that: it is. */
+    (void) scene_status("systemctl", "set-property", "--runtime", guest->unit, "MemorySwapMax=0", "MemoryMax=8M", NULL);
+    guest_assert_ended(guest, "exited", "oom-killed");
+    g_assert_cmpint(WTERMSIG(wait_status(guest)), ==, SIGKILL);
+    assert_last_error(guest, BERTH_ERROR_PREFIX "StartFailed", "memory");
+    assert_in_journal(guest, "running → exited: QEMU was killed by the kernel");
+}
+
+/* Nobody asks an idle QEMU whether it is well: who does finds out, and its keeper has said so before. */
+static void test_stopped_and_continued(void)
+{
+    g_autoptr(Guest) guest = guest_new_bare("standing-still");
+    client_vm(scene_bus, guest->path, "Start");
+    pid_t qemu = guest_qemu(guest);
+    g_assert_cmpint(kill(qemu, SIGSTOP), ==, 0);
+    client_vm_fails(scene_bus, guest->path, "Pause", "Cancelled", "did not answer");
+    client_await(guest->vm, "Responsive", g_variant_new_boolean(FALSE));
+    g_assert_cmpstr(client_told_string(guest->vm, "State"), ==, "running");
+    g_assert_cmpint(kill(qemu, SIGCONT), ==, 0);
+    client_await(guest->vm, "Responsive", g_variant_new_boolean(TRUE));
+    client_await_state(guest->vm, "paused"); /* what it was asked for it does */
+    client_vm(scene_bus, guest->path, "Resume");
+    client_await_state(guest->vm, "running");
+    assert_in_journal(guest, "QEMU was stopped by signal 19");
+    assert_in_journal(guest, "QEMU goes on");
+    assert_in_journal(guest, "QEMU does not answer");
+    assert_in_journal(guest, "QEMU answers again");
+}
+
+/* Who is connected stays so; a daemon that comes later says what it can't do, and can still end it. */
+static void test_monitor_deleted(void)
+{
+    g_autoptr(Guest) guest = guest_new_bare("unreachable");
+    Guest *doomed = guest_new_bare("unreachable-too");
+    client_vm(scene_bus, guest->path, "Start");
+    client_vm(scene_bus, doomed->path, "Start");
+    pid_t qemu = guest_qemu(guest);
+    g_free(scene_run("sh", "-c", "rm /run/berth/*/" BERTH_FILE_QMP_SOCKET, NULL));
+    client_vm(scene_bus, guest->path, "Pause");
+    client_vm(scene_bus, guest->path, "Resume");
+    g_assert_true(g_variant_get_boolean(client_told(guest->vm, "Responsive")));
+
+    scene_restart_daemon();
+    guest_rewatch(guest);
+    guest_rewatch(doomed);
+    g_assert_cmpstr(client_told_string(guest->vm, "State"), ==, "running");
+    g_assert_cmpint(guest_qemu(guest), ==, qemu);
+    client_await(guest->vm, "Responsive", g_variant_new_boolean(FALSE));
+    assert_last_error(guest, BERTH_ERROR_PREFIX "Busy", "can't be reached");
+    client_vm_fails(scene_bus, guest->path, "Pause", "Busy", "power it off");
+    client_vm(scene_bus, doomed->path, "Remove");
+    guest_assert_goes(doomed);
+    client_vm(scene_bus, guest->path, "PowerOff");
+    client_await_state(guest->vm, "stopped");
+    client_vm(scene_bus, guest->path, "Start");
+    client_await(guest->vm, "Responsive", g_variant_new_boolean(TRUE));
+    assert_last_error(guest, "", "");
 }
 
 /* All at once, the witness too. */
@@ -294,6 +374,9 @@ int main(int argc, char **argv)
     g_test_add_func("/processes/blocked-signals", test_blocked_signals);
     g_test_add_func("/processes/killed", test_killed);
     g_test_add_func("/processes/crashed", test_crashed);
+    g_test_add_func("/processes/oom-killed", test_oom_killed);
+    g_test_add_func("/processes/stopped-and-continued", test_stopped_and_continued);
+    g_test_add_func("/processes/monitor-deleted", test_monitor_deleted);
     g_test_add_func("/processes/lost", test_lost);
     g_test_add_func("/processes/keeper-killed", test_keeper_killed);
     g_test_add_func("/processes/stopped-qemu", test_stopped_qemu);

@@ -13,7 +13,7 @@ bed=in-bed-$$ # by a name like this, in-bed.sh finds what was left behind
 number=0
 
 echo TAP version 14
-echo 1..22
+echo 1..36
 state=$(mktemp -d "$PWD/reboot-XXXXXX")
 trap '"$lib/bed.sh" kill "$bed"; rm -rf "$state"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -71,13 +71,17 @@ id_of() {
 # QEMU is given so long to quit that a removal stays at it.
 prepare() {
 	there sh -c 'mkdir -p /etc/berth/berth.conf.d &&
-		printf "[QEMU]\nAccelerator=tcg\n[VM]\nPowerOffTimeoutSec=1h\n" >/etc/berth/berth.conf.d/test.conf'
+		printf "[Manager]\nMaxConcurrentStarts=1\n[QEMU]\nAccelerator=tcg\n[VM]\nPowerOffTimeoutSec=1h\n" \
+			>/etc/berth/berth.conf.d/test.conf'
 	there systemctl --quiet enable --now berthd.service
 	there berthctl import guest --kernel "$BERTH_GUEST/vmlinuz" --initrd "$BERTH_GUEST/initrd.img" \
 		--cmdline "console=ttyS0 quiet" >/dev/null
 	for vm in wanted unwanted deleted stopping regretted; do
 		there berthctl create "$vm" --image guest --memory 192M >/dev/null
 	done
+	# The one that needs the other has the name that comes first.
+	there berthctl create basis --image guest --memory 192M --set boot-order=1 --set restart=always >/dev/null
+	there berthctl create app --image guest --memory 192M --set boot-order=2 >/dev/null
 	there berthctl start wanted stopping
 	says wanted 'berth-guest: ready'
 }
@@ -92,6 +96,30 @@ begin_removals() {
 }
 
 # Ten VMs with something to delete, some of them running, of which the power leaves whatever it has come to.
+started_of() {
+	there berthctl status --json "$1" | sed -n 's/^ *"StartedTimestamp" *: *\([1-9][0-9]*\).*/\1/p'
+}
+
+# One started when the other ran.
+is_in_order() {
+	[ "$(started_of "$1")" -lt "$(started_of "$2")" ]
+}
+
+# Its console's last words in the boot before.
+was_powered_down() {
+	there sh -c "journalctl --quiet --boot=-1 --output=cat BERTH_VM=$1 | grep 'berth-guest: power button'"
+}
+
+run_again_in_order() {
+	for vm in basis app wanted; do
+		check "$vm is started again" reaches "$vm" running
+	done
+	check "and the guests boot" says wanted 'berth-guest: ready'
+	check "first what has the lowest number" is_in_order basis app
+	check "last what has none" is_in_order app wanted
+	check "what did not run is left alone again" shows unwanted State '"stopped"'
+}
+
 begin_many() {
 	there sh -c 'for i in 0 1 2 3 4 5 6 7 8 9; do berthctl create "cut-$i" --memory 64M >/dev/null; done
 		berthctl start cut-7 cut-8 cut-9
@@ -131,14 +159,35 @@ check "what ran is started again" reaches wanted running
 check "and its guest boots" says wanted 'berth-guest: ready'
 check "what did not run is left alone" shows unwanted State '"stopped"'
 
+# An administrator stops a scope: that holds as long as the host is up, over another daemon, and whatever the policy.
+there berthctl start basis app
+says basis 'berth-guest: ready' && says app 'berth-guest: ready'
+there systemctl stop "berth-$(id_of basis).scope"
+check "whose scope is stopped powers down" reaches basis stopped
+check "its guest heard of it" says basis 'berth-guest: power button'
+there systemctl restart berthd.service
+check "another daemon does not start it" shows basis State '"stopped"'
+check "though it is wanted" shows basis WantRunning true
+
 # The clean way: systemd stops the scopes, and so the guests.
 "$lib/bed.sh" stop "$bed"
 boot
-check "the guest was shut down with the host" there sh -c \
-	"journalctl --quiet --boot=-1 --output=cat BERTH_VM=wanted | grep 'berth-guest: power button'"
-check "and is started again" reaches wanted running
-check "and boots" says wanted 'berth-guest: ready'
+check "the guest was shut down with the host" was_powered_down wanted
+run_again_in_order
+
+# The same without a daemon: the keepers do it.
+says basis 'berth-guest: ready' && says app 'berth-guest: ready'
+there systemctl kill --signal=KILL berthd.service
+there systemctl stop berthd.service
+"$lib/bed.sh" stop "$bed"
+boot
+for vm in wanted basis app; do
+	check "the guest of $vm was shut down by its keeper alone" was_powered_down "$vm"
+done
+check "and started again" reaches wanted running
+check "as its guest says" says wanted 'berth-guest: ready'
 check "nothing else is" shows unwanted State '"stopped"'
+there berthctl poweroff basis app
 
 # As soon as the removals were promised, and when one is through whose QEMU had to end first.
 for moment in "" cut-9; do

@@ -71,6 +71,7 @@ static const char *const mistakes[][2] = {
     {"reason=guest-shutdown", "reason=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
     {"panicked=0", "panicked=2"},
     {"panicked=0", "panicked=yes"},
+    {"requested=1", "requested=1\noom-killed=2"},
     {"requested=1\n", ""},
     {"time=1700000000000000", "time=-5"},
     {"time=1700000000000000", "time=9223372036854775808"},
@@ -178,6 +179,25 @@ static void test_judge(void)
     }
 }
 
+/* The kernel's SIGKILL for want of memory, of which a record tells since there is such a key. */
+static void test_oom(void)
+{
+    static const BerthExitReason expected[] = {F, BERTH_EXIT_OOM_KILLED, H, H};
+    g_autofree char *killed = changed("wait-status=256\nreason=guest-shutdown", "wait-status=9\nreason=");
+    g_autofree char *text = g_strconcat("oom-killed=1\n", killed, NULL);
+    g_autoptr(BerthExitRecord) record = berth_exit_record_parse(text, strlen(text), NULL);
+    g_autoptr(BerthExitRecord) older = berth_exit_record_parse(killed, strlen(killed), NULL);
+    record->requested = older->requested = FALSE;
+    for (guint column = 0; column < 4; column++)
+        g_assert_cmpint(berth_exit_record_judge(record, (column & 1) != 0, (column & 2) != 0), ==, expected[column]);
+    g_assert_cmpint(berth_exit_record_judge(older, TRUE, FALSE), ==, K);
+    g_autofree char *words = berth_exit_record_describe(record);
+    g_assert_nonnull(strstr(words, "memory"));
+    /* Somebody else in the scope was killed so; QEMU ended in another way. */
+    record->wait_status = SIGSEGV;
+    g_assert_cmpint(berth_exit_record_judge(record, TRUE, FALSE), ==, C);
+}
+
 static void test_describe(void)
 {
     static const struct {
@@ -185,6 +205,7 @@ static void test_describe(void)
         const char *expected;
     } cases[] = {
         {{.wait_status = SIGSEGV}, "QEMU was killed by signal 11 (Segmentation fault)"},
+        {{.wait_status = SIGSEGV | 0x80}, "QEMU was killed by signal 11 (Segmentation fault, core dumped)"},
         {{.wait_status = EXITED(1)}, "QEMU failed with status 1; its last words: no such machine"},
         {{.wait_status = EXITED(0)}, "QEMU ended without an error"},
         {{.reason = (char *) "guest-shutdown"}, "The guest shut itself down"},
@@ -212,6 +233,7 @@ int main(int argc, char **argv)
     g_test_add_func("/exit-record/words-are-made-fit", test_words_are_made_fit);
     g_test_add_func("/exit-record/later-versions", test_later_versions);
     g_test_add_func("/exit-record/judge", test_judge);
+    g_test_add_func("/exit-record/oom", test_oom);
     g_test_add_func("/exit-record/describe", test_describe);
     return g_test_run();
 }

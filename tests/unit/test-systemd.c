@@ -17,6 +17,7 @@
 
 #define UNIT "berth-3b0c7ab8-8f5b-4be1-8c11-1d0fa0a9a3d5.scope"
 #define LONG_USEC (60 * G_USEC_PER_SEC)
+#define SHORT_USEC (G_USEC_PER_SEC / 2)
 
 static PrivateBus *private_bus;
 
@@ -472,22 +473,41 @@ static void test_bus_lost(Bed *bed, gconstpointer member)
     fake_service_hold(service, member);
     begin_start(bed, -1, LONG_USEC);
     AWAIT(fake_service_count(service, member) == 1);
+    guint n_subscribed = fake_service_count(service, "Subscribe");
     private_bus_stop(private_bus);
-    AWAIT(bed->n_done == 1);
-    g_assert_error(bed->error, BERTH_ERROR, BERTH_ERROR_START_FAILED);
     AWAIT(!berth_bus_link_get(bed->link));
-    begin_start(bed, -1, LONG_USEC);
-    AWAIT(bed->n_done == 1);
-    g_assert_error(bed->error, BERTH_ERROR, BERTH_ERROR_START_FAILED);
-    g_assert_nonnull(strstr(bed->error->message, "no connection"));
+    BerthSystemdCall *start_call = g_steal_pointer(&bed->call);
+    BerthSystemdCall *list_call = berth_systemd_list(bed->systemd, LONG_USEC, on_list, bed);
     private_bus_start(private_bus);
     fake_service_vanish(service);
     fake_service_come_back(service);
+    AWAIT(fake_service_count(service, "Subscribe") > n_subscribed);
+    AWAIT(bed->units); /* in whatever order they are answered */
     fake_service_release(service, member);
-    AWAIT(berth_bus_link_get(bed->link));
-    bed->call = berth_systemd_list(bed->systemd, LONG_USEC, on_list, bed);
     AWAIT(bed->n_done == 2);
     g_assert_no_error(bed->error);
+    g_assert_cmpuint(fake_systemd_n_units(bed->fake), ==, 1);
+    berth_systemd_call_free(&start_call);
+    berth_systemd_call_free(&list_call);
+}
+
+/* The deadline is what ends the wait for a bus. */
+static void test_bus_stays_away(Bed *bed, gconstpointer unused)
+{
+    fake_service_hold(fake_systemd_service(bed->fake), "StartTransientUnit");
+    private_bus_stop(private_bus);
+    begin_start(bed, -1, SHORT_USEC);
+    AWAIT(bed->n_done == 1);
+    g_assert_error(bed->error, BERTH_ERROR, BERTH_ERROR_START_FAILED);
+    AWAIT(!berth_bus_link_get(bed->link));
+    begin_start(bed, -1, SHORT_USEC);
+    AWAIT(bed->n_done == 1);
+    g_assert_error(bed->error, BERTH_ERROR, BERTH_ERROR_START_FAILED);
+    g_assert_nonnull(strstr(bed->error->message, "in time"));
+    private_bus_start(private_bus);
+    fake_service_vanish(fake_systemd_service(bed->fake));
+    fake_service_come_back(fake_systemd_service(bed->fake));
+    AWAIT(berth_bus_link_get(bed->link));
 }
 
 static void test_freed(Bed *bed, gconstpointer member)
@@ -537,6 +557,7 @@ int main(int argc, char **argv)
     ADD("absent", NULL, test_absent);
     ADD("bus-lost/reply", "StartTransientUnit", test_bus_lost);
     ADD("bus-lost/job", "JobRemoved", test_bus_lost);
+    ADD("bus-stays-away", NULL, test_bus_stays_away);
     ADD("freed/reply", "StartTransientUnit", test_freed);
     ADD("freed/job", "JobRemoved", test_freed);
     int r = g_test_run();
