@@ -35,7 +35,7 @@ typedef struct {
 
     GMutex lock;
     guint64 done, total;
-    gboolean told; /* a turn of the main loop is due to take done and total over */
+    guint source; /* a turn of the main loop is due to take done and total over, 0 */
 } Import;
 
 static void import_free(Import *import)
@@ -52,25 +52,22 @@ static gboolean take_progress(gpointer data)
     g_mutex_lock(&import->lock);
     import->job->done = import->done;
     import->job->total = import->total;
-    import->told = FALSE;
+    import->source = 0;
     g_mutex_unlock(&import->lock);
     berth_manager_job_changed(import->manager, import->job);
     return G_SOURCE_REMOVE;
 }
 
-/* In the worker, at most ten times a second. The default priority is that of the work's own end, so that it comes
- * first. */
+/* In the worker, at most ten times a second. */
 static void progressed(guint64 done, guint64 total, gpointer data)
 {
     Import *import = data;
     g_mutex_lock(&import->lock);
     import->done = done;
     import->total = total;
-    gboolean tell = !import->told;
-    import->told = TRUE;
+    if (!import->source)
+        import->source = g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, take_progress, import, NULL);
     g_mutex_unlock(&import->lock);
-    if (tell)
-        g_idle_add_full(G_PRIORITY_HIGH, take_progress, import, NULL);
 }
 
 static gboolean do_import(gpointer data, GError **error)
@@ -93,6 +90,11 @@ static void imported(gpointer data, const GError *error, gpointer user_data)
     Import *import = data;
     BerthJob *job = import->job;
     const char *name = import->request->meta->name;
+    /* Whatever its priority, the turn may come after this one: then there is no import and no job any more. */
+    if (import->source) {
+        g_source_remove(import->source);
+        take_progress(import);
+    }
     berth_manager_unreserve_image(import->manager, name);
     if (error) {
         job->error = g_error_copy(error);

@@ -28,7 +28,8 @@ typedef struct {
     gboolean with_traces; /* those that are being adopted */
     guint next;
     BerthSystemdCall *call;
-    guint n_open; /* what has to come before all is shown */
+    guint n_open;  /* what has to come before all is shown */
+    guint n_turns; /* of the loop, that are still to pass before it is */
     void (*done)(const GError *error, gpointer data);
     gpointer data;
 } Recovery;
@@ -102,10 +103,23 @@ static void close_one(Recovery *recovery)
         finish(recovery, NULL);
 }
 
-static gboolean looks_are_done(gpointer data)
+static void await_looks(Recovery *recovery);
+
+static gboolean turn_is_over(gpointer data)
 {
-    close_one(data);
+    Recovery *recovery = data;
+    if (--recovery->n_turns > 0)
+        await_looks(recovery);
+    else
+        close_one(recovery);
     return G_SOURCE_REMOVE;
+}
+
+/* Attached anew for each turn, and so dispatched after all that are due in it. The loop need not come to rest: with
+ * hundreds of VMs that run or start it would not for seconds. */
+static void await_looks(Recovery *recovery)
+{
+    g_idle_add_full(G_PRIORITY_DEFAULT, turn_is_over, recovery, NULL);
 }
 
 static void wish_stored(const GError *error, gpointer data)
@@ -128,12 +142,14 @@ static void await_wishes(Recovery *recovery)
     }
 }
 
-/* No QEMU is waited for. But what ended long ago is never shown as running: so after the looks that are due. */
+/* No QEMU is waited for. But what ended long ago is never shown as running: in a first turn of the loop the watches tell
+ * who has died, in a second one those are looked at. */
 static void await_all_shown(Recovery *recovery)
 {
     recovery->n_open = 1;
+    recovery->n_turns = 2;
     await_wishes(recovery);
-    g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, looks_are_done, recovery, NULL);
+    await_looks(recovery);
 }
 
 static void adopt(Recovery *recovery, BerthStoredVm *stored)

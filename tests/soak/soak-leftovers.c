@@ -123,8 +123,8 @@ static gboolean is_nothing(const char *command)
     return *found == '\0';
 }
 
-/* An answer that nobody waits for is one too many. What the bus rejects, it tells; of the clients that were killed it has
- * forgotten what they waited for, and rejects nothing. */
+/* An answer that nobody waits for is one too many. What the bus rejects, it tells; of the clients that were killed it
+ * has forgotten what they waited for, and rejects nothing. */
 static void assert_journal(void)
 {
     g_free(scene_run("journalctl", "--sync", NULL));
@@ -144,7 +144,7 @@ void leftovers_assert_none(void)
     static const char scopes[] = "systemctl list-units --all --plain --no-legend 'berth-*.scope'";
     remove_everything();
     CLIENT_AWAIT(is_nothing(scopes), "A scope is left: %s", scene_run("sh", "-c", scopes, NULL));
-    assert_nothing("pgrep -l 'qemu-system|berth-keeper' || :", "A process is left");
+    assert_nothing("ps -A -o pid= -o comm= | grep -E 'qemu-system|berth-keeper' || :", "A process is left");
     assert_nothing("ls -A " RUNTIME_DIR " | grep -vx '[.]booted' || :", "In the runtime directory is left");
     assert_nothing("ls -A " STATE_DIR "/vms " STATE_DIR "/removing | grep -v ':$' || :", "Of VMs is left");
     assert_nothing("ls -A " STATE_DIR "/images | grep -vx guest || :", "Of images is left");
