@@ -109,8 +109,8 @@ gboolean berth_vm_store_doom(BerthVmStore *store, const char *id, const char *in
 /* Deletes the doomed directory, vm.json and then the marker last. @blocker as in tree-delete.h. */
 gboolean berth_vm_store_purge(BerthVmStore *store, const char *id, const char *incarnation, char **blocker, GError **error);
 
-/* Gives a VM's disks to @owner, whom they may not belong to after UIDBase= or the CID was changed, or a backup restored:
- * those files that belong to the owner of their directory. For before a start, when nobody uses them. */
+/* Gives a VM's disks to @owner, whom they may not belong to after UIDBase= or the CID was changed, or a backup
+ * restored: those files that belong to the owner of their directory. For before a start, when nobody uses them. */
 gboolean berth_vm_store_own_disks(BerthVmStore *store, const char *id, uid_t owner, GError **error);
 
 /* Absolute path of a published VM's directory. (transfer full) */

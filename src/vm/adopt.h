@@ -24,8 +24,8 @@ typedef struct {
  */
 BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSighting *sighting);
 
-/* (transfer full) (nullable): why a VM can't be shown whole though its files can be read: its image is not there, or its name
- * or CID is another's. @self: (nullable): the VM that it is already. */
+/* (transfer full) (nullable): why a VM can't be shown whole though its files can be read: its image is not there, or
+ * its name or CID is another's. @self: (nullable): the VM that it is already. */
 char *berth_adopt_find_problem(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record);
 
 /* Asks QEMU whether the guest of a VM that is shown as running is paused. */

@@ -77,7 +77,8 @@ void berth_manager_configure(BerthManager *manager, BerthVm *vm, GVariant *chang
 /* What keeps a record found on disk from being @self's (nullable), or a VM's of its own: its name or CID is another's.
  * (nullable) (transfer full) */
 char *berth_manager_find_double(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record);
-/* Name, CID, incarnation and definition of @record, of the same id, whose members it takes. The caller has looked for doubles. */
+/* Name, CID, incarnation and definition of @record, of the same id, whose members it takes. The caller has looked for
+ * doubles. */
 void berth_manager_take_record(BerthManager *manager, BerthVm *vm, BerthVmRecord *record);
 /* The same for a broken VM, of which nothing else is known for certain either. */
 void berth_manager_mend(BerthManager *manager, BerthVm *vm, BerthVmRecord *record);

@@ -31,7 +31,8 @@ static void judge_found(BerthReload *reload, const BerthImageMeta *meta)
     }
 }
 
-/* Known, and not on disk any more, or not so that it could be used: the scan's notes say which. Who runs on it runs on. */
+/* Known, and not on disk any more, or not so that it could be used: the scan's notes say which. Who runs on it runs
+ * on. */
 static void judge_vanished(BerthReload *reload, GHashTable *on_disk)
 {
     g_autoptr(GList) images = g_hash_table_get_values(berth_manager_images(reload->manager));

@@ -93,8 +93,8 @@ static gboolean update(BerthVm *vm, BerthVmRecord *record)
     return TRUE;
 }
 
-/* Who is being worked on, or was since the look began, knows better. A start ends one way or the other before its VM can
- * be shown as broken. */
+/* Who is being worked on, or was since the look began, knows better. A start ends one way or the other before its VM
+ * can be shown as broken. */
 static gboolean is_worked_on(const BerthReload *reload, const BerthVm *vm)
 {
     const guint before = GPOINTER_TO_UINT(g_hash_table_lookup(reload->known, berth_vm_id(vm)));

@@ -3,8 +3,8 @@
 
 #include "../host/settings-files.h"
 
-/* Somebody is always at work on some VM of a busy host. What can't be compared after so many looks is told, and left to the
- * next Reload. */
+/* Somebody is always at work on some VM of a busy host. What can't be compared after so many looks is told, and left
+ * to the next Reload. */
 #define LOOKS_MAX 3u
 
 static void look(BerthReload *reload);

@@ -10,8 +10,8 @@
 #include "src/core/names.h"
 #include "tests/lib/hold.h"
 
-/* What a Reload makes of a configuration, definitions and images that somebody has changed by hand, and of what others do at the
- * same time. test-recovery.c has what it makes of directories that come and go. */
+/* What a Reload makes of a configuration, definitions and images that somebody has changed by hand, and of what
+ * others do at the same time. test-recovery.c has what it makes of directories that come and go. */
 
 #define DROPPED_ID "6b1c9f0e-3c1e-4f2a-9a52-0d7e5c1b8a44"
 #define DROPPED_PATH "/org/berth/Berth1/vm/_36b1c9f0e_2d3c1e_2d4f2a_2d9a52_2d0d7e5c1b8a44"

@@ -31,7 +31,8 @@ char *soak_image_name(guint i)
 
 /* Answers */
 
-/* What a daemon may say of what others do at the same time. Anything else is said to nobody who asks for what can be had. */
+/* What a daemon may say of what others do at the same time. Anything else is said to nobody who asks for what can be
+ * had. */
 static const char *const refusals[] = {
     BERTH_ERROR_PREFIX "NotFound",
     BERTH_ERROR_PREFIX "NameTaken",
@@ -103,8 +104,8 @@ static void on_answer(GObject *bus, GAsyncResult *result, gpointer data)
     call->done = TRUE;
 }
 
-/* (transfer full) (nullable): what it answers, where it went well. @fds: (nullable), to be sent along. Descriptors of the answer
- * are closed. */
+/* (transfer full) (nullable): what it answers, where it went well. @fds: (nullable), to be sent along. Descriptors of
+ * the answer are closed. */
 static GVariant *call(Client *client, const char *path, const char *interface, const char *method, GVariant *parameters,
                       GUnixFDList *fds)
 {

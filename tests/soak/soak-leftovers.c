@@ -123,8 +123,8 @@ static gboolean is_nothing(const char *command)
     return *found == '\0';
 }
 
-/* An answer that nobody waits for is one too many. What the bus rejects, it tells; of the clients that were killed it has
- * forgotten what they waited for, and rejects nothing. */
+/* An answer that nobody waits for is one too many. What the bus rejects, it tells; of the clients that were killed it
+ * has forgotten what they waited for, and rejects nothing. */
 static void assert_journal(void)
 {
     g_free(scene_run("journalctl", "--sync", NULL));

@@ -3,9 +3,9 @@
 
 #include "tests/system/scene.h"
 
-/* Everything at once, for as long as is asked for: several clients call what they like, each in a process of its own; what
- * befalls a host befalls it; somebody listens to all signals. At the end nothing may be left. All that is random comes from one
- * seed. What is found wrong ends the program by g_error(). */
+/* Everything at once, for as long as is asked for: several clients call what they like, each in a process of its own;
+ * what befalls a host befalls it; somebody listens to all signals. At the end nothing may be left. All that is random
+ * comes from one seed. What is found wrong ends the program by g_error(). */
 
 #define SOAK_VMS 10u    /* names, few enough that clients meet */
 #define SOAK_GUESTS 2u  /* the first of them, which boot a guest; the others run a QEMU with nobody in it */
@@ -16,12 +16,12 @@
 char *soak_vm_name(guint i);
 char *soak_image_name(guint i);
 
-/* A client: calls at random until it is told to end by SIGTERM. Each call is answered, once, with a result or with an error of
- * the contract's, unless the daemon has gone meanwhile. */
+/* A client: calls at random until it is told to end by SIGTERM. Each call is answered, once, with a result or with an
+ * error of the contract's, unless the daemon has gone meanwhile. */
 int soak_client(guint32 seed);
 
-/* Listens to what the daemon tells of its VMs: each state comes after one that it may come after, and no object goes twice, or
- * before it was being removed. */
+/* Listens to what the daemon tells of its VMs: each state comes after one that it may come after, and no object goes
+ * twice, or before it was being removed. */
 typedef struct Witness Witness;
 
 Witness *witness_new(GDBusConnection *bus);

@@ -57,6 +57,8 @@ END
 told potfiles listed
 told template template
 told broken broken
+# Languages are words.
+# shellcheck disable=SC2013
 for code in $(grep -v '^#' po/LINGUAS); do
     told "$code" language "$code"
 done
