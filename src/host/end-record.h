@@ -3,10 +3,10 @@
 
 #include "../core/restart-policy.h"
 
-/* <runtime>/<id>.ended: how the last run of a VM ended, and what is to follow, for a daemon that comes later in the same
- * boot of the host. It outlives the VM's own runtime directory, which goes with the run. A boot forgets it: /run does not
- * outlive one, and where RuntimeDirectory= lies on a disk, the record bears the boot's id. Cheap calls on a tmpfs: they may
- * run on the main loop. */
+/* <runtime>/<id>.ended: how the last run of a VM ended, and what is to follow, for a daemon that comes later in the
+ * same boot of the host. It outlives the VM's own runtime directory, which goes with the run. A boot forgets it: /run
+ * does not outlive one, and where RuntimeDirectory= lies on a disk, the record bears the boot's id. Cheap calls on a
+ * tmpfs: they may run on the main loop. */
 
 typedef struct {
     BerthExitReason reason;

@@ -123,8 +123,8 @@ static BerthFound look_at(BerthVm *vm, const BerthStoredVm *stored, const BerthS
 
 /* What is done about it */
 
-/* The scope of a start that was interrupted before its record was written: what is in it, is ended. One with nobody in it
- * would not end by itself: without a cgroup to watch, the run has it stopped. */
+/* The scope of a start that was interrupted before its record was written: what is in it, is ended. One with nobody in
+ * it would not end by itself: without a cgroup to watch, the run has it stopped. */
 static void unit_found(const BerthScopeStatus *status, const GError *error, gpointer data)
 {
     BerthRun *run = data;
@@ -216,8 +216,8 @@ static void drop_run(BerthVm *vm, const BerthFound *found)
         berth_vm_forget_run(vm);
 }
 
-/* Nothing of it lives, and it is wanted: what an earlier daemon has decided of it is gone on with. That may be a start that is
- * due, or that it stays as it is. */
+/* Nothing of it lives, and it is wanted: what an earlier daemon has decided of it is gone on with. That may be a start
+ * that is due, or that it stays as it is. */
 static gboolean is_decided(const BerthVm *vm, const BerthFound *found, const BerthPlan *plan)
 {
     if (plan->act == BERTH_PLAN_START || plan->act == BERTH_PLAN_LOST)

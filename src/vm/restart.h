@@ -3,16 +3,16 @@
 
 #include "vm.h"
 
-/* The starts that nobody calls for: when one is due, and how many there were. What is known of them survives the daemon, as
- * host/end-record.h says. When it is due, and what counts as an interval, is told by CLOCK_MONOTONIC: a host that sleeps, or
- * a clock that is set, makes no guest worse or better. */
+/* The starts that nobody calls for: when one is due, and how many there were. What is known of them survives the
+ * daemon, as host/end-record.h says. When it is due, and what counts as an interval, is told by CLOCK_MONOTONIC: a
+ * host that sleeps, or a clock that is set, makes no guest worse or better. */
 
 /**
  * berth_restart_schedule:
  * @ran_usec: how long its guest ran; after long enough, earlier failures are forgotten
  *
- * For a VM in `exited`: starts it again after the back-off, where it is wanted and its policy says so. One that has been
- * tried too often is not, and LastError says so. PowerOff, Shutdown, Start and Remove end the wait.
+ * For a VM in `exited`: starts it again after the back-off, where it is wanted and its policy says so. One that has
+ * been tried too often is not, and LastError says so. PowerOff, Shutdown, Start and Remove end the wait.
  */
 void berth_restart_schedule(BerthVm *vm, BerthExitReason reason, gint64 ran_usec);
 
@@ -23,9 +23,10 @@ void berth_restart_remember(BerthVm *vm);
  * berth_restart_recover:
  * @may_have_ended: whether there may be a record of how it ended; else none is looked for
  *
- * For a VM that was found by a daemon that starts, and again when what was left of half a start is gone. One that runs, or ran when the daemon before it ended, has its count
- * again. One that ended before goes on as was decided then. One that is wanted and has neither run nor ended since the host
- * was booted is to be started: berth_queue_boot().
+ * For a VM that was found by a daemon that starts, and again when what was left of half a start is gone. One that
+ * runs, or ran when the daemon before it ended, has its count again. One that ended before goes on as was decided
+ * then. One that is wanted and has neither run nor ended since the host was booted is to be started:
+ * berth_queue_boot().
  */
 void berth_restart_recover(BerthVm *vm, gboolean may_have_ended);
 

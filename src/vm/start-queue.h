@@ -3,23 +3,24 @@
 
 #include "vm.h"
 
-/* The starts that nobody calls for: those after a boot of the host, in their order, and the restarts that are due. Of both
- * together only MaxConcurrentStarts= are under way at a time; a Start that somebody calls for waits for nobody.
+/* The starts that nobody calls for: those after a boot of the host, in their order, and the restarts that are due. Of
+ * both together only MaxConcurrentStarts= are under way at a time; a Start that somebody calls for waits for nobody.
  *
  * A start waits here as long as its VM may not be started, because a Configure or a Remove is being written. */
 
 /* A restart that is due. */
 void berth_queue_restart(BerthVm *vm);
 
-/* A VM that is to run since the host was booted: it waits until berth_queue_begin_boot(); after that, it is the last. */
+/* A VM that is to run since the host was booted: it waits until berth_queue_begin_boot(); after that, it is the last.
+ * */
 void berth_queue_boot(BerthVm *vm);
 
 /**
  * berth_queue_begin_boot:
  *
  * All that wait are put in order: by `boot-order`, those without one last, then by name. Those behind a VM with a
- * `boot-delay` wait until it runs, or has failed to, and so long after. NextStart of each is the earliest time that follows
- * from the delays.
+ * `boot-delay` wait until it runs, or has failed to, and so long after. NextStart of each is the earliest time that
+ * follows from the delays.
  */
 void berth_queue_begin_boot(void);
 

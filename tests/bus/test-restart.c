@@ -427,8 +427,8 @@ static void test_comes_due(Fixture *fixture, gconstpointer unused)
     assert_starts(fixture, 3);
 }
 
-/* An administrator's `systemctl stop` of the scope is no failure, whatever the policy; and no daemon of this boot takes it
- * for one later. The VM is still wanted: the next boot starts it. */
+/* An administrator's `systemctl stop` of the scope is no failure, whatever the policy; and no daemon of this boot
+ * takes it for one later. The VM is still wanted: the next boot starts it. */
 static void stop_scope(Fixture *fixture, const char *path, gboolean unseen)
 {
     g_autofree char *cgroup = scripted_cgroup(fixture, path);
