@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "preload.h"
+
 struct Faults {
     char *file;
     FaultControl *control;
@@ -35,7 +37,7 @@ void faults_free(Faults *faults)
 
 char **faults_environ(const Faults *faults, char **environ)
 {
-    environ = g_environ_setenv(environ, "LD_PRELOAD", g_getenv("BERTH_FAULT_PRELOAD"), TRUE);
+    preload_into(&environ, g_getenv("BERTH_FAULT_PRELOAD"));
     return g_environ_setenv(environ, FAULT_CONTROL_ENV, faults->file, TRUE);
 }
 
