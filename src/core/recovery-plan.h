@@ -64,6 +64,7 @@ typedef struct {
     BerthScopeFound scope;
     BerthMonitorFound monitor;
     gboolean exit_told; /* the keeper has written down how QEMU ended */
+    gboolean judged;    /* an earlier daemon of this boot has judged how its last run ended, and what follows */
     gboolean wanted;    /* as the disk has it */
     BerthMoment moment;
 } BerthFound;
@@ -71,7 +72,7 @@ typedef struct {
 typedef enum {
     BERTH_PLAN_REST,      /* nothing of it lives, and nothing is to be done */
     BERTH_PLAN_START,     /* it is started, anew where half a start has gone */
-    BERTH_PLAN_LOST,      /* it is not there: the record of its end, if any, says what follows (berth_restart_recover()) */
+    BERTH_PLAN_ABIDE,     /* what was judged stands: it stays as it is, or is started when it is due */
     BERTH_PLAN_JUDGE,     /* it has ended: the records tell how, and what follows */
     BERTH_PLAN_WATCH,     /* it goes on as it is */
     BERTH_PLAN_GO_ON,     /* so does what was under way: a start, a powerdown with the rest of its deadline */

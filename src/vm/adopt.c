@@ -106,6 +106,12 @@ static void look_into_runtime(BerthVm *vm, BerthFound *found)
         found->monitor = berth_run_connect(vm->run, NULL) ? BERTH_MONITOR_LISTENS : BERTH_MONITOR_DEAF;
 }
 
+static gboolean may_have_ended(const BerthVm *vm, const BerthSighting *sighting)
+{
+    g_autofree char *name = g_strconcat(berth_vm_id(vm), BERTH_ENDED_SUFFIX, NULL);
+    return !sighting->traces || g_hash_table_contains(sighting->traces, name);
+}
+
 static BerthFound look_at(BerthVm *vm, const BerthStoredVm *stored, const BerthSighting *sighting)
 {
     vm->run = berth_run_new(vm);
@@ -113,6 +119,7 @@ static BerthFound look_at(BerthVm *vm, const BerthStoredVm *stored, const BerthS
         .stored = stored_as(stored),
         .record = BERTH_RECORD_NO_DIRECTORY,
         .scope = look_at_scope(sighting, vm->run->unit),
+        .judged = may_have_ended(vm, sighting) && berth_restart_is_decided(vm),
         .wanted = vm->record->wanted,
         .moment = sighting->moment,
     };
@@ -182,8 +189,8 @@ static void carry_out(BerthVm *vm, const BerthPlan *plan)
     switch (plan->act) {
     case BERTH_PLAN_REST:
     case BERTH_PLAN_START:
-    case BERTH_PLAN_LOST:
-        break; /* see berth_adopt() */
+    case BERTH_PLAN_ABIDE:
+        break; /* berth_restart_recover() follows */
     case BERTH_PLAN_JUDGE:
         berth_run_look(vm->run);
         break;
@@ -208,28 +215,17 @@ static void carry_out(BerthVm *vm, const BerthPlan *plan)
     }
 }
 
-/* Nobody is left, and what they have left behind is of no use any more. */
+static gboolean nothing_lives(const BerthPlan *plan)
+{
+    return plan->act == BERTH_PLAN_REST || plan->act == BERTH_PLAN_START || plan->act == BERTH_PLAN_ABIDE;
+}
+
+/* What was left behind is of no use any more. */
 static void drop_run(BerthVm *vm, const BerthFound *found)
 {
     g_clear_pointer(&vm->run, berth_run_free);
     if (found->record != BERTH_RECORD_NO_DIRECTORY)
         berth_vm_forget_run(vm);
-}
-
-/* Nothing of it lives, and it is wanted: what an earlier daemon has decided of it is gone on with. That may be a start
- * that is due, or that it stays as it is. */
-static gboolean is_decided(const BerthVm *vm, const BerthFound *found, const BerthPlan *plan)
-{
-    if (plan->act == BERTH_PLAN_START || plan->act == BERTH_PLAN_LOST)
-        return TRUE;
-    return plan->act == BERTH_PLAN_JUDGE && plan->wish == BERTH_WISH_KEPT && found->stored == BERTH_STORED_AS_WHOLE &&
-           berth_restart_is_decided(vm);
-}
-
-static gboolean may_have_ended(const BerthVm *vm, const BerthSighting *sighting)
-{
-    g_autofree char *name = g_strconcat(berth_vm_id(vm), BERTH_ENDED_SUFFIX, NULL);
-    return !sighting->traces || g_hash_table_contains(sighting->traces, name);
 }
 
 /* The VM */
@@ -268,10 +264,9 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSi
     vm->may_be_machine = TRUE; /* an earlier daemon may have made it one */
     const BerthFound found = look_at(vm, taken, sighting);
     const BerthPlan *plan = berth_recovery_plan(&found);
-    const gboolean decided = is_decided(vm, &found, plan);
     if (vm->state != BERTH_VM_BROKEN)
-        vm->state = decided ? BERTH_VM_STOPPED : plan->state;
-    if (decided || plan->act == BERTH_PLAN_REST)
+        vm->state = plan->state;
+    if (nothing_lives(plan))
         drop_run(vm, &found);
     berth_manager_add(manager, vm);
     if (taken->problem) {
@@ -283,9 +278,8 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSi
         taken->intent.grace_until = 0;
     if (found.stored == BERTH_STORED_AS_GOING)
         berth_vm_resume_removal(vm, &taken->intent);
-    if (!decided)
-        carry_out(vm, plan);
-    if (decided || vm->run || !vm->record->wanted)
+    carry_out(vm, plan);
+    if (plan->act != BERTH_PLAN_REST || !vm->record->wanted)
         berth_restart_recover(vm, may_have_ended(vm, sighting));
     return vm;
 }
