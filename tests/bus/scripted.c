@@ -165,6 +165,8 @@ void scripted_start(Fixture *fixture, const char *path)
         if (!told)
             AWAIT(recorder_changes(recorder, "State") > seen);
     }
+    g_autofree char *name = fixture_get_string(fixture, path, "Name");
+    scripted_await(fixture, name, "keeper qmp_capabilities", 1);
 }
 
 void scripted_succeeds(FixtureCall *call)

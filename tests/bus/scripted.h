@@ -36,7 +36,8 @@ char *scripted_log(Fixture *fixture, const char *name);
 
 /* A method of a VM without options, under way. */
 FixtureCall *scripted_begin(Fixture *fixture, const char *path, const char *method);
-/* Start, and all signals of it have come in: a recorder that is made now hears only what follows. */
+/* Start, and all signals of it have come in: a recorder that is made now hears only what follows. Its keeper is heard by
+ * QEMU, which tells it nothing before. */
 void scripted_start(Fixture *fixture, const char *path);
 /* Waits for its answer: it went well. Takes @call. */
 void scripted_succeeds(FixtureCall *call);

@@ -77,7 +77,6 @@ static void test_panic(Fixture *fixture, gconstpointer unused)
 {
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, NULL);
     g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", "on file go panic");
-    scripted_await(fixture, "web", "keeper qmp_capabilities", 1); /* before that QEMU tells its keeper nothing */
     scripted_write(fixture, "web", NULL);
     scripted_touch(fixture, "go");
     await_restart(fixture, path, 1);
