@@ -13,31 +13,9 @@
 
 /* Processes */
 
-char *removal_running(Fixture *fixture, const char *script)
-{
-    char *path = scripted_vm(fixture, "web", script);
-    scripted_start(fixture, path);
-    return path;
-}
-
-pid_t removal_qemu(Fixture *fixture, const char *path)
-{
-    pid_t pid = (pid_t) fixture_get_uint(fixture, path, "PID");
-    g_assert_cmpint(pid, >, 0);
-    return pid;
-}
-
-pid_t removal_keeper(Fixture *fixture, const char *path)
-{
-    g_autofree char *file = g_strdup_printf("/proc/%d/status", removal_qemu(fixture, path));
-    g_autofree char *text = NULL;
-    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
-    return (pid_t) g_ascii_strtoll(strstr(text, "PPid:") + strlen("PPid:"), NULL, 10);
-}
-
 void removal_kill_keeper(Fixture *fixture, const char *path)
 {
-    kill(removal_keeper(fixture, path), SIGKILL);
+    kill(scripted_keeper(fixture, path), SIGKILL);
     scripted_await_last_error(fixture, path, "keeper");
 }
 

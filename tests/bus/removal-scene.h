@@ -17,12 +17,7 @@
 #define REMOVAL_ADD_APART(path, func)                                                                                  \
     g_test_add("/removal/" path, Fixture, "", scripted_prepare, func, fixture_tear_down)
 
-/* A VM called "web" that runs; @script as scripted_vm() has it. (transfer full): its path */
-char *removal_running(Fixture *fixture, const char *script);
-pid_t removal_qemu(Fixture *fixture, const char *path);
-/* The parent of its QEMU. */
-pid_t removal_keeper(Fixture *fixture, const char *path);
-/* Kills it, and waits until the daemon has seen that. */
+/* Kills its keeper, and waits until the daemon has seen that. */
 void removal_kill_keeper(Fixture *fixture, const char *path);
 /* What a script's fork-child has left in the scope of "web". */
 pid_t removal_child_of_qemu(Fixture *fixture);

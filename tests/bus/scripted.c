@@ -169,6 +169,13 @@ void scripted_start(Fixture *fixture, const char *path)
     scripted_await(fixture, name, "keeper qmp_capabilities", 1);
 }
 
+char *scripted_running(Fixture *fixture, const char *config, const char *script)
+{
+    char *path = scripted_vm_with(fixture, "web", config, script);
+    scripted_start(fixture, path);
+    return path;
+}
+
 void scripted_succeeds(FixtureCall *call)
 {
     g_autoptr(FixtureCall) taken = call;
@@ -356,9 +363,16 @@ void scripted_replace(const char *file, const char *old, const char *new)
     g_string_free(changed, TRUE);
 }
 
+pid_t scripted_qemu(Fixture *fixture, const char *path)
+{
+    pid_t pid = (pid_t) fixture_get_uint(fixture, path, "PID");
+    g_assert_cmpint(pid, >, 0);
+    return pid;
+}
+
 pid_t scripted_keeper(Fixture *fixture, const char *path)
 {
-    g_autofree char *file = g_strdup_printf("/proc/%u/stat", fixture_get_uint(fixture, path, "PID"));
+    g_autofree char *file = g_strdup_printf("/proc/%d/stat", (int) scripted_qemu(fixture, path));
     g_autofree char *text = NULL;
     int parent = 0;
     g_assert_true(g_file_get_contents(file, &text, NULL, NULL));

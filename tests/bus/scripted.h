@@ -20,6 +20,8 @@ int scripted_main(int argc, char **argv, void (*add)(void));
 char *scripted_vm(Fixture *fixture, const char *name, const char *script);
 /* The same with more of a definition, in GVariant's text form: "{'restart': <'always'>}" */
 char *scripted_vm_with(Fixture *fixture, const char *name, const char *config, const char *script);
+/* The same, called "web", that was started with scripted_start(). */
+char *scripted_running(Fixture *fixture, const char *config, const char *script);
 /* For the next start. */
 void scripted_write(Fixture *fixture, const char *name, const char *script);
 /* Makes a file that rules wait for. */
@@ -52,6 +54,7 @@ void scripted_start_ghost(Fixture *fixture, const char *unit);
 char *scripted_vm_dir(Fixture *fixture, const char *path);
 char *scripted_vm_file(Fixture *fixture, const char *path, const char *file);
 char *scripted_runtime_dir(Fixture *fixture, const char *path);
+pid_t scripted_qemu(Fixture *fixture, const char *path);
 /* QEMU's parent. */
 pid_t scripted_keeper(Fixture *fixture, const char *path);
 /* The cgroup of its scope. */

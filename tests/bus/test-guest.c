@@ -42,17 +42,10 @@ static void await_all_known(Fixture *fixture, const char *path)
     await_strings(fixture, path, "GuestStatus", "'the agent answers'");
 }
 
-static char *running(Fixture *fixture, const char *script)
-{
-    char *path = scripted_vm(fixture, "web", script);
-    scripted_start(fixture, path);
-    return path;
-}
-
 /* A client that hears the signals needs nothing else; afterwards nothing is true of it any more. */
 static void test_life(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "on file up agent-open\non file down agent-close");
+    g_autofree char *path = scripted_running(fixture, "{}", "on file up agent-open\non file down agent-close");
     assert_nothing_known(fixture, path);
     scripted_touch(fixture, "up");
     await_all_known(fixture, path);
@@ -68,7 +61,7 @@ static void test_life(Fixture *fixture, gconstpointer unused)
 
 static void test_end(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES);
+    g_autofree char *path = scripted_running(fixture, "{}", COMES);
     await_all_known(fixture, path);
     fixture_vm(fixture, path, "PowerOff");
     await_ready(fixture, path, FALSE);
@@ -79,7 +72,7 @@ static void test_end(Fixture *fixture, gconstpointer unused)
 /* Another boot is another guest. */
 static void test_reset(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES "\non file up agent-open");
+    g_autofree char *path = scripted_running(fixture, "{}", COMES "\non file up agent-open");
     await_all_known(fixture, path);
     fixture_vm(fixture, path, "Reset");
     await_ready(fixture, path, FALSE);
@@ -91,7 +84,7 @@ static void test_reset(Fixture *fixture, gconstpointer unused)
 /* The daemon after this one finds the channel open. */
 static void test_restart(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES);
+    g_autofree char *path = scripted_running(fixture, "{}", COMES);
     await_all_known(fixture, path);
     fixture_restart_daemon(fixture);
     await_all_known(fixture, path);
@@ -107,7 +100,7 @@ static void test_restart(Fixture *fixture, gconstpointer unused)
 /* It comes up without an address, and gets one: nobody has to ask. */
 static void test_late_address(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES "\nonce guest-network-get-interfaces answer []");
+    g_autofree char *path = scripted_running(fixture, "{}", COMES "\nonce guest-network-get-interfaces answer []");
     await_ready(fixture, path, TRUE);
     await_strings(fixture, path, "GuestAddresses", "['192.0.2.17/24 eth0']");
     g_assert_cmpuint(scripted_count(fixture, "web", "agent guest-network-get-interfaces"), >=, 2);
@@ -116,8 +109,8 @@ static void test_late_address(Fixture *fixture, gconstpointer unused)
 /* An agent that knows neither is one all the same. */
 static void test_poor(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path =
-        running(fixture, COMES "\non guest-network-get-interfaces refuse no\non guest-get-osinfo refuse no");
+    g_autofree char *path = scripted_running(
+        fixture, "{}", COMES "\non guest-network-get-interfaces refuse no\non guest-get-osinfo refuse no");
     await_ready(fixture, path, TRUE);
     await_strings(fixture, path, "GuestStatus", "'the agent answers'");
     fixture_vm(fixture, path, "RefreshGuest");
@@ -128,7 +121,8 @@ static void test_poor(Fixture *fixture, gconstpointer unused)
 static void test_hostile(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path =
-        running(fixture, COMES "\non guest-get-osinfo answer {\"pretty-name\": \"\\u001b[31m\\u0001red\\n\"}\n"
+        scripted_running(fixture, "{}",
+                         COMES "\non guest-get-osinfo answer {\"pretty-name\": \"\\u001b[31m\\u0001red\\n\"}\n"
                                "on guest-network-get-interfaces answer [{\"name\": \"a b\\u0007\", \"ip-addresses\": "
                                "[{\"ip-address-type\": \"ipv4\", \"ip-address\": \"192.0.2.1;rm\", \"prefix\": 8}, "
                                "{\"ip-address-type\": \"ipv4\", \"ip-address\": \"192.0.2.1\", \"prefix\": 8}]}]");
@@ -139,7 +133,7 @@ static void test_hostile(Fixture *fixture, gconstpointer unused)
 /* It floods its channel: it is not waited for, and everybody else is served. */
 static void test_flood(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES "\non guest-sync-delimited flood");
+    g_autofree char *path = scripted_running(fixture, "{}", COMES "\non guest-sync-delimited flood");
     g_autofree char *other = scripted_vm(fixture, "other", NULL);
     await_strings(fixture, path, "GuestStatus", "'the agent does not answer'");
     assert_strings(fixture, path, "GuestReady", "false");
@@ -151,7 +145,8 @@ static void test_flood(Fixture *fixture, gconstpointer unused)
 
 static void test_refresh(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "on file up agent-open\n"
+    g_autofree char *path = scripted_running(fixture, "{}",
+                                             "on file up agent-open\n"
                                              "once guest-network-get-interfaces answer []");
     fixture_vm_fails(fixture, path, "RefreshGuest", "Unsupported", "qemu-guest-agent");
     scripted_touch(fixture, "up");
@@ -173,7 +168,8 @@ static void hang(Fixture *fixture)
 
 static void test_refresh_gone(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES "\non file hang agent-hang\non file down agent-close");
+    g_autofree char *path =
+        scripted_running(fixture, "{}", COMES "\non file hang agent-hang\non file down agent-close");
     await_all_known(fixture, path);
     hang(fixture);
     FixtureCall *first = scripted_begin(fixture, path, "RefreshGuest");
@@ -212,7 +208,7 @@ static void assert_went(Fixture *fixture, const char *path, guint by_agent, guin
 /* The guest does not hear its power button. */
 static void check_agent(Fixture *fixture, const char *mode)
 {
-    g_autofree char *path = running(fixture, COMES "\non system_powerdown ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", COMES "\non system_powerdown ignore");
     await_ready(fixture, path, TRUE);
     shut_down(fixture, path, mode);
     assert_went(fixture, path, 1, 0);
@@ -230,7 +226,7 @@ static void test_shutdown_agent(Fixture *fixture, gconstpointer unused)
 
 static void test_shutdown_acpi(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES);
+    g_autofree char *path = scripted_running(fixture, "{}", COMES);
     await_ready(fixture, path, TRUE);
     shut_down(fixture, path, "'acpi'");
     assert_went(fixture, path, 0, 1);
@@ -238,7 +234,7 @@ static void test_shutdown_acpi(Fixture *fixture, gconstpointer unused)
 
 static void test_shutdown_no_agent(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     shutdown_fails(fixture, path, "'agent'", "Unsupported", "acpi");
     shutdown_fails(fixture, path, "'gently'", "org.freedesktop.DBus.Error.InvalidArgs", "\"gently\"");
     scripted_assert_string(fixture, path, "State", "running");
@@ -251,7 +247,7 @@ static void test_shutdown_no_agent(Fixture *fixture, gconstpointer unused)
 static void check_fallback(Fixture *fixture, const char *rule)
 {
     g_autofree char *script = g_strconcat(COMES "\non guest-shutdown ", rule, NULL);
-    g_autofree char *path = running(fixture, script);
+    g_autofree char *path = scripted_running(fixture, "{}", script);
     await_ready(fixture, path, TRUE);
     shut_down(fixture, path, "");
     assert_went(fixture, path, 1, 1);
@@ -270,7 +266,7 @@ static void test_shutdown_in_vain(Fixture *fixture, gconstpointer unused)
 /* Its agent hangs before it can be asked: the caller does not hear of it, unless the agent is all that they want. */
 static void test_shutdown_hung(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES "\non file hang agent-hang");
+    g_autofree char *path = scripted_running(fixture, "{}", COMES "\non file hang agent-hang");
     await_all_known(fixture, path);
     hang(fixture);
     shutdown_fails(fixture, path, "'agent'", "Cancelled", "did not answer");
@@ -282,7 +278,7 @@ static void test_shutdown_hung(Fixture *fixture, gconstpointer unused)
 /* By the agent alone: nobody presses a button, and the guest runs on. */
 static void test_shutdown_vain(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES "\non guest-shutdown ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", COMES "\non guest-shutdown ignore");
     await_ready(fixture, path, TRUE);
     shut_down(fixture, path, "'agent'");
     fixture_await_state(fixture, path, "stopping");
@@ -294,7 +290,7 @@ static void test_shutdown_vain(Fixture *fixture, gconstpointer unused)
 /* systemd stops the scope: its keeper presses the button, to which the guest is deaf; the daemon asks its agent. */
 static void test_shutdown_keeper(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES "\non system_powerdown ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", COMES "\non system_powerdown ignore");
     await_ready(fixture, path, TRUE);
     g_assert_cmpint(kill(scripted_keeper(fixture, path), SIGTERM), ==, 0);
     fixture_await_state(fixture, path, "stopped");
@@ -307,7 +303,7 @@ static void test_shutdown_keeper(Fixture *fixture, gconstpointer unused)
 /* Remove wins over an agent that takes its time. */
 static void test_shutdown_removed(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, COMES "\non guest-shutdown ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", COMES "\non guest-shutdown ignore");
     await_ready(fixture, path, TRUE);
     shut_down(fixture, path, "");
     fixture_vm(fixture, path, "Remove");

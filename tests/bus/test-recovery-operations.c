@@ -11,20 +11,6 @@
 
 /* What a daemon had begun, the next one goes on with; and what came of it while there was none, it finds out. */
 
-static char *running(Fixture *fixture, const char *config, const char *script)
-{
-    char *path = scripted_vm_with(fixture, "web", config, script);
-    scripted_start(fixture, path);
-    return path;
-}
-
-static pid_t qemu_of(Fixture *fixture, const char *path)
-{
-    pid_t pid = (pid_t) fixture_get_uint(fixture, path, "PID");
-    g_assert_cmpint(pid, >, 0);
-    return pid;
-}
-
 static pid_t parent_of(pid_t pid)
 {
     g_autofree char *file = g_strdup_printf("/proc/%d/stat", (int) pid);
@@ -91,7 +77,7 @@ static char *record_line(const char *file, const char *key)
 /* Asked already: it is not asked again, and has what is left of its time. */
 static void test_shutdown_goes_on(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "once system_powerdown ignore\non file go shutdown");
+    g_autofree char *path = scripted_running(fixture, "{}", "once system_powerdown ignore\non file go shutdown");
     g_autofree char *id = fixture_get_string(fixture, path, "Id");
     g_autofree char *file = record_file(fixture, id);
     fixture_vm(fixture, path, "Shutdown");
@@ -111,7 +97,7 @@ static void test_shutdown_goes_on(Fixture *fixture, gconstpointer unused)
 /* Its time ran out while there was no daemon. */
 static void test_shutdown_is_over(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on system_powerdown ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore");
     g_autofree char *id = fixture_get_string(fixture, path, "Id");
     g_autofree char *file = record_file(fixture, id);
     fixture_vm(fixture, path, "Shutdown");
@@ -127,7 +113,7 @@ static void test_shutdown_is_over(Fixture *fixture, gconstpointer unused)
     g_assert_cmpstr(operation, ==, "operation=");
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "running");
-    kill(qemu_of(fixture, path), SIGKILL);
+    kill(scripted_qemu(fixture, path), SIGKILL);
     fixture_await_state(fixture, path, "exited");
     scripted_assert_string(fixture, path, "ExitReason", "killed");
 }
@@ -135,7 +121,7 @@ static void test_shutdown_is_over(Fixture *fixture, gconstpointer unused)
 /* Not asked yet, for all that is known: so it is asked. */
 static void test_shutdown_unasked(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "once system_powerdown ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", "once system_powerdown ignore");
     g_autofree char *id = fixture_get_string(fixture, path, "Id");
     g_autofree char *file = record_file(fixture, id);
     fixture_vm(fixture, path, "Shutdown");
@@ -150,7 +136,7 @@ static void test_shutdown_unasked(Fixture *fixture, gconstpointer unused)
 /* What it says of itself is what the disk says, where the daemon was killed before that was written. */
 static void test_shutdown_unwritten(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "once system_powerdown ignore\non file go shutdown");
+    g_autofree char *path = scripted_running(fixture, "{}", "once system_powerdown ignore\non file go shutdown");
     g_autofree char *wanted = scripted_vm_file(fixture, path, BERTH_FILE_WANTED);
     fixture_vm(fixture, path, "Shutdown");
     fixture_stop_daemon(fixture, SIGKILL);
@@ -165,7 +151,7 @@ static void test_shutdown_unwritten(Fixture *fixture, gconstpointer unused)
 /* Refused, it was told so: nothing goes on. */
 static void test_shutdown_refused(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on system_powerdown refuse no button");
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown refuse no button");
     fixture_vm_fails(fixture, path, "Shutdown", "WrongState", "no button");
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "running");
@@ -175,8 +161,8 @@ static void test_shutdown_refused(Fixture *fixture, gconstpointer unused)
 /* systemd asks the keeper; the guest takes its time. What is wanted stays so. */
 static void test_powerdown(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on system_powerdown ignore\non file go shutdown");
-    g_assert_cmpint(kill(parent_of(qemu_of(fixture, path)), SIGTERM), ==, 0);
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore\non file go shutdown");
+    g_assert_cmpint(kill(parent_of(scripted_qemu(fixture, path)), SIGTERM), ==, 0);
     fixture_await_state(fixture, path, "stopping");
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "stopping");
@@ -192,7 +178,7 @@ static void on_ignored(GObject *client, GAsyncResult *result, gpointer data)
 /* The same, begun while there was no daemon: the scope tells. */
 static void test_powerdown_unseen(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on system_powerdown ignore\non file go shutdown");
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore\non file go shutdown");
     g_autofree char *unit = fixture_unit(fixture, path);
     fixture_stop_daemon(fixture, SIGKILL);
     g_dbus_connection_call(fixture->client, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
@@ -209,7 +195,7 @@ static void test_powerdown_unseen(Fixture *fixture, gconstpointer unused)
 
 static void test_power_off_goes_on(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "once quit ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", "once quit ignore");
     interrupt(fixture, path, "PowerOff", "qmp quit");
     fixture_start_daemon(fixture);
     assert_stopped(fixture, path, "host-stop", FALSE);
@@ -219,7 +205,7 @@ static void test_power_off_goes_on(Fixture *fixture, gconstpointer unused)
 /* A QEMU that hangs is killed by the next daemon as it would have been by the first. */
 static void test_power_off_hung(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on quit wait never");
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit wait never");
     interrupt(fixture, path, "PowerOff", "qmp quit");
     fixture_start_daemon(fixture);
     assert_stopped(fixture, path, "host-stop", FALSE);
@@ -228,7 +214,7 @@ static void test_power_off_hung(Fixture *fixture, gconstpointer unused)
 /* QEMU went when there was no daemon. The policy has no say: it was asked to. */
 static void test_power_off_unseen(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'always'>}", "on quit wait go");
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", "on quit wait go");
     g_autofree char *cgroup = scripted_cgroup(fixture, path);
     interrupt(fixture, path, "PowerOff", "qmp quit");
     scripted_touch(fixture, "go");
@@ -242,8 +228,8 @@ static void test_power_off_unseen(Fixture *fixture, gconstpointer unused)
 /* How it ended is known to each daemon that comes, and not only to the first. */
 static void test_end_stays_known(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", NULL);
-    kill(qemu_of(fixture, path), SIGKILL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    kill(scripted_qemu(fixture, path), SIGKILL);
     fixture_await_state(fixture, path, "exited");
     for (guint i = 0; i < 2; i++) {
         fixture_restart_daemon(fixture);
@@ -261,8 +247,8 @@ static void test_end_stays_known(Fixture *fixture, gconstpointer unused)
 /* systemctl stop is no failure, and stays none: nobody starts it again but its owner, or a boot. */
 static void test_stop_stays_known(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'always'>}", NULL);
-    g_assert_cmpint(kill(parent_of(qemu_of(fixture, path)), SIGTERM), ==, 0);
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", NULL);
+    g_assert_cmpint(kill(parent_of(scripted_qemu(fixture, path)), SIGTERM), ==, 0);
     fixture_await_state(fixture, path, "stopped");
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "stopped");
@@ -275,9 +261,9 @@ static void test_stop_stays_known(Fixture *fixture, gconstpointer unused)
 /* The one that would have told is gone as well. */
 static void test_lost(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *cgroup = scripted_cgroup(fixture, path);
-    pid_t qemu = qemu_of(fixture, path), keeper = parent_of(qemu);
+    pid_t qemu = scripted_qemu(fixture, path), keeper = parent_of(qemu);
     fixture_stop_daemon(fixture, SIGKILL);
     g_assert_cmpint(kill(keeper, SIGKILL), ==, 0);
     g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
@@ -292,8 +278,8 @@ static void test_lost(Fixture *fixture, gconstpointer unused)
 /* QEMU is dead, and the keeper hangs over it: it is not taken for life. */
 static void test_keeper_hangs(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", NULL);
-    pid_t qemu = qemu_of(fixture, path), keeper = parent_of(qemu);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    pid_t qemu = scripted_qemu(fixture, path), keeper = parent_of(qemu);
     fixture_stop_daemon(fixture, SIGKILL);
     g_assert_cmpint(kill(keeper, SIGSTOP), ==, 0);
     g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
@@ -306,10 +292,10 @@ static void test_keeper_hangs(Fixture *fixture, gconstpointer unused)
 /* So are both, and a helper of QEMU's lingers: it is ended, and the VM with it. */
 static void test_helper_lingers(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on start fork-child");
+    g_autofree char *path = scripted_running(fixture, "{}", "on start fork-child");
     g_autofree char *id = fixture_get_string(fixture, path, "Id");
     g_autofree char *file = record_file(fixture, id);
-    pid_t qemu = qemu_of(fixture, path), keeper = parent_of(qemu);
+    pid_t qemu = scripted_qemu(fixture, path), keeper = parent_of(qemu);
     fixture_stop_daemon(fixture, SIGKILL);
     g_assert_cmpint(kill(keeper, SIGKILL), ==, 0);
     g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
@@ -348,7 +334,7 @@ static void test_start_goes_on_once(Fixture *fixture, gconstpointer unused)
     scripted_touch(fixture, "go");
     fixture_start_daemon(fixture);
     fixture_await_state(fixture, path, "running");
-    g_assert_cmpint(kill(parent_of(qemu_of(fixture, path)), SIGTERM), ==, 0);
+    g_assert_cmpint(kill(parent_of(scripted_qemu(fixture, path)), SIGTERM), ==, 0);
     assert_stopped(fixture, path, "host-stop", TRUE);
 }
 
@@ -381,7 +367,7 @@ static void test_start_without_word(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
     scripted_assert_wanted(fixture, path, TRUE);
     /* It has begun anew once, and does so no more. */
-    g_assert_cmpint(kill(parent_of(qemu_of(fixture, path)), SIGTERM), ==, 0);
+    g_assert_cmpint(kill(parent_of(scripted_qemu(fixture, path)), SIGTERM), ==, 0);
     assert_stopped(fixture, path, "host-stop", TRUE);
 }
 
@@ -422,29 +408,29 @@ static void test_start_removed(Fixture *fixture, gconstpointer unused)
 /* A record as one of before an upgrade wrote it. */
 static void test_old_record(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *id = fixture_get_string(fixture, path, "Id");
     g_autofree char *file = record_file(fixture, id);
-    pid_t qemu = qemu_of(fixture, path);
+    pid_t qemu = scripted_qemu(fixture, path);
     fixture_stop_daemon(fixture, SIGKILL);
     scripted_replace(file, "operation=\nuntil=0\n", "");
     fixture_start_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "running");
-    g_assert_cmpint(qemu_of(fixture, path), ==, qemu);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, qemu);
 }
 
 /* Its socket is gone, and it runs on, deaf; it can be ended all the same. */
 static void test_deaf(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *runtime = scripted_runtime_dir(fixture, path);
     g_autofree char *socket = g_build_filename(runtime, BERTH_FILE_QMP_SOCKET, NULL);
-    pid_t qemu = qemu_of(fixture, path);
+    pid_t qemu = scripted_qemu(fixture, path);
     fixture_stop_daemon(fixture, SIGKILL);
     g_assert_cmpint(g_unlink(socket), ==, 0);
     fixture_start_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "running");
-    g_assert_cmpint(qemu_of(fixture, path), ==, qemu);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, qemu);
     g_autoptr(GVariant) responsive = fixture_get(fixture, path, BERTH_IFACE_VM, "Responsive");
     g_assert_false(g_variant_get_boolean(responsive));
     fixture_vm(fixture, path, "PowerOff");
@@ -467,7 +453,7 @@ static void test_one_of_many_hangs(Fixture *fixture, gconstpointer unused)
         if (i % 2 == 0)
             fixture_vm(fixture, paths[i], "Pause");
     }
-    pid_t hung = qemu_of(fixture, paths[HUNG]);
+    pid_t hung = scripted_qemu(fixture, paths[HUNG]);
     g_assert_cmpint(kill(hung, SIGSTOP), ==, 0);
     fixture_restart_daemon(fixture);
     g_autoptr(GPtrArray) shown = fixture_vms(fixture);

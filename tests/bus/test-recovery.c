@@ -17,13 +17,6 @@ static char *started(Fixture *fixture, const char *name, const char *script)
     return path;
 }
 
-static pid_t qemu_of(Fixture *fixture, const char *path)
-{
-    pid_t pid = (pid_t) fixture_get_uint(fixture, path, "PID");
-    g_assert_cmpint(pid, >, 0);
-    return pid;
-}
-
 /* Daemon restarts */
 
 static void test_states(Fixture *fixture, gconstpointer unused)
@@ -33,21 +26,21 @@ static void test_states(Fixture *fixture, gconstpointer unused)
     g_autofree char *paused = started(fixture, "paused", NULL);
     g_autofree char *crashed = started(fixture, "crashed", NULL);
     g_autofree char *marked = started(fixture, "marked", NULL);
-    pid_t pid = qemu_of(fixture, running), paused_pid = qemu_of(fixture, paused);
+    pid_t pid = scripted_qemu(fixture, running), paused_pid = scripted_qemu(fixture, paused);
     fixture_vm(fixture, paused, "Pause");
     scripted_remove(fixture, marked, "{'grace-seconds': <uint32 600>}");
     g_autoptr(GVariant) since = fixture_get(fixture, running, BERTH_IFACE_VM, "StartedTimestamp");
-    kill(qemu_of(fixture, crashed), SIGKILL);
+    kill(scripted_qemu(fixture, crashed), SIGKILL);
     fixture_await_state(fixture, crashed, "exited");
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, stopped, "State", "stopped");
     scripted_assert_string(fixture, running, "State", "running");
-    g_assert_cmpint(qemu_of(fixture, running), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, running), ==, pid);
     g_autoptr(GVariant) still = fixture_get(fixture, running, BERTH_IFACE_VM, "StartedTimestamp");
     gint64 moved = (gint64) g_variant_get_uint64(still) - (gint64) g_variant_get_uint64(since);
     g_assert_cmpint(ABS(moved), <, G_USEC_PER_SEC);
     fixture_await_state(fixture, paused, "paused");
-    g_assert_cmpint(qemu_of(fixture, paused), ==, paused_pid);
+    g_assert_cmpint(scripted_qemu(fixture, paused), ==, paused_pid);
     scripted_assert_string(fixture, crashed, "State", "exited"); /* it was wanted, and no policy says otherwise */
     scripted_assert_wanted(fixture, crashed, TRUE);
     scripted_assert_string(fixture, marked, "State", "removing");
@@ -61,13 +54,13 @@ static void test_hung(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = started(fixture, "hung", NULL);
     g_autofree char *other = started(fixture, "other", NULL);
-    kill(qemu_of(fixture, path), SIGSTOP);
+    kill(scripted_qemu(fixture, path), SIGSTOP);
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "running");
     fixture_vm(fixture, other, "Pause");
     fixture_vm_fails(fixture, path, "Pause", "Cancelled", "did not answer");
     fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(FALSE));
-    kill(qemu_of(fixture, path), SIGCONT);
+    kill(scripted_qemu(fixture, path), SIGCONT);
     fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
 }
 
@@ -116,12 +109,12 @@ static void test_reload_changed(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = started(fixture, "web", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
-    pid_t pid = qemu_of(fixture, path);
+    pid_t pid = scripted_qemu(fixture, path);
     scripted_replace(definition, "67108864", "134217728");
     scripted_reload(fixture, 0, 1, 0);
     g_autoptr(GVariant) memory = fixture_get(fixture, path, BERTH_IFACE_VM, "MemoryBytes");
     g_assert_cmpuint(g_variant_get_uint64(memory), ==, 134217728);
-    g_assert_cmpint(qemu_of(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     scripted_reload(fixture, 0, 0, 0);
 }
 
@@ -155,11 +148,11 @@ static void test_reload_vanished(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_vm(fixture, "web", NULL);
     vanish(fixture, path, "stopped");
     fixture_vm(fixture, path, "Start");
-    pid_t pid = qemu_of(fixture, path);
+    pid_t pid = scripted_qemu(fixture, path);
     vanish(fixture, path, "running");
     fixture_vm(fixture, path, "Pause");
     vanish(fixture, path, "paused");
-    g_assert_cmpint(qemu_of(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     fixture_vm(fixture, path, "Resume");
     fixture_vm(fixture, path, "PowerOff");
 }
@@ -183,12 +176,12 @@ static void test_reload_damaged(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = started(fixture, "web", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
-    pid_t pid = qemu_of(fixture, path);
+    pid_t pid = scripted_qemu(fixture, path);
     scripted_replace(definition, "\"vcpus\"", "\"wings\"");
     scripted_reload(fixture, 0, 1, 0);
     scripted_assert_string(fixture, path, "State", "broken");
     scripted_assert_last_error(fixture, path, "wings");
-    g_assert_cmpint(qemu_of(fixture, path), ==, pid); /* M24: left alone */
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid); /* M24: left alone */
     fixture_vm_fails(fixture, path, "Pause", "WrongState", "broken");
     scripted_replace(definition, "\"wings\"", "\"vcpus\"");
     scripted_reload(fixture, 0, 1, 0);
@@ -357,9 +350,9 @@ static void test_restored_beside_remains(Fixture *fixture, gconstpointer unused)
 static void test_bus(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = started(fixture, "web", NULL);
-    pid_t pid = qemu_of(fixture, path);
+    pid_t pid = scripted_qemu(fixture, path);
     fixture_restart_bus(fixture);
-    g_assert_cmpint(qemu_of(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     fixture_vm(fixture, path, "Pause");
     fixture_vm(fixture, path, "PowerOff");
     AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
@@ -396,7 +389,7 @@ static void test_terminated(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = started(fixture, "web", "on system_reset wait never");
     g_autofree char *other = scripted_vm(fixture, "other", "on query-status wait go");
-    pid_t pid = qemu_of(fixture, path);
+    pid_t pid = scripted_qemu(fixture, path);
     g_autoptr(FixtureCall) reset = scripted_begin(fixture, path, "Reset");
     g_autoptr(FixtureCall) start = scripted_begin(fixture, other, "Start");
     scripted_await(fixture, "web", "qmp system_reset", 1);
@@ -410,7 +403,7 @@ static void test_terminated(Fixture *fixture, gconstpointer unused)
     g_assert_cmpint(kill(pid, 0), ==, 0);
     fixture_start_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "running");
-    g_assert_cmpint(qemu_of(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     scripted_touch(fixture, "go");
 }
 

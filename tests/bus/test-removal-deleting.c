@@ -118,7 +118,7 @@ static void test_mounted_on(Fixture *fixture, gconstpointer unused)
 
 static void remove_broken(Fixture *fixture, void (*damage)(const char *file), const char *words)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
     removal_kill_all(fixture);
     damage(definition);
@@ -148,9 +148,9 @@ static void test_definition_missing(Fixture *fixture, gconstpointer unused)
 /* Somebody has taken its directory away: there is nothing to mark, and nothing that could come back. */
 static void test_directory_missing(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *dir = scripted_vm_dir(fixture, path);
-    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
     removal_delete(dir);
     scripted_reload(fixture, 0, 1, 0);
     scripted_assert_string(fixture, path, "State", "broken");
@@ -269,7 +269,7 @@ static void make_hostile(const char *dir, const char *outside)
 
 static void test_hostile_tree(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *disks = scripted_vm_file(fixture, path, BERTH_DIR_DISKS);
     g_autofree char *outside = g_build_filename(fixture->dir, "outside", NULL);
     g_autofree char *inode = g_build_filename(outside, "inode", NULL);
@@ -308,7 +308,7 @@ static void test_link(Fixture *fixture, gconstpointer unused)
 
 static void test_runtime_stuck(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on quit wait go");
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit wait go");
     g_autofree char *runtime = scripted_runtime_dir(fixture, path);
     g_autofree char *nobodys = g_build_filename(runtime, "nobodys", NULL);
     removal_make_directory(nobodys); /* it is flat: who made that? */
@@ -326,7 +326,7 @@ static void test_runtime_stuck(Fixture *fixture, gconstpointer unused)
 static void test_scope_stuck(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     fake_service_fail(service, "StopUnit", "org.freedesktop.DBus.Error.LimitsExceeded", 2);
     fixture_vm(fixture, path, "Remove");
     removal_await_phase(fixture, path, "waiting");

@@ -60,7 +60,7 @@ static void test_taken_back_restart(Fixture *fixture, gconstpointer unused)
 /* The disk does not take it back: it goes on, and says so. */
 static void test_not_taken_back(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *dir = scripted_vm_dir(fixture, path);
     scripted_remove(fixture, path, REMOVAL_GRACE);
     if (!scripted_set_immutable(dir, TRUE)) {
@@ -104,7 +104,7 @@ static void test_taken_back_started(Fixture *fixture, gconstpointer unused)
 
 static void test_taken_back_powering_off(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on quit wait go");
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit wait go");
     FixtureCall *power_off = scripted_begin(fixture, path, "PowerOff");
     scripted_await(fixture, "web", "qmp quit", 1);
     scripted_remove(fixture, path, REMOVAL_GRACE);
@@ -148,8 +148,8 @@ static void test_crashed_meanwhile(Fixture *fixture, gconstpointer unused)
 
 static void test_over(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
-    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
     scripted_remove(fixture, path, "{'grace-seconds': <uint32 1>}");
     g_assert_false(removal_is_dead(pidfd));
     removal_assert_gone(fixture, path);
@@ -159,8 +159,8 @@ static void test_over(Fixture *fixture, gconstpointer unused)
 /* It passes while no daemon is there to see it. */
 static void test_over_meanwhile(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
-    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
     scripted_remove(fixture, path, "{'grace-seconds': <uint32 1>}");
     fixture_stop_daemon(fixture, SIGKILL);
     await_silence(1100); /* what passes is the time itself */
@@ -176,8 +176,8 @@ static void test_over_while_taken_back(Fixture *fixture, gconstpointer unused)
     g_autofree char *holds = g_build_filename(fixture->dir, "hold", NULL);
     Hold *hold = hold_new(holds, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
     fixture_start_daemon(fixture);
-    g_autofree char *path = removal_running(fixture, NULL);
-    pid_t pid = removal_qemu(fixture, path);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    pid_t pid = scripted_qemu(fixture, path);
     hold_at(hold, HOLD_UNMARK);
     scripted_remove(fixture, path, "{'grace-seconds': <uint32 2>}");
     FixtureCall *cancel = scripted_begin(fixture, path, "CancelRemoval");
@@ -187,7 +187,7 @@ static void test_over_while_taken_back(Fixture *fixture, gconstpointer unused)
     hold_release(hold);
     scripted_succeeds(cancel);
     scripted_assert_string(fixture, path, "State", "running");
-    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     hold_free(hold);
 }
 
@@ -236,7 +236,7 @@ static void test_link_taken_back(Fixture *fixture, gconstpointer unused)
 
 static void assert_cut_short(Fixture *fixture, const char *options, gboolean restart)
 {
-    g_autofree char *path = removal_running(fixture, "on quit wait go");
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit wait go");
     scripted_remove(fixture, path, REMOVAL_GRACE);
     scripted_remove(fixture, path, options);
     if (restart)
@@ -270,7 +270,7 @@ static void test_shortened_restart(Fixture *fixture, gconstpointer unused)
 /* Asking for more does not give it, nor does asking again after a restart. */
 static void test_not_prolonged(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     scripted_remove(fixture, path, "{'grace-seconds': <uint32 1>}");
     scripted_remove(fixture, path, REMOVAL_GRACE);
     removal_assert_gone(fixture, path);
@@ -278,7 +278,7 @@ static void test_not_prolonged(Fixture *fixture, gconstpointer unused)
 
 static void test_not_cut_short(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *dir = scripted_vm_dir(fixture, path);
     scripted_remove(fixture, path, REMOVAL_GRACE);
     if (!scripted_set_immutable(dir, TRUE)) {

@@ -75,7 +75,7 @@ static void test_quarantine(Fixture *fixture, gconstpointer unused)
 /* One process lives: it is not free yet. Then the data is still there (M11). */
 static void test_not_before(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on quit wait go");
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit wait go");
     fixture_vm(fixture, path, "Remove");
     scripted_await(fixture, "web", "qmp quit", 1);
     removal_assert_cid_kept(fixture);
@@ -88,12 +88,12 @@ static void test_not_before(Fixture *fixture, gconstpointer unused)
 
 static void test_late(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *old = removal_running(fixture, NULL);
+    g_autofree char *old = scripted_running(fixture, "{}", NULL);
     g_autofree char *unit = fixture_unit(fixture, old);
     fixture_call_fails(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
                        g_variant_new("(sa{sv}a{sv})", "web", NULL, NULL), "NameTaken", "web");
     removal_and_await(fixture, old);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_assert_cmpstr(path, !=, old);
     g_assert_cmpuint(cid_of(fixture, path), ==, 2000); /* the same, since it is the only one */
     fake_systemd_send_unit_removed(fixture->systemd, unit, FALSE);
@@ -160,10 +160,10 @@ static char *read_to_end(int fd)
  * there. */
 static void test_late_console(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *old = removal_running(fixture, "on file speak say old-words");
+    g_autofree char *old = scripted_running(fixture, "{}", "on file speak say old-words");
     int console = open_console(fixture, old);
     removal_and_await(fixture, old);
-    g_autofree char *path = removal_running(fixture, "on ready say new-words");
+    g_autofree char *path = scripted_running(fixture, "{}", "on ready say new-words");
     (void) !write(console, "typed-late\n", 11);
     g_autofree char *text = read_to_end(console);
     g_assert_null(strstr(text, "new-words"));
@@ -175,14 +175,14 @@ static void test_late_console(Fixture *fixture, gconstpointer unused)
 /* QEMU's last words (SHUTDOWN, and the end of its monitor) are the old one's, whose exit is long told. */
 static void test_late_exit(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *old = removal_running(fixture, "on quit wait go");
-    int qemu = removal_pidfd(removal_qemu(fixture, old));
+    g_autofree char *old = scripted_running(fixture, "{}", "on quit wait go");
+    int qemu = removal_pidfd(scripted_qemu(fixture, old));
     fixture_vm(fixture, old, "Remove");
     scripted_touch(fixture, "go");
     removal_assert_gone(fixture, old);
     g_assert_true(removal_is_dead(qemu));
     close(qemu);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     fixture_vm(fixture, path, "Pause");
     AWAIT(recorder_changes(recorder, "State") > 0);
@@ -194,7 +194,7 @@ static void test_late_exit(Fixture *fixture, gconstpointer unused)
 static void test_seen(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, "on quit wait go");
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit wait go");
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     fake_service_hold(service, "StopUnit");
     fixture_vm(fixture, path, "Remove");
@@ -216,7 +216,7 @@ static void test_seen(Fixture *fixture, gconstpointer unused)
 static void test_seen_restart(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     fake_service_hold(service, "StopUnit");
     fixture_vm(fixture, path, "Remove");

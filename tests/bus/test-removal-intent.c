@@ -13,8 +13,8 @@
 
 static void test_killed_stopping(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on quit wait go");
-    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit wait go");
+    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
     fixture_vm(fixture, path, "Remove");
     scripted_assert_string(fixture, path, "RemovalPhase", "stopping");
     fixture_restart_daemon(fixture);
@@ -28,7 +28,7 @@ static void test_killed_stopping(Fixture *fixture, gconstpointer unused)
 static void test_killed_releasing(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     fake_service_hold(service, "StopUnit");
     fixture_vm(fixture, path, "Remove");
     removal_await_phase(fixture, path, "releasing");
@@ -76,10 +76,10 @@ static void test_marker_refused(Fixture *fixture, gconstpointer unused)
 
 static void test_marker_refused_running(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
-    pid_t pid = removal_qemu(fixture, path);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    pid_t pid = scripted_qemu(fixture, path);
     refuse_marker(fixture, path, "running");
-    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     scripted_assert_wanted(fixture, path, TRUE);
 }
 
@@ -99,7 +99,7 @@ static void test_disk_full(Fixture *fixture, gconstpointer unused)
     fixture_stop_daemon(fixture, SIGTERM);
     g_assert_cmpint(mount("tmpfs", fixture->state_dir, "tmpfs", 0, "size=1m,mode=0755"), ==, 0);
     fixture_start_daemon(fixture);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *filler = g_build_filename(fixture->state_dir, "filler", NULL);
     FILE *stream = g_fopen(filler, "w");
     while (fputs("full", stream) >= 0 && fflush(stream) == 0)
@@ -117,7 +117,7 @@ static void test_disk_read_only(Fixture *fixture, gconstpointer unused)
 {
     if (!removal_start_apart(fixture))
         return;
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *dir = scripted_vm_dir(fixture, path);
     g_assert_cmpint(mount(dir, dir, NULL, MS_BIND, NULL), ==, 0);
     g_assert_cmpint(mount(NULL, dir, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), ==, 0);
@@ -213,7 +213,7 @@ static void test_never_while_marking(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_vm_with(fixture, "web", "{'restart': <'always'>}", NULL);
     fixture_vm(fixture, path, "Start");
     hold_at(hold, HOLD_MARK);
-    kill(removal_qemu(fixture, path), SIGKILL);
+    kill(scripted_qemu(fixture, path), SIGKILL);
     fixture_await_state(fixture, path, "exited");
     FixtureCall *removal = scripted_begin(fixture, path, "Remove");
     hold_await(hold, HOLD_MARK);
@@ -229,7 +229,7 @@ static void test_never_while_marking(Fixture *fixture, gconstpointer unused)
 /* M5: a marker that can't be read deletes nothing and starts nothing. @uncover: (nullable): makes it go again */
 static void unreadable_marker(Fixture *fixture, void (*make)(const char *marker), gboolean (*uncover)(const char *))
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *marker = scripted_vm_file(fixture, path, BERTH_FILE_MARKER);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
     removal_kill_all(fixture);
@@ -360,7 +360,7 @@ static void test_copied_vm(Fixture *fixture, gconstpointer unused)
 {
     static const char id[] = "6b1c9f0e-3c1e-4f2a-9a52-0d7e5c1b8a44";
     static const char copy_path[] = "/org/berth/Berth1/vm/_36b1c9f0e_2d3c1e_2d4f2a_2d9a52_2d0d7e5c1b8a44";
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *dir = scripted_vm_dir(fixture, path);
     g_autofree char *copy = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, id, NULL);
     scripted_remove(fixture, path, REMOVAL_GRACE);

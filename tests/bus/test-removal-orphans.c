@@ -20,13 +20,13 @@ typedef void (*StateFunc)(Fixture *fixture, const char *vms, const char *aside);
 
 static void vanish(Fixture *fixture, StateFunc hide, StateFunc show)
 {
-    g_autofree char *running = removal_running(fixture, NULL);
+    g_autofree char *running = scripted_running(fixture, "{}", NULL);
     g_autofree char *stopped = scripted_vm(fixture, "stopped", NULL);
     g_autofree char *removing = scripted_vm(fixture, "going", NULL);
     g_autofree char *vms = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, NULL);
     g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, removing, BERTH_FILE_DEFINITION);
-    pid_t pid = removal_qemu(fixture, running);
+    pid_t pid = scripted_qemu(fixture, running);
     scripted_remove(fixture, removing, "{'grace-seconds': <uint32 1>}");
     hide(fixture, vms, aside);
     fixture_call_fails(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Reload", g_variant_new("(a{sv})", NULL),
@@ -35,7 +35,7 @@ static void vanish(Fixture *fixture, StateFunc hide, StateFunc show)
     scripted_assert_string(fixture, running, "State", "running");
     fixture_vm(fixture, running, "Pause");
     fixture_vm(fixture, running, "Resume");
-    g_assert_cmpint(removal_qemu(fixture, running), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, running), ==, pid);
     fixture_vm_fails(fixture, stopped, "Remove", "StorageFailed", "");
     scripted_assert_string(fixture, stopped, "State", "stopped");
     /* Whose directory can't be found is not deleted either. */
@@ -101,17 +101,17 @@ static void test_eio(Fixture *fixture, gconstpointer unused)
 {
     if (!removal_start_apart(fixture))
         return;
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
-    pid_t pid = removal_qemu(fixture, path);
+    pid_t pid = scripted_qemu(fixture, path);
     g_assert_cmpint(mount("/proc/self/mem", definition, NULL, MS_BIND, NULL), ==, 0);
     scripted_reload(fixture, 0, 1, 0);
     scripted_assert_string(fixture, path, "State", "broken");
-    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     g_assert_cmpint(umount(definition), ==, 0);
     scripted_reload(fixture, 0, 1, 0);
     scripted_assert_string(fixture, path, "State", "running");
-    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
 }
 
 /* It is there, and can't be reached: a server has gone, say. */
@@ -177,10 +177,10 @@ static void test_damaged(Fixture *fixture, gconstpointer unused)
 /* A daemon that starts without it refuses to, and the guests run on. */
 static void test_gone_at_start(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *vms = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, NULL);
     g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
-    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
     fixture_stop_daemon(fixture, SIGKILL);
     rename_away(fixture, vms, aside);
     removal_make_empty(vms); /* no directory */
@@ -199,11 +199,11 @@ static void test_gone_at_start(Fixture *fixture, gconstpointer unused)
 static void test_another_at_start(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *vms = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, NULL);
     g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
     g_autofree char *wrong = g_build_filename(fixture->dir, "wrong", NULL);
-    pid_t pid = removal_qemu(fixture, path);
+    pid_t pid = scripted_qemu(fixture, path);
     fixture_stop_daemon(fixture, SIGKILL);
     rename_away(fixture, vms, aside);
     fixture_start_daemon(fixture);
@@ -217,7 +217,7 @@ static void test_another_at_start(Fixture *fixture, gconstpointer unused)
     rename_back(fixture, vms, aside);
     fixture_start_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "running");
-    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
 }
 
 /* M23 */
@@ -252,14 +252,14 @@ static void test_name_is_not_id(Fixture *fixture, gconstpointer unused)
 
 static char *running_broken(Fixture *fixture, void (*damage)(const char *file), pid_t *pid)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
-    *pid = removal_qemu(fixture, path);
+    *pid = scripted_qemu(fixture, path);
     fixture_stop_daemon(fixture, SIGKILL);
     damage(definition);
     fixture_start_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "broken");
-    g_assert_cmpint(removal_qemu(fixture, path), ==, *pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, *pid);
     g_assert_cmpint(kill(*pid, 0), ==, 0);
     return g_steal_pointer(&path);
 }
@@ -296,10 +296,10 @@ static void test_running_taken_back(Fixture *fixture, gconstpointer unused)
     scripted_assert_string(fixture, path, "State", "removing");
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "removing");
-    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     fixture_vm(fixture, path, "CancelRemoval");
     scripted_assert_string(fixture, path, "State", "broken");
-    g_assert_cmpint(removal_qemu(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     g_assert_cmpint(kill(pid, 0), ==, 0);
 }
 
@@ -309,11 +309,11 @@ static void test_running_taken_back(Fixture *fixture, gconstpointer unused)
 static void test_orphan(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *dir = scripted_vm_dir(fixture, path);
     g_autofree char *runtime = scripted_runtime_dir(fixture, path);
     g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
-    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
     fixture_stop_daemon(fixture, SIGKILL);
     g_assert_cmpint(g_rename(dir, aside), ==, 0);
     fake_service_hold(service, "StopUnit");
@@ -338,10 +338,10 @@ static void test_orphan(Fixture *fixture, gconstpointer unused)
 static void test_orphan_tried_again(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *dir = scripted_vm_dir(fixture, path);
     g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
-    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
     fixture_stop_daemon(fixture, SIGKILL);
     g_assert_cmpint(g_rename(dir, aside), ==, 0);
     fake_service_fail(service, "StopUnit", "org.freedesktop.DBus.Error.NoReply", 2);
@@ -358,7 +358,7 @@ static void test_foreign_scope(Fixture *fixture, gconstpointer unused)
     pid_t other = removal_bystander();
     scripted_start_scope(fixture, unit, other);
     fixture_restart_daemon(fixture);
-    g_autofree char *path = removal_running(fixture, NULL); /* it has long looked around by then */
+    g_autofree char *path = scripted_running(fixture, "{}", NULL); /* it has long looked around by then */
     fixture_vm(fixture, path, "PowerOff");
     g_autofree char *state = fake_systemd_state(fixture->systemd, unit);
     g_assert_cmpstr(state, ==, "active");
@@ -369,7 +369,7 @@ static void test_foreign_scope(Fixture *fixture, gconstpointer unused)
 /* M26 */
 static void test_second_daemon(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     removal_refuse_second_daemon(fixture);
     fixture_vm(fixture, path, "Pause"); /* the first one is as it was */
     removal_and_await(fixture, path);
@@ -379,7 +379,7 @@ static void test_second_daemon(Fixture *fixture, gconstpointer unused)
 
 static void test_down_stopping(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on quit wait never");
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit wait never");
     fixture_vm(fixture, path, "Remove");
     scripted_assert_string(fixture, path, "RemovalPhase", "stopping");
     removal_reboot(fixture);
@@ -390,7 +390,7 @@ static void test_down_stopping(Fixture *fixture, gconstpointer unused)
 static void test_down_releasing(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     fake_service_hold(service, "StopUnit");
     fixture_vm(fixture, path, "Remove");
     removal_await_phase(fixture, path, "releasing");
@@ -403,7 +403,7 @@ static void test_down_releasing(Fixture *fixture, gconstpointer unused)
 /* What stands in the way of it before the boot still does after it. */
 static void test_down_deleting(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *stuck = scripted_vm_file(fixture, path, "disks/stuck");
     removal_make_empty(stuck);
     if (!scripted_set_immutable(stuck, TRUE)) {
@@ -424,7 +424,7 @@ static void test_down_deleting(Fixture *fixture, gconstpointer unused)
 /* In its grace time it waits on, and does not run meanwhile; taken back, it was wanted when the host went down. */
 static void test_down_grace(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     scripted_remove(fixture, path, REMOVAL_GRACE);
     removal_reboot(fixture);
     scripted_assert_string(fixture, path, "State", "removing");

@@ -212,7 +212,7 @@ static char *bring(const Row *row, const char *script)
     if (g_str_equal(row->before, "grace"))
         scripted_remove(&shared, path, REMOVAL_GRACE);
     if (g_str_equal(row->before, "back-off")) {
-        kill(removal_qemu(&shared, path), SIGKILL);
+        kill(scripted_qemu(&shared, path), SIGKILL);
         fixture_await_state(&shared, path, "exited");
     }
     return path;

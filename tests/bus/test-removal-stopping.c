@@ -12,8 +12,8 @@
 
 static void remove_running(Fixture *fixture, const char *script, void (*disturb)(Fixture *fixture, const char *path))
 {
-    g_autofree char *path = removal_running(fixture, script);
-    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    g_autofree char *path = scripted_running(fixture, "{}", script);
+    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
     if (disturb)
         disturb(fixture, path);
     removal_and_await(fixture, path);
@@ -23,13 +23,13 @@ static void remove_running(Fixture *fixture, const char *script, void (*disturb)
 
 static void stop_process(Fixture *fixture, const char *path)
 {
-    kill(removal_qemu(fixture, path), SIGSTOP);
+    kill(scripted_qemu(fixture, path), SIGSTOP);
 }
 
 static void stop_both(Fixture *fixture, const char *path)
 {
-    kill(removal_keeper(fixture, path), SIGSTOP);
-    kill(removal_qemu(fixture, path), SIGSTOP);
+    kill(scripted_keeper(fixture, path), SIGSTOP);
+    kill(scripted_qemu(fixture, path), SIGSTOP);
 }
 
 static void freeze(Fixture *fixture, const char *path)
@@ -89,8 +89,8 @@ static void test_keeper_killed(Fixture *fixture, gconstpointer unused)
 
 static void test_bus_lost(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on quit ignore");
-    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit ignore");
+    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
     fixture_vm(fixture, path, "Remove");
     fixture_restart_bus(fixture);
     removal_assert_gone(fixture, path);
@@ -102,8 +102,8 @@ static void test_bus_lost(Fixture *fixture, gconstpointer unused)
 static void test_systemd_away(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, NULL);
-    int pidfd = removal_pidfd(removal_qemu(fixture, path));
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
     fake_service_vanish(service);
     fixture_vm(fixture, path, "Remove");
     removal_await_phase(fixture, path, "waiting");
@@ -118,7 +118,7 @@ static void test_systemd_away(Fixture *fixture, gconstpointer unused)
 static void test_systemd_silent(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, "on ready fork-child");
+    g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
     int child = removal_pidfd(removal_child_of_qemu(fixture));
     removal_kill_keeper(fixture, path);
     fake_service_hold(service, "KillUnit");
@@ -158,7 +158,7 @@ static void assert_everything_there(Fixture *fixture, const char *path)
 static void outlive(Fixture *fixture, gboolean restart, void (*lie)(Fixture *fixture, const char *path))
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, "on ready fork-child");
+    g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
     int child = removal_pidfd(removal_child_of_qemu(fixture));
     removal_kill_keeper(fixture, path);
     fake_service_hold(service, "KillUnit");
@@ -219,7 +219,7 @@ static void test_child_outlives_daemon(Fixture *fixture, gconstpointer unused)
 static void test_record_missing(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, "on ready fork-child");
+    g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
     int child = removal_pidfd(removal_child_of_qemu(fixture));
     g_autofree char *runtime = scripted_runtime_dir(fixture, path);
     removal_kill_keeper(fixture, path);
@@ -242,7 +242,7 @@ static void test_record_missing(Fixture *fixture, gconstpointer unused)
 static void test_stranger_in_scope(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *cgroup = scripted_cgroup(fixture, path);
     pid_t stranger = removal_bystander();
     int pidfd = removal_pidfd(stranger);
@@ -262,7 +262,7 @@ static void test_stranger_in_scope(Fixture *fixture, gconstpointer unused)
 /* Not in the scope any more, but it holds the lock: nobody kills it, and nothing goes until it has ended. */
 static void test_escaped(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on ready fork-child");
+    g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
     pid_t child = removal_child_of_qemu(fixture);
     g_autofree char *elsewhere = g_build_filename(fixture->cgroup, "elsewhere", NULL);
     int pidfd = removal_pidfd(child);
@@ -282,8 +282,8 @@ static void test_escaped(Fixture *fixture, gconstpointer unused)
 /* Its monitor closes, and QEMU runs on. */
 static void test_monitor_closed(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on quit close\non quit ignore");
-    pid_t pid = removal_qemu(fixture, path);
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit close\non quit ignore");
+    pid_t pid = scripted_qemu(fixture, path);
     int pidfd = removal_pidfd(pid);
     fixture_vm(fixture, path, "Remove");
     scripted_await(fixture, "web", "qmp quit", 1);
@@ -298,12 +298,12 @@ static void test_monitor_closed(Fixture *fixture, gconstpointer unused)
 /* The numbers in the record are those of a process that is not ours any more: it is neither killed nor waited for. */
 static void test_pid_reused(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *runtime = scripted_runtime_dir(fixture, path);
     g_autofree char *record = g_build_filename(runtime, "run", NULL);
     pid_t other = removal_bystander();
-    g_autofree char *keeper = g_strdup_printf("=%d\n", removal_keeper(fixture, path));
-    g_autofree char *qemu = g_strdup_printf("=%d\n", removal_qemu(fixture, path));
+    g_autofree char *keeper = g_strdup_printf("=%d\n", scripted_keeper(fixture, path));
+    g_autofree char *qemu = g_strdup_printf("=%d\n", scripted_qemu(fixture, path));
     g_autofree char *reused = g_strdup_printf("=%d\n", other);
     scripted_remove(fixture, path, REMOVAL_GRACE);
     removal_kill_all(fixture);
@@ -318,18 +318,18 @@ static void test_pid_reused(Fixture *fixture, gconstpointer unused)
 /* daemon-reload and daemon-reexec, seen of a VM that runs. */
 static void test_false_signals(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     tell_unit_removed(fixture, path);
     fixture_vm(fixture, path, "Pause"); /* after which they have been heard */
     scripted_assert_string(fixture, path, "State", "paused");
-    g_assert_cmpint(kill(removal_qemu(fixture, path), 0), ==, 0);
+    g_assert_cmpint(kill(scripted_qemu(fixture, path), 0), ==, 0);
 }
 
 /* M10 */
 
 static void test_ends_in_grace(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on file go shutdown");
+    g_autofree char *path = scripted_running(fixture, "{}", "on file go shutdown");
     scripted_remove(fixture, path, REMOVAL_GRACE);
     scripted_touch(fixture, "go");
     fixture_await_property(fixture, path, "PID", g_variant_new_uint32(0));
@@ -341,7 +341,7 @@ static void test_ends_in_grace(Fixture *fixture, gconstpointer unused)
 /* In the middle of being asked to quit. */
 static void test_ends_in_stopping(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on quit wait never\non file go crash 11");
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit wait never\non file go crash 11");
     fixture_vm(fixture, path, "Remove");
     scripted_await(fixture, "web", "qmp quit", 1);
     scripted_assert_string(fixture, path, "RemovalPhase", "stopping");
@@ -353,7 +353,7 @@ static void test_ends_in_stopping(Fixture *fixture, gconstpointer unused)
 /* It powers itself off while Remove comes in: which is first, nobody knows. */
 static void test_ends_at_once(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on file go shutdown");
+    g_autofree char *path = scripted_running(fixture, "{}", "on file go shutdown");
     FixtureCall *removal = scripted_begin(fixture, path, "Remove");
     scripted_touch(fixture, "go");
     scripted_succeeds(removal);
@@ -362,11 +362,11 @@ static void test_ends_at_once(Fixture *fixture, gconstpointer unused)
 
 static void test_second_daemon(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = removal_running(fixture, "on quit wait never");
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit wait never");
     fixture_vm(fixture, path, "Remove");
     scripted_assert_string(fixture, path, "RemovalPhase", "stopping");
     removal_refuse_second_daemon(fixture);
-    kill(removal_qemu(fixture, path), SIGKILL);
+    kill(scripted_qemu(fixture, path), SIGKILL);
     removal_assert_gone(fixture, path);
 }
 

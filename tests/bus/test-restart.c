@@ -11,13 +11,6 @@
 #define LATER "RestartSec=1h\nRestartMaxDelaySec=1h"
 #define SOON_MSEC 500u /* a restart that is due after 100 ms would have come */
 
-static char *running(Fixture *fixture, const char *config, const char *script)
-{
-    char *path = scripted_vm_with(fixture, "web", config, script);
-    scripted_start(fixture, path);
-    return path;
-}
-
 static void kill_qemu(Fixture *fixture, const char *path)
 {
     pid_t pid = (pid_t) fixture_get_uint(fixture, path, "PID");
@@ -34,7 +27,7 @@ static guint64 next_start(Fixture *fixture, const char *path)
 /* In its back-off. */
 static char *waiting(Fixture *fixture, const char *config)
 {
-    char *path = running(fixture, config, NULL);
+    char *path = scripted_running(fixture, config, NULL);
     kill_qemu(fixture, path);
     fixture_await_state(fixture, path, "exited");
     g_assert_cmpuint(next_start(fixture, path), >, 0);
@@ -61,7 +54,7 @@ static void assert_n_restarts(Fixture *fixture, const char *path, guint n)
 
 static void test_on_failure(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", NULL);
     kill_qemu(fixture, path);
     await_restart(fixture, path, 1);
     scripted_assert_wanted(fixture, path, TRUE);
@@ -76,7 +69,7 @@ static void test_on_failure(Fixture *fixture, gconstpointer unused)
 static void test_panic(Fixture *fixture, gconstpointer unused)
 {
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, NULL);
-    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", "on file go panic");
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", "on file go panic");
     scripted_write(fixture, "web", NULL);
     scripted_touch(fixture, "go");
     await_restart(fixture, path, 1);
@@ -87,7 +80,7 @@ static void test_panic(Fixture *fixture, gconstpointer unused)
 /* A restart that fails is tried again after the next pause. */
 static void test_fails(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", NULL);
     scripted_write(fixture, "web", "on start exit 1 not yet");
     kill_qemu(fixture, path);
     scripted_await_last_error(fixture, path, "not yet");
@@ -109,7 +102,7 @@ static void assert_stays(Fixture *fixture, const char *path, const char *state, 
 
 static void test_guest_shutdown(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", "on file go shutdown");
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", "on file go shutdown");
     scripted_touch(fixture, "go");
     fixture_await_state(fixture, path, "stopped");
     fixture_await_property(fixture, path, "WantRunning", g_variant_new_boolean(FALSE));
@@ -121,7 +114,7 @@ static void test_guest_shutdown(Fixture *fixture, gconstpointer unused)
 static void test_guest_reboot(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
-    g_autofree char *path = running(fixture, "{'restart': <'always'>}", "on file go reset");
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", "on file go reset");
     guint32 pid = fixture_get_uint(fixture, path, "PID");
     guint scopes = fake_service_count(service, "StartTransientUnit");
     scripted_touch(fixture, "go");
@@ -135,7 +128,7 @@ static void test_guest_reboot(Fixture *fixture, gconstpointer unused)
 
 static void test_always(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'always'>}", "on file go shutdown");
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", "on file go shutdown");
     scripted_write(fixture, "web", NULL);
     scripted_touch(fixture, "go");
     await_restart(fixture, path, 1);
@@ -148,7 +141,7 @@ static void test_always(Fixture *fixture, gconstpointer unused)
 
 static void test_no(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'no'>}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'no'>}", NULL);
     kill_qemu(fixture, path);
     fixture_await_state(fixture, path, "exited");
     assert_stays(fixture, path, "exited", 1);
@@ -192,7 +185,7 @@ static void await_limit(Fixture *fixture, const char *path, const char *words)
 /* Then it says so, what to do, and nothing more happens; a daemon that comes later knows it as well. */
 static void test_limit(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", NULL);
     scripted_write(fixture, "web", "on start exit 1 not yet");
     kill_qemu(fixture, path);
     await_limit(fixture, path, "restarted 3 times within 1h, and is not any more: look at its logs");
@@ -214,10 +207,10 @@ static void test_limit(Fixture *fixture, gconstpointer unused)
 
 static void test_own_limit(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture,
-                                    "{'restart': <'on-failure'>, 'restart-limit-burst': <@t 1>,"
-                                    " 'restart-limit-interval': <@t 60000000>}",
-                                    NULL);
+    g_autofree char *path = scripted_running(fixture,
+                                             "{'restart': <'on-failure'>, 'restart-limit-burst': <@t 1>,"
+                                             " 'restart-limit-interval': <@t 60000000>}",
+                                             NULL);
     scripted_write(fixture, "web", "on start exit 1 not yet");
     kill_qemu(fixture, path);
     await_limit(fixture, path, "restarted 1 times within 1min");
@@ -227,7 +220,7 @@ static void test_own_limit(Fixture *fixture, gconstpointer unused)
 /* Who ran long enough has no earlier restarts. */
 static void test_healthy(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'on-failure'>}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", NULL);
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     kill_qemu(fixture, path);
     await_restart(fixture, path, 1);
@@ -312,7 +305,7 @@ static void win_over_wait(Fixture *fixture, gconstpointer winner)
 /* It is being started again; what ends that makes room for the next. */
 static void win_over_start(Fixture *fixture, gconstpointer winner)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'always'>}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", NULL);
     g_autofree char *next = scripted_vm_with(fixture, "next", "{'restart': <'always'>}", NULL);
     scripted_start(fixture, next);
     scripted_write(fixture, "web", "on query-status wait go");
@@ -390,7 +383,7 @@ static void test_due_during_configure(Fixture *fixture, gconstpointer unused)
 
 static void test_goes_on(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'always'>, 'restart-delay': <@t 100000>}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>, 'restart-delay': <@t 100000>}", NULL);
     kill_qemu(fixture, path);
     await_restart(fixture, path, 1);
     g_variant_unref(fixture_call(fixture, path, BERTH_IFACE_VM, "Configure",
@@ -442,7 +435,7 @@ static void stop_scope(Fixture *fixture, const char *path, gboolean unseen)
 
 static void test_stopped_scope(Fixture *fixture, gconstpointer unseen)
 {
-    g_autofree char *path = running(fixture, "{'restart': <'always'>}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", NULL);
     stop_scope(fixture, path, unseen != NULL);
     for (guint i = 0; i < 3; i++) {
         assert_stays(fixture, path, "stopped", 1);

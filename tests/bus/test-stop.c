@@ -11,20 +11,6 @@
 
 /* How a VM's processes end: asked to, made to, by themselves; and what follows. */
 
-static char *running(Fixture *fixture, const char *config, const char *script)
-{
-    char *path = scripted_vm_with(fixture, "web", config, script);
-    scripted_start(fixture, path);
-    return path;
-}
-
-static pid_t qemu_of(Fixture *fixture, const char *path)
-{
-    pid_t pid = (pid_t) fixture_get_uint(fixture, path, "PID");
-    g_assert_cmpint(pid, >, 0);
-    return pid;
-}
-
 static int pidfd_of(pid_t pid)
 {
     int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
@@ -57,7 +43,7 @@ static gint32 exit_status(Fixture *fixture, const char *path)
 
 static void test_shutdown(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on system_powerdown wait go");
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown wait go");
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     FixtureCall *call = scripted_begin(fixture, path, "Shutdown");
     scripted_await(fixture, "web", "qmp system_powerdown", 1);
@@ -77,13 +63,13 @@ static void test_shutdown(Fixture *fixture, gconstpointer unused)
 /* PowerOffTimeoutSec is long here: it has no say in how long a guest may take. */
 static void test_shutdown_ignored(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on system_powerdown ignore");
-    pid_t pid = qemu_of(fixture, path);
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore");
+    pid_t pid = scripted_qemu(fixture, path);
     fixture_vm(fixture, path, "Shutdown");
     fixture_await_state(fixture, path, "stopping");
     fixture_await_state(fixture, path, "running");
     scripted_assert_last_error(fixture, path, "did not power down");
-    g_assert_cmpint(qemu_of(fixture, path), ==, pid);
+    g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     g_assert_cmpint(kill(pid, 0), ==, 0);
     fixture_vm(fixture, path, "PowerOff");
     assert_stopped(fixture, path, "host-stop");
@@ -92,7 +78,7 @@ static void test_shutdown_ignored(Fixture *fixture, gconstpointer unused)
 
 static void test_shutdown_again(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "once system_powerdown ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", "once system_powerdown ignore");
     fixture_vm(fixture, path, "Shutdown");
     scripted_assert_string(fixture, path, "State", "stopping");
     fixture_vm(fixture, path, "Shutdown");
@@ -103,7 +89,7 @@ static void test_shutdown_again(Fixture *fixture, gconstpointer unused)
 
 static void test_shutdown_refused(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on system_powerdown refuse no button");
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown refuse no button");
     fixture_vm_fails(fixture, path, "Shutdown", "WrongState", "no button");
     scripted_assert_string(fixture, path, "State", "running");
     fixture_vm(fixture, path, "PowerOff");
@@ -113,7 +99,7 @@ static void test_shutdown_refused(Fixture *fixture, gconstpointer unused)
 
 static void test_quit(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     fixture_vm(fixture, path, "PowerOff");
     assert_stopped(fixture, path, "host-stop");
     g_assert_cmpint(exit_status(fixture, path), ==, 0);
@@ -123,7 +109,7 @@ static void test_quit(Fixture *fixture, gconstpointer unused)
 
 static void test_quit_ignored(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on quit ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", "on quit ignore");
     fixture_vm(fixture, path, "PowerOff");
     assert_stopped(fixture, path, "host-stop");
     g_assert_cmpint(exit_status(fixture, path), ==, SIGKILL);
@@ -131,15 +117,15 @@ static void test_quit_ignored(Fixture *fixture, gconstpointer unused)
 
 static void test_power_off_stopped_process(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", NULL);
-    kill(qemu_of(fixture, path), SIGSTOP);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    kill(scripted_qemu(fixture, path), SIGSTOP);
     fixture_vm(fixture, path, "PowerOff");
     assert_stopped(fixture, path, "host-stop");
 }
 
 static void test_power_off_during_shutdown(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on system_powerdown ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore");
     fixture_vm(fixture, path, "Shutdown");
     fixture_vm(fixture, path, "PowerOff");
     assert_stopped(fixture, path, "host-stop");
@@ -155,7 +141,7 @@ static pid_t child_of_qemu(Fixture *fixture)
 /* A helper that ignores SIGTERM is dead before the answer, and no patience meant for QEMU is spent on it. */
 static void power_off_with_child(Fixture *fixture, gboolean kill_keeper)
 {
-    g_autofree char *path = running(fixture, "{}", "on ready fork-child");
+    g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
     int child = pidfd_of(child_of_qemu(fixture));
     if (kill_keeper) {
         kill(scripted_keeper(fixture, path), SIGKILL);
@@ -189,7 +175,7 @@ static void test_systemd_silent(Fixture *fixture, gconstpointer unused)
 
 static void test_systemd_gone(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on ready fork-child\non quit ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child\non quit ignore");
     FakeService *service = fake_systemd_service(fixture->systemd);
     fake_service_vanish(service);
     scripted_succeeds(scripted_begin(fixture, path, "PowerOff"));
@@ -199,8 +185,8 @@ static void test_systemd_gone(Fixture *fixture, gconstpointer unused)
 
 static void test_keeper_killed(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", NULL);
-    pid_t pid = qemu_of(fixture, path);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    pid_t pid = scripted_qemu(fixture, path);
     kill(scripted_keeper(fixture, path), SIGKILL);
     scripted_await_last_error(fixture, path, "keeper");
     scripted_assert_string(fixture, path, "State", "running");
@@ -214,7 +200,7 @@ static void test_keeper_killed(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "Start");
     kill(scripted_keeper(fixture, path), SIGKILL);
     scripted_await_last_error(fixture, path, "keeper");
-    kill(qemu_of(fixture, path), SIGKILL);
+    kill(scripted_qemu(fixture, path), SIGKILL);
     fixture_await_state(fixture, path, "exited");
     scripted_assert_string(fixture, path, "ExitReason", "lost");
 }
@@ -224,14 +210,14 @@ static void test_oom_killed(Fixture *fixture, gconstpointer unused)
 {
     static const char record[] = "wait-status=9\nreason=\npanicked=0\noom-killed=1\nrequested=0\ntime=1\nwords=\nend\n";
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *id = fixture_get_string(fixture, path, "Id");
     g_autofree char *file = g_build_filename(fixture->runtime_dir, id, BERTH_FILE_EXIT, NULL);
     kill(scripted_keeper(fixture, path), SIGKILL);
     scripted_await_last_error(fixture, path, "keeper");
     g_file_set_contents(file, record, -1, &error);
     g_assert_no_error(error);
-    kill(qemu_of(fixture, path), SIGKILL);
+    kill(scripted_qemu(fixture, path), SIGKILL);
     fixture_await_state(fixture, path, "exited");
     scripted_assert_string(fixture, path, "ExitReason", "oom-killed");
     scripted_assert_last_error(fixture, path, "memory");
@@ -290,9 +276,9 @@ static void bring_about(Fixture *fixture, const char *unit, pid_t pid, const End
 static void end_it(Fixture *fixture, const End *end, gboolean daemon_is_down)
 {
     /* The core flag of a wait status is the machine's affair. */
-    g_autofree char *path = running(fixture, "{}", end->script);
+    g_autofree char *path = scripted_running(fixture, "{}", end->script);
     g_autofree char *unit = fixture_unit(fixture, path);
-    pid_t pid = qemu_of(fixture, path);
+    pid_t pid = scripted_qemu(fixture, path);
     if (daemon_is_down)
         fixture_stop_daemon(fixture, SIGKILL);
     bring_about(fixture, unit, pid, end);
@@ -328,7 +314,7 @@ END(host_stop, 5)
 
 static void test_pause(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", NULL);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     fixture_vm(fixture, path, "Pause");
     scripted_assert_string(fixture, path, "State", "paused");
@@ -349,7 +335,7 @@ static void test_pause(Fixture *fixture, gconstpointer unused)
 
 static void test_refused(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on stop refuse not now");
+    g_autofree char *path = scripted_running(fixture, "{}", "on stop refuse not now");
     fixture_vm_fails(fixture, path, "Pause", "WrongState", "not now");
     scripted_assert_string(fixture, path, "State", "running");
 }
@@ -357,7 +343,7 @@ static void test_refused(Fixture *fixture, gconstpointer unused)
 /* The monitor hangs: the call has an end, and everybody sees it; its late answer shows that it is back. */
 static void test_hung(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on system_reset wait go\non system_reset ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_reset wait go\non system_reset ignore");
     FixtureCall *reset = scripted_begin(fixture, path, "Reset");
     scripted_await(fixture, "web", "qmp system_reset", 1);
     fixture_vm_fails(fixture, path, "Pause", "Busy", "Reset");
@@ -371,7 +357,7 @@ static void test_hung(Fixture *fixture, gconstpointer unused)
 /* PowerOff does not wait for a command that hangs. */
 static void test_power_off_hung(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "on system_reset wait never");
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_reset wait never");
     FixtureCall *reset = scripted_begin(fixture, path, "Reset");
     scripted_await(fixture, "web", "qmp system_reset", 1);
     fixture_vm(fixture, path, "PowerOff");
@@ -382,7 +368,7 @@ static void test_power_off_hung(Fixture *fixture, gconstpointer unused)
 /* The monitor closes for a moment: the daemon comes back to it. */
 static void test_monitor_lost(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = running(fixture, "{}", "once system_reset garbage");
+    g_autofree char *path = scripted_running(fixture, "{}", "once system_reset garbage");
     FixtureCall *reset = scripted_begin(fixture, path, "Reset");
     scripted_fails(reset, "Cancelled", "QMP");
     scripted_await(fixture, "web", "qmp qmp_capabilities", 2);
