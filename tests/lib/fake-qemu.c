@@ -1,32 +1,49 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* clang-format off */
 /* A scripted QEMU: takes the arguments that berthd makes, speaks QMP as QEMU 7.2 does on each monitor among them,
  * echoes what comes on the serial port, and misbehaves as told. It is up in a millisecond and runs no guest.
  *
  * A test makes a symbolic link to it in a directory of its own and lets berth.conf's QEMUPath= name that link. Beside
- * the link (argv[0]; the keeper passes no environment on) lie, for a VM called web: web.script   read at start, the
- * rules below; without one it behaves web.log      written: "start <pid>", "<monitor> <command>" for each command ("qmp
- * stop", "keeper quit"), "serial <line>", "event <name>", "end <status>". Where the VM's user may not write there,
- * there is none and whatever files the rules wait for.
+ * the link (argv[0]; the keeper passes no environment on) lie, for a VM called web:
+ *
+ *   web.script  read at start, the rules below; without one it behaves
+ *   web.log     written: "start <pid>", "<monitor> <command>" for each command ("qmp stop", "keeper quit"),
+ *               "serial <line>", "event <name>", "end <status>". Where the VM's user may not write there, there is none
+ *   and whatever files the rules wait for.
  *
  * A rule is a line: "on TRIGGER ACTION [operands]"; with "once" for "on", it acts only the first time. Lines that are
- * empty or begin with # are nothing. Several rules for one trigger act in their order. TRIGGER  start       before
- * anything else connect     the daemon's monitor (the listening one) was connected to; before the greeting ready
- * capabilities are negotiated on it COMMAND     a QMP command's name: before it is carried out and answered, on any
- * monitor serial LINE a line came on the serial port file NAME   that file is there (once) ACTION   exit STATUS [words]
- * ends at once, the words on standard error crash [SIGNAL]          kills itself with that signal's number (6 where
- * none is said) hang                    does nothing any more; signals do what they do by default ignore of a command:
- * answers, and has no effect (a guest that is deaf to the power button); of connect: no greeting refuse [words] of a
- * command: GenericError wait NAME               until the file is there; of a command, this monitor alone waits
- *            fork-child              leaves a child in the scope that ignores SIGTERM, SIGINT and SIGHUP and holds the
- * lock flood COUNT             so many events on the daemon's monitor at once deep-json | long-line | garbage   on the
- * daemon's monitor what no QEMU says close                   closes the daemon's monitor for good, and runs on say
- * words               on the serial port shutdown | panic | reset   the guest does that Without rules: "poweroff",
- * "panic" and "reboot" on the serial port are what the guest does; system_powerdown makes it power off; quit ends.
- * SIGTERM, SIGINT and SIGHUP end it as QEMU ends (reason host-signal), unless they are blocked.
+ * empty or begin with # are nothing. Several rules for one trigger act in their order.
  *
- * The guest has no agent, unless the actions agent-open and agent-close let it come and go, and agent-hang hang. Then its commands (guest-…)
- * are triggers, too, for ignore, refuse [words], answer VALUE (any JSON), and flood (noise without end). */
+ *   TRIGGER      start        before anything else
+ *                connect      the daemon's monitor (the listening one) was connected to; before the greeting
+ *                ready        capabilities are negotiated on it
+ *                COMMAND      a QMP command's name: before it is carried out and answered, on any monitor
+ *                serial LINE  a line came on the serial port
+ *                file NAME    that file is there (once)
+ *
+ *   ACTION       exit STATUS [words]      ends at once, the words on standard error
+ *                crash [SIGNAL]           kills itself with that signal's number (6 where none is said)
+ *                hang                     does nothing any more; signals do what they do by default
+ *                ignore                   of a command: answers, and has no effect (a guest that is deaf to the power
+ *                                         button); of connect: no greeting
+ *                refuse [words]           of a command: GenericError
+ *                wait NAME                until the file is there; of a command, this monitor alone waits
+ *                fork-child               leaves a child in the scope that ignores SIGTERM, SIGINT and SIGHUP and holds
+ *                                         the lock
+ *                flood COUNT              so many events on the daemon's monitor at once
+ *                deep-json | long-line | garbage  on the daemon's monitor what no QEMU says
+ *                close                    closes the daemon's monitor for good, and runs on
+ *                say words                on the serial port
+ *                shutdown | panic | reset the guest does that
+ *
+ * Without rules: "poweroff", "panic" and "reboot" on the serial port are what the guest does; system_powerdown makes it
+ * power off; quit ends. SIGTERM, SIGINT and SIGHUP end it as QEMU ends (reason host-signal), unless they are blocked.
+ *
+ * The guest has no agent, unless the actions agent-open and agent-close let it come and go, and agent-hang hang. Then
+ * its commands (guest-…) are triggers, too, for ignore, refuse [words], answer VALUE (any JSON), and flood (noise
+ * without end). */
+/* clang-format on */
 
 #include <err.h>
 #include <errno.h>
