@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service.h"
 
+#include <gio/gunixfdlist.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/core/names.h"
 
@@ -332,18 +334,38 @@ static GError *translated(const GError *error)
     return ours;
 }
 
+/* Whatever came, the call is over. */
+static void end_call(GTask *task)
+{
+    BerthUiObject *object = g_task_get_task_data(task);
+    if (object)
+        berth_ui_object_end_call(object);
+}
+
 static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
-    BerthUiObject *object = g_task_get_task_data(task);
-    if (object)
-        berth_ui_object_end_call(object);
+    end_call(task);
     if (answer)
         g_task_return_boolean(task, TRUE);
     else
         g_task_return_error(task, translated(error));
+}
+
+/* FALSE, and the task has failed, where there is no bus. */
+static gboolean begin_call(BerthUiService *self, GTask *task)
+{
+    BerthUiObject *object = g_task_get_task_data(task);
+    if (!self->connection) {
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "%s", self->problem);
+        g_object_unref(task);
+        return FALSE;
+    }
+    if (object)
+        berth_ui_object_begin_call(object);
+    return TRUE;
 }
 
 /* @parameters: floating; @task: its data is the object, where it is one of ours */
@@ -351,17 +373,10 @@ static void call(BerthUiService *self, const char *name, const char *path, const
                  GVariant *parameters, GTask *task)
 {
     g_autoptr(GVariant) sunk = g_variant_ref_sink(parameters);
-    BerthUiObject *object = g_task_get_task_data(task);
-    if (!self->connection) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "%s", self->problem);
-        g_object_unref(task);
-        return;
-    }
-    if (object)
-        berth_ui_object_begin_call(object);
-    g_dbus_connection_call(self->connection, name, path, interface, method, sunk, NULL,
-                           G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, g_task_get_cancellable(task),
-                           on_answer, task);
+    if (begin_call(self, task))
+        g_dbus_connection_call(self->connection, name, path, interface, method, sunk, NULL,
+                               G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT,
+                               g_task_get_cancellable(task), on_answer, task);
 }
 
 void berth_ui_service_wake_async(BerthUiService *self, GCancellable *cancellable, GAsyncReadyCallback callback,
@@ -391,6 +406,65 @@ void berth_ui_service_call_async(BerthUiService *self, BerthUiVm *vm, BerthVmMet
 gboolean berth_ui_service_call_finish(BerthUiService *self, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+/* Descriptors. */
+
+static gpointer box_fd(int fd)
+{
+    return GINT_TO_POINTER(fd + 1); /* 0 is one, and NULL none */
+}
+
+static void close_boxed(gpointer box)
+{
+    close(GPOINTER_TO_INT(box) - 1);
+}
+
+/* What an answer "(h)" brings, or -1. */
+static int fd_of(GVariant *answer, GUnixFDList *fds, GError **error)
+{
+    gint32 handle = -1;
+    if (g_variant_is_of_type(answer, G_VARIANT_TYPE("(h)")))
+        g_variant_get(answer, "(h)", &handle);
+    if (fds && handle >= 0 && handle < g_unix_fd_list_get_length(fds))
+        return g_unix_fd_list_get(fds, handle, error);
+    g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "The answer has no descriptor");
+    return -1;
+}
+
+static void on_opened(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GUnixFDList) fds = NULL;
+    g_autoptr(GVariant) answer =
+        g_dbus_connection_call_with_unix_fd_list_finish(G_DBUS_CONNECTION(source), &fds, result, &error);
+    end_call(task);
+    int fd = answer ? fd_of(answer, fds, &error) : -1;
+    if (fd >= 0)
+        g_task_return_pointer(task, box_fd(fd), close_boxed);
+    else
+        g_task_return_error(task, translated(error));
+}
+
+void berth_ui_service_open_async(BerthUiService *self, BerthUiVm *vm, BerthVmMethod method, GVariant *parameters,
+                                 GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    g_autoptr(GVariant) sunk = g_variant_ref_sink(parameters);
+    GTask *task = g_task_new(self, cancellable, callback, data);
+    g_task_set_source_tag(task, berth_ui_service_open_async);
+    g_task_set_task_data(task, g_object_ref(vm), g_object_unref);
+    if (begin_call(self, task))
+        g_dbus_connection_call_with_unix_fd_list(
+            self->connection, BERTH_BUS_NAME, g_object_get_qdata(G_OBJECT(vm), path_quark()), BERTH_IFACE_VM,
+            berth_vm_method_to_string(method), sunk, NULL, G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT,
+            NULL, g_task_get_cancellable(task), on_opened, task);
+}
+
+int berth_ui_service_open_finish(BerthUiService *self, GAsyncResult *result, GError **error)
+{
+    gpointer box = g_task_propagate_pointer(G_TASK(result), error);
+    return box ? GPOINTER_TO_INT(box) - 1 : -1;
 }
 
 /* The object. */

@@ -56,3 +56,13 @@ gboolean berth_ui_service_wake_finish(BerthUiService *service, GAsyncResult *res
 void berth_ui_service_call_async(BerthUiService *service, BerthUiVm *vm, BerthVmMethod method, GVariant *options,
                                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 gboolean berth_ui_service_call_finish(BerthUiService *service, GAsyncResult *result, GError **error);
+
+/**
+ * berth_ui_service_open_async:
+ * @method: one that answers with a descriptor
+ * @parameters: its arguments, a tuple, floating
+ */
+void berth_ui_service_open_async(BerthUiService *service, BerthUiVm *vm, BerthVmMethod method, GVariant *parameters,
+                                 GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+/* Returns: the descriptor, which is the caller's to close, or -1 */
+int berth_ui_service_open_finish(BerthUiService *service, GAsyncResult *result, GError **error);
