@@ -85,13 +85,22 @@ static void on_sigterm(void)
     }
 }
 
-/* Somebody has stopped it, or lets it go on: the daemon finds that out when QEMU owes it an answer. */
+/* The daemon watches the exit record's file, which is as empty as before: it looks into QEMU's state then. Another change
+ * is not ours to make, as the file is not our user's. */
+static void tell_daemon(void)
+{
+    (void) !ftruncate(BERTH_KEEPER_FD_EXIT, 0);
+}
+
+/* Somebody has stopped it, or lets it go on. */
 static void on_qemu_changed(int wait_status)
 {
     if (WIFSTOPPED(wait_status)) {
+        tell_daemon();
         journal_say(JOURNAL_WARNING, "QEMU was stopped by signal %d (%s): the guest stands still",
                     WSTOPSIG(wait_status), strsignal(WSTOPSIG(wait_status)));
     } else if (WIFCONTINUED(wait_status)) {
+        tell_daemon();
         journal_say(JOURNAL_NOTICE, "QEMU goes on");
     } else {
         keeper.ended = true;

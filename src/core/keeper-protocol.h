@@ -41,7 +41,10 @@
  *   oom-killed=   1 where the kernel has killed a process of the scope for want of memory; older keepers don't write it
  *   requested=    1 where the keeper was asked by a signal to stop the guest
  *   time=         µs since the epoch
- *   words=        the last line that QEMU wrote to its standard error, control characters made spaces */
+ *   words=        the last line that QEMU wrote to its standard error, control characters made spaces
+ *
+ * Until then the file is empty. Whenever QEMU was stopped by a signal, or goes on, the keeper sets that length anew, which
+ * changes nothing but makes inotify tell of it (IN_MODIFY): whoever is interested looks at QEMU's state. */
 #define BERTH_EXIT_RECORD_MAX 4096
 
 /* After systemd's SIGTERM the guest has --shutdown-timeout= to power down, and then QEMU so long to quit, before it is killed;

@@ -3,8 +3,11 @@
 /* What signals mean to it, and what it writes down of QEMU's end. */
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,6 +84,36 @@ static void test_early_signal(KeeperScene *vm, gconstpointer data)
     keeper_check_record(vm, 0, "", FALSE, TRUE);
 }
 
+/* ---- QEMU stands still ---- */
+
+static void expect_change(int inotify)
+{
+    char event[512];
+    keeper_wait_fd(inotify, POLLIN);
+    g_assert_cmpint(read(inotify, event, sizeof event), >, 0);
+}
+
+/* Told by the exit record's file, which is not its user's, and has nothing in it yet. */
+static void test_standstill(KeeperScene *vm, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(vm->top, KEEPER_ID, "exit", NULL);
+    BERTH_AUTOFD inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    struct stat st;
+
+    g_assert_cmpint(inotify_add_watch(inotify, path, IN_MODIFY), >, 0);
+    vm->spec.uid = geteuid() == 0 ? 65534 : (uid_t) -1;
+    START(vm, "await", "go", "exit", "3");
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    g_assert_cmpint(kill(vm->qemu, SIGSTOP), ==, 0);
+    expect_change(inotify);
+    g_assert_cmpint(kill(vm->qemu, SIGCONT), ==, 0);
+    expect_change(inotify);
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_cmpint(st.st_size, ==, 0);
+    keeper_type(console, "go");
+    keeper_check_record(vm, 3 << 8, "", FALSE, FALSE);
+}
+
 /* ---- the record ---- */
 
 static void test_exit_status(KeeperScene *vm, gconstpointer data)
@@ -139,6 +172,7 @@ static void add(void)
     KEEPER_ADD("kill", test_kill);
     KEEPER_ADD("machined", test_machined);
     KEEPER_ADD("early-signal", test_early_signal);
+    KEEPER_ADD("standstill", test_standstill);
     KEEPER_ADD("exit-status", test_exit_status);
     KEEPER_ADD("signal", test_signal);
     KEEPER_ADD("panic", test_panic);
