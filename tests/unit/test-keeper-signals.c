@@ -71,6 +71,55 @@ static void test_machined(KeeperScene *vm, gconstpointer data)
     keeper_check_record(vm, 0, "", FALSE, TRUE);
 }
 
+/* A guest that was asked for a poweroff, and crashes when it is told to: within the time that it has for that, or later. */
+static void crash_after_poweroff(KeeperScene *vm, guint64 shutdown_timeout_usec, gboolean requested)
+{
+    vm->spec.shutdown_timeout_usec = shutdown_timeout_usec;
+    START(vm, "await", "go", "greet", "expect", "system_powerdown", "serial", "asked", "await", "fall", "raise", "11");
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    keeper_type(console, "go");
+    keeper_signal(vm, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF);
+    keeper_expect(console, "asked");
+    keeper_type(console, "fall");
+    g_autoptr(BerthExitRecord) record = keeper_wait_record(vm);
+    g_assert_cmpint(WTERMSIG(record->wait_status), ==, SIGSEGV);
+    g_assert_cmpint(record->requested, ==, requested);
+}
+
+static void test_poweroff_in_time(KeeperScene *vm, gconstpointer data)
+{
+    crash_after_poweroff(vm, 60 * G_USEC_PER_SEC, TRUE);
+}
+
+static void test_poweroff_ignored(KeeperScene *vm, gconstpointer data)
+{
+    crash_after_poweroff(vm, 0, FALSE);
+}
+
+/* Both signals, in this order: QEMU is told to quit when the time is over, and that was asked for. */
+static void both_signals(KeeperScene *vm, int first, int second)
+{
+    vm->spec.shutdown_timeout_usec = 1; /* rounded up to a second */
+    START(vm, "await", "go", "greet", "expect", "system_powerdown", "serial", "asked", "expect", "system_powerdown",
+          "expect", "quit", "exit", "0");
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    keeper_type(console, "go");
+    keeper_signal(vm, first);
+    keeper_expect(console, "asked");
+    keeper_signal(vm, second);
+    keeper_check_record(vm, 0, "", FALSE, TRUE);
+}
+
+static void test_poweroff_then_stop(KeeperScene *vm, gconstpointer data)
+{
+    both_signals(vm, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF, SIGTERM);
+}
+
+static void test_stop_then_poweroff(KeeperScene *vm, gconstpointer data)
+{
+    both_signals(vm, SIGTERM, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF);
+}
+
 /* A signal that comes before QMP speaks is remembered; QEMU itself hears none of them. */
 static void test_early_signal(KeeperScene *vm, gconstpointer data)
 {
@@ -171,6 +220,10 @@ static void add(void)
     KEEPER_ADD("deadline", test_deadline);
     KEEPER_ADD("kill", test_kill);
     KEEPER_ADD("machined", test_machined);
+    KEEPER_ADD("poweroff-in-time", test_poweroff_in_time);
+    KEEPER_ADD("poweroff-ignored", test_poweroff_ignored);
+    KEEPER_ADD("poweroff-then-stop", test_poweroff_then_stop);
+    KEEPER_ADD("stop-then-poweroff", test_stop_then_poweroff);
     KEEPER_ADD("early-signal", test_early_signal);
     KEEPER_ADD("standstill", test_standstill);
     KEEPER_ADD("exit-status", test_exit_status);
