@@ -113,15 +113,14 @@ GVariant *berth_vm_config_variant_from_object(JsonObject *object, const char *co
 
 /**
  * berth_vm_config_read:
- * @text: a JSON object whose members are definition keys, or belong to @others
- * @length: its length in bytes
+ * @object: one that berth_json_parse_object() has let through; its members are definition keys, or belong to @others
  * @others: (nullable)
  *
- * The short way for what the daemon itself has written: berth_keys_read_json() and every check that apply() makes.
+ * The short way for what the daemon itself has written: berth_keys_read_object() and every check that apply() makes.
  *
- * Returns: (transfer full) (nullable): the definition; %NULL where @text is not so plain, for whatever reason
+ * Returns: (transfer full) (nullable): the definition; %NULL where something is otherwise, for whatever reason
  */
-BerthVmConfig *berth_vm_config_read(const char *text, gsize length, const BerthKeyTarget *others);
+BerthVmConfig *berth_vm_config_read(JsonObject *object, const BerthKeyTarget *others);
 
 /**
  * berth_vm_config_variant_from_string:

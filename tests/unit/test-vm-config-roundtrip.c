@@ -2,6 +2,7 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+#include "src/core/json-guard.h"
 #include "src/core/vm-config.h"
 
 /* Random definitions, right by construction, go out and come back the same. `--seed` repeats a run. */
@@ -201,10 +202,9 @@ static void test_json(void)
     }
 }
 
-/* The short way knows all that the daemon writes, but for escapes. */
+/* The short way knows all that the daemon writes. */
 static void test_short_way(void)
 {
-    guint n_short = 0;
     for (guint i = 0; i < ROUNDS; i++) {
         g_autoptr(GVariant) changes = random_definition();
         g_autoptr(BerthVmConfig) config = definition(changes);
@@ -212,15 +212,12 @@ static void test_short_way(void)
 
         gsize length;
         g_autofree char *text = json_gvariant_serialize_data(out, &length);
-        g_autoptr(BerthVmConfig) read = berth_vm_config_read(text, length, NULL);
-        g_assert_true((read == NULL) == (strchr(text, '\\') != NULL));
-        if (!read)
-            continue;
+        g_autoptr(JsonObject) object = berth_json_parse_object(text, length, NULL);
+        g_autoptr(BerthVmConfig) read = berth_vm_config_read(object, NULL);
+        g_assert_nonnull(read);
         g_autoptr(GVariant) in = shown(read);
         g_assert_cmpvariant(out, in);
-        n_short++;
     }
-    g_assert_cmpuint(n_short, >, 0);
 }
 
 /* A copy shares nothing with what it was made from: ASan sees it where it does. */
