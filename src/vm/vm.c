@@ -147,7 +147,7 @@ gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
     if (!calls_off && !berth_vm_state_allows(vm->state, method, vm->record->name, error))
         return FALSE;
     /* Reading, opening and asking the guest disturb nothing; a removal waits for what is in flight. */
-    if (method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_LOG ||
+    if (method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_DISPLAY || method == BERTH_METHOD_OPEN_LOG ||
         method == BERTH_METHOD_REFRESH_GUEST || method == BERTH_METHOD_REMOVE)
         return TRUE;
     /* PowerOff is the way out where QEMU lets a command hang: it ends that too. */
