@@ -52,6 +52,7 @@ typedef struct {
     GPtrArray *networks;         /* (element-type BerthNetwork) */
     const char *machine;         /* "q35", "microvm" */
     const char *firmware;        /* "bios", "uefi" */
+    const char *display;         /* "none", "vga", "virtio" */
     char *cmdline;               /* kernel command line; "" for the image's own */
     const char *restart;         /* "no", "on-failure", "always" */
     BerthRestartBounds restarts; /* 0 where unset: berth.conf's hold */
@@ -143,8 +144,11 @@ gboolean berth_vm_config_check_image(const BerthVmConfig *config, const BerthIma
 /* A microvm has no PCI, but 24 virtio transports, of which the generator of random numbers and the balloon take two.
  * The agent's channel takes what is left of the rest, if anything is: a definition comes first. */
 #define BERTH_MICROVM_TRANSPORTS 22u
-/* How many of them the disks, networks and vsock of @config are. */
+/* How many of them the disks, networks, vsock and display of @config are. */
 guint berth_vm_config_n_transports(const BerthVmConfig *config);
+
+/* Whether the guest has a screen, a keyboard and a pointer. */
+gboolean berth_vm_config_has_display(const BerthVmConfig *config);
 
 /**
  * berth_vm_name_check:

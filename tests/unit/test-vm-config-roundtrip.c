@@ -73,8 +73,8 @@ static GVariant *random_disks(gboolean image, gboolean microvm)
 {
     GVariantBuilder disks;
     g_variant_builder_init(&disks, G_VARIANT_TYPE("aa{sv}"));
-    /* With 8 networks and vsock, 13 disks are all that a microvm takes. */
-    int count = g_test_rand_int_range(0, microvm ? 14 : 17);
+    /* With 8 networks, vsock and a display, 10 disks are all that a microvm takes. */
+    int count = g_test_rand_int_range(0, microvm ? 11 : 17);
     for (int i = 0; i < count; i++)
         g_variant_builder_add_value(&disks, random_disk(image && i == 0, microvm));
     return g_variant_builder_end(&disks);
@@ -142,6 +142,7 @@ static GVariant *random_definition(void)
     g_variant_dict_insert(&all, "restart", "s", PICK("no", "on-failure", "always"));
     g_variant_dict_insert(&all, "cmdline", "s", PICK("", "console=ttyS0 \"a b\"", "größe=1"));
     g_variant_dict_insert(&all, "description", "s", PICK("", "one\ntwo\t\\three"));
+    g_variant_dict_insert(&all, "display", "s", microvm ? PICK("none", "virtio") : PICK("none", "vga", "virtio"));
     g_variant_dict_insert(&all, "vsock", "b", coin());
     g_variant_dict_insert(&all, "protected", "b", coin());
     return g_variant_ref_sink(g_variant_dict_end(&all));
