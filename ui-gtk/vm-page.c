@@ -124,7 +124,7 @@ static void show_config(BerthUiVmPage *self)
     berth_ui_show_networks(self->networks, config);
 }
 
-void berth_ui_vm_page_set_vm(BerthUiVmPage *self, BerthUiVm *vm)
+static void set_vm(BerthUiVmPage *self, BerthUiVm *vm)
 {
     if (!g_set_object(&self->vm, vm))
         return;
@@ -173,7 +173,7 @@ static void add_buttons(BerthUiVmPage *self)
 
 static void berth_ui_vm_page_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
-    berth_ui_vm_page_set_vm(BERTH_UI_VM_PAGE(object), g_value_get_object(value));
+    set_vm(BERTH_UI_VM_PAGE(object), g_value_get_object(value));
 }
 
 static void berth_ui_vm_page_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)

@@ -5,11 +5,8 @@
 
 #include "vm.h"
 
-/* All of one VM. Its buttons are of the action group "vm", which whoever holds the page puts there. Properties: "vm".
- * */
+/* All of one VM. Its buttons are of the action group "vm", which whoever holds the page puts there. Properties: "vm"
+ * (nullable). */
 
 #define BERTH_UI_TYPE_VM_PAGE (berth_ui_vm_page_get_type())
 G_DECLARE_FINAL_TYPE(BerthUiVmPage, berth_ui_vm_page, BERTH_UI, VM_PAGE, AdwBin)
-
-/* @vm: (nullable) */
-void berth_ui_vm_page_set_vm(BerthUiVmPage *page, BerthUiVm *vm);

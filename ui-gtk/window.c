@@ -19,15 +19,19 @@ struct _BerthUiWindow {
     GtkWidget *wake, *reconnect;
     AdwLeaflet *leaflet;
     BerthUiVmList *list;
-    GtkStack *content; /* the page of the one chosen, or none */
-    BerthUiVmPage *page;
+    GtkStack *content; /* the views of the one chosen, or none */
+    AdwViewSwitcherTitle *switcher;
     BerthUiService *service;
-    BerthUiVm *vm;                        /* that the page shows */
+    BerthUiVm *vm;                        /* that the views show */
     BerthUiActions *on_one, *on_selected; /* "vm" and "selection" */
     GSettings *settings;
 };
 
 G_DEFINE_FINAL_TYPE(BerthUiWindow, berth_ui_window, ADW_TYPE_APPLICATION_WINDOW)
+
+/* What the views bind to. */
+enum { PROPERTY_SERVICE = 1, PROPERTY_VM, N_PROPERTIES };
+static GParamSpec *specs[N_PROPERTIES];
 
 /* The VM that is shown. */
 
@@ -41,6 +45,7 @@ static void show_content(BerthUiWindow *self)
 {
     gboolean any = g_list_model_get_n_items(berth_ui_service_get_vms(self->service)) > 0;
     gtk_stack_set_visible_child_name(self->content, self->vm ? "vm" : any ? "choose" : "nothing");
+    adw_view_switcher_title_set_view_switcher_enabled(self->switcher, self->vm != NULL);
 }
 
 static void show_vm(BerthUiWindow *self, BerthUiVm *vm)
@@ -48,10 +53,9 @@ static void show_vm(BerthUiWindow *self, BerthUiVm *vm)
     g_autoptr(GPtrArray) vms = g_ptr_array_new();
     if (vm)
         g_ptr_array_add(vms, vm);
-    g_set_object(&self->vm, vm);
+    if (g_set_object(&self->vm, vm))
+        g_object_notify_by_pspec(G_OBJECT(self), specs[PROPERTY_VM]);
     berth_ui_actions_set_vms(self->on_one, self->service, vms);
-    if (vm)
-        berth_ui_vm_page_set_vm(self->page, vm);
     show_content(self);
     if (!vm)
         go_back(self);
@@ -163,6 +167,7 @@ void berth_ui_window_set_service(BerthUiWindow *self, BerthUiService *service)
     leave_service(self);
     self->service = g_object_ref(service);
     show_vm(self, NULL);
+    g_object_notify_by_pspec(G_OBJECT(self), specs[PROPERTY_SERVICE]);
     GListModel *vms = berth_ui_service_get_vms(service);
     g_object_set(self->list, "subtitle",
                  berth_ui_service_get_bus(service) == G_BUS_TYPE_SESSION ? _("My Own Service") : _("This Computer"),
@@ -243,6 +248,12 @@ BerthUiWindow *berth_ui_window_new(AdwApplication *application, BerthUiService *
     return self;
 }
 
+static void berth_ui_window_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(object);
+    g_value_set_object(value, id == PROPERTY_SERVICE ? (gpointer) self->service : (gpointer) self->vm);
+}
+
 static void berth_ui_window_dispose(GObject *object)
 {
     BerthUiWindow *self = BERTH_UI_WINDOW(object);
@@ -267,7 +278,7 @@ static void class_bind_template(GtkWidgetClass *klass)
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, leaflet);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, list);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, content);
-    gtk_widget_class_bind_template_child(klass, BerthUiWindow, page);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, switcher);
     gtk_widget_class_bind_template_callback(klass, on_chosen);
     gtk_widget_class_bind_template_callback(klass, on_selection_changed);
     gtk_widget_class_bind_template_callback(klass, on_wake);
@@ -278,7 +289,13 @@ static void class_bind_template(GtkWidgetClass *klass)
 static void berth_ui_window_class_init(BerthUiWindowClass *klass)
 {
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
+    G_OBJECT_CLASS(klass)->get_property = berth_ui_window_get_property;
     G_OBJECT_CLASS(klass)->dispose = berth_ui_window_dispose;
+    specs[PROPERTY_SERVICE] = g_param_spec_object("service", NULL, NULL, BERTH_UI_TYPE_SERVICE,
+                                                  G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+    specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
+                                             G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+    g_object_class_install_properties(G_OBJECT_CLASS(klass), N_PROPERTIES, specs);
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
     class_bind_template(widget_class);

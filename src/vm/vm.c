@@ -145,9 +145,9 @@ void berth_vm_set_responsive(BerthVm *vm, gboolean responsive)
 /* Reading, opening and asking the guest. */
 static gboolean disturbs_nothing(BerthVmMethod method)
 {
-    return method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_LOG ||
-           method == BERTH_METHOD_REFRESH_GUEST || method == BERTH_METHOD_SUBSCRIBE_USAGE ||
-           method == BERTH_METHOD_UNSUBSCRIBE_USAGE;
+    return method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_DISPLAY ||
+           method == BERTH_METHOD_OPEN_LOG || method == BERTH_METHOD_REFRESH_GUEST ||
+           method == BERTH_METHOD_SUBSCRIBE_USAGE || method == BERTH_METHOD_UNSUBSCRIBE_USAGE;
 }
 
 gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
