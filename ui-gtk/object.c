@@ -131,6 +131,8 @@ static GParamSpec *param_spec(const char *name, const char *signature)
         return g_param_spec_int(name, NULL, NULL, G_MININT, G_MAXINT, 0, flags);
     case 'u':
         return g_param_spec_uint(name, NULL, NULL, 0, G_MAXUINT, 0, flags);
+    case 'd':
+        return g_param_spec_double(name, NULL, NULL, -G_MAXDOUBLE, G_MAXDOUBLE, 0, flags);
     case 't':
         return g_param_spec_uint64(name, NULL, NULL, 0, G_MAXUINT64, 0, flags);
     default:

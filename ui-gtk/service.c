@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service.h"
 
+#include <errno.h>
 #include <gio/gunixfdlist.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "src/core/names.h"
@@ -15,6 +17,8 @@
 /* Which of the daemon's objects are shown, each kind as a list. */
 typedef enum {
     KIND_VM,
+    KIND_IMAGE,
+    KIND_JOB,
     N_KINDS,
 } Kind;
 
@@ -23,6 +27,8 @@ static const struct {
     GType (*get_type)(void);
 } kinds[] = {
     [KIND_VM] = {BERTH_IFACE_VM, berth_ui_vm_get_type},
+    [KIND_IMAGE] = {BERTH_IFACE_IMAGE, berth_ui_image_get_type},
+    [KIND_JOB] = {BERTH_IFACE_JOB, berth_ui_job_get_type},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == N_KINDS);
 
@@ -38,9 +44,11 @@ struct _BerthUiService {
     guint watch;
     char *owner;                      /* unique name of the daemon, NULL where there is none */
     GCancellable *reading;            /* of the one look at all of this daemon's objects */
-    guint subscriptions[2 + N_KINDS]; /* to this daemon's signals */
+    guint subscriptions[3 + N_KINDS]; /* to this daemon's signals */
     GListStore *lists[N_KINDS];
     GHashTable *objects; /* path → BerthUiObject, which the list holds */
+    guint n_imports;     /* calls that will be answered with a job */
+    GHashTable *ended;   /* path → BerthUiJob: what has ended meanwhile, since that may be before the answer */
 };
 
 G_DEFINE_FINAL_TYPE(BerthUiService, berth_ui_service, G_TYPE_OBJECT)
@@ -61,6 +69,11 @@ static void set_status(BerthUiService *self, BerthUiServiceStatus status)
 static GQuark path_quark(void)
 {
     return g_quark_from_static_string("berth-ui-service-path");
+}
+
+static const char *path_of(gpointer object)
+{
+    return g_object_get_qdata(object, path_quark());
 }
 
 /* @interfaces: a{sa{sv}}. (transfer full) (nullable): the properties that it has as the kind that it is */
@@ -90,16 +103,27 @@ static BerthUiObject *take_in(BerthUiService *self, const char *path, GVariant *
     return object;
 }
 
+/* A job that has not said how it ended has not ended well. */
+static void forget(BerthUiService *self, Kind kind, guint position)
+{
+    g_autoptr(GObject) object = g_list_model_get_item(G_LIST_MODEL(self->lists[kind]), position);
+    g_hash_table_remove(self->objects, path_of(object));
+    g_list_store_remove(self->lists[kind], position);
+    if (kind == KIND_JOB) {
+        g_autoptr(GError) error =
+            g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CLOSED, "The service went away before this was done");
+        berth_ui_job_end(BERTH_UI_JOB(object), error);
+    }
+}
+
+/* @paths: (nullable): a set; none is no exception */
 static void forget_all_but(BerthUiService *self, GHashTable *paths, Kind kind)
 {
     GListModel *list = G_LIST_MODEL(self->lists[kind]);
     for (guint i = g_list_model_get_n_items(list); i-- > 0;) {
         g_autoptr(GObject) object = g_list_model_get_item(list, i);
-        const char *path = g_object_get_qdata(object, path_quark());
-        if (g_hash_table_contains(paths, path))
-            continue;
-        g_hash_table_remove(self->objects, path);
-        g_list_store_remove(self->lists[kind], i);
+        if (!paths || !g_hash_table_contains(paths, path_of(object)))
+            forget(self, kind, i);
     }
 }
 
@@ -174,8 +198,7 @@ static void on_removed(GDBusConnection *connection, const char *sender, const ch
         guint position;
         if (!g_strv_contains(interfaces, kinds[i].interface) || !g_list_store_find(self->lists[i], object, &position))
             continue;
-        g_hash_table_remove(self->objects, object_path);
-        g_list_store_remove(self->lists[i], position);
+        forget(self, i, position);
         return;
     }
 }
@@ -192,6 +215,47 @@ static void on_changed(GDBusConnection *connection, const char *sender, const ch
         berth_ui_object_update(object, values);
 }
 
+/* (transfer full): without D-Bus: what the daemon sent in its own domain, and all else with its bare text. */
+static GError *translated(const GError *error)
+{
+    g_autofree char *name = g_dbus_error_get_remote_error(error);
+    BerthError code = name ? berth_error_from_dbus_name(name) : BERTH_ERROR_LAST;
+    GError *copy = g_error_copy(error);
+    g_dbus_error_strip_remote_error(copy);
+    if (code == BERTH_ERROR_LAST)
+        return copy;
+    GError *ours = g_error_new_literal(BERTH_ERROR, code, copy->message);
+    g_error_free(copy);
+    return ours;
+}
+
+/* (transfer full) (nullable): a job that we know, or may be told of by an answer that is to come */
+static BerthUiJob *job_at(BerthUiService *self, const char *path)
+{
+    BerthUiObject *object = g_hash_table_lookup(self->objects, path);
+    if (!object)
+        return self->n_imports > 0 ? g_object_new(BERTH_UI_TYPE_JOB, NULL) : NULL;
+    return BERTH_UI_IS_JOB(object) ? BERTH_UI_JOB(g_object_ref(object)) : NULL;
+}
+
+static void on_completed(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
+                         const char *signal, GVariant *parameters, gpointer data)
+{
+    BerthUiService *self = data;
+    if (!is_current(self) || !g_variant_is_of_type(parameters, G_VARIANT_TYPE("(o(ss))")))
+        return;
+    g_autoptr(BerthUiJob) job = job_at(self, path);
+    if (!job)
+        return;
+    const char *name, *text;
+    g_variant_get(parameters, "(&o(&s&s))", NULL, &name, &text);
+    g_autoptr(GError) remote = *name ? g_dbus_error_new_for_dbus_error(name, text) : NULL;
+    g_autoptr(GError) error = remote ? translated(remote) : NULL;
+    berth_ui_job_end(job, error);
+    if (self->n_imports > 0)
+        g_hash_table_insert(self->ended, g_strdup(path), g_steal_pointer(&job));
+}
+
 /* To a unique name: what another process says in the daemon's words never comes in. */
 static guint subscribe(BerthUiService *self, const char *interface, const char *signal, const char *path,
                        const char *first, GDBusSignalCallback callback)
@@ -205,6 +269,7 @@ static void subscribe_all(BerthUiService *self)
     guint *at = self->subscriptions;
     *at++ = subscribe(self, IFACE_OBJECT_MANAGER, "InterfacesAdded", BERTH_PATH_ROOT, NULL, on_added);
     *at++ = subscribe(self, IFACE_OBJECT_MANAGER, "InterfacesRemoved", BERTH_PATH_ROOT, NULL, on_removed);
+    *at++ = subscribe(self, BERTH_IFACE_JOB, "Completed", NULL, NULL, on_completed);
     for (guint i = 0; i < N_KINDS; i++)
         *at++ = subscribe(self, IFACE_PROPERTIES, "PropertiesChanged", NULL, kinds[i].interface, on_changed);
 }
@@ -221,6 +286,8 @@ static void leave_daemon(BerthUiService *self)
         g_cancellable_cancel(self->reading);
     g_clear_object(&self->reading);
     g_clear_pointer(&self->owner, g_free);
+    forget_all_but(self, NULL, KIND_JOB); /* they end with their daemon, and the next one counts anew */
+    g_hash_table_remove_all(self->ended);
 }
 
 static void fail(BerthUiService *self, const char *problem)
@@ -320,20 +387,6 @@ void berth_ui_service_reconnect(BerthUiService *self)
 
 /* Calls. */
 
-/* (transfer full): without D-Bus: what the daemon sent in its own domain, and all else with its bare text. */
-static GError *translated(const GError *error)
-{
-    g_autofree char *name = g_dbus_error_get_remote_error(error);
-    BerthError code = name ? berth_error_from_dbus_name(name) : BERTH_ERROR_LAST;
-    GError *copy = g_error_copy(error);
-    g_dbus_error_strip_remote_error(copy);
-    if (code == BERTH_ERROR_LAST)
-        return copy;
-    GError *ours = g_error_new_literal(BERTH_ERROR, code, copy->message);
-    g_error_free(copy);
-    return ours;
-}
-
 /* Whatever came, the call is over. */
 static void end_call(GTask *task)
 {
@@ -395,12 +448,19 @@ gboolean berth_ui_service_wake_finish(BerthUiService *self, GAsyncResult *result
 void berth_ui_service_call_async(BerthUiService *self, BerthUiVm *vm, BerthVmMethod method, GVariant *options,
                                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
+    berth_ui_service_call_object_async(self, BERTH_UI_OBJECT(vm), berth_vm_method_to_string(method), options,
+                                       cancellable, callback, data);
+}
+
+void berth_ui_service_call_object_async(BerthUiService *self, BerthUiObject *object, const char *method,
+                                        GVariant *options, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                        gpointer data)
+{
     GTask *task = g_task_new(self, cancellable, callback, data);
     g_task_set_source_tag(task, berth_ui_service_call_async);
-    g_task_set_task_data(task, g_object_ref(vm), g_object_unref);
-    call(self, BERTH_BUS_NAME, g_object_get_qdata(G_OBJECT(vm), path_quark()), BERTH_IFACE_VM,
-         berth_vm_method_to_string(method), g_variant_new("(@a{sv})", options ? options : g_variant_new("a{sv}", NULL)),
-         task);
+    g_task_set_task_data(task, g_object_ref(object), g_object_unref);
+    call(self, BERTH_BUS_NAME, path_of(object), BERTH_UI_OBJECT_GET_CLASS(object)->contract->name, method,
+         g_variant_new("(@a{sv})", options ? options : g_variant_new("a{sv}", NULL)), task);
 }
 
 gboolean berth_ui_service_call_finish(BerthUiService *self, GAsyncResult *result, GError **error)
@@ -455,16 +515,121 @@ void berth_ui_service_open_async(BerthUiService *self, BerthUiVm *vm, BerthVmMet
     g_task_set_source_tag(task, berth_ui_service_open_async);
     g_task_set_task_data(task, g_object_ref(vm), g_object_unref);
     if (begin_call(self, task))
-        g_dbus_connection_call_with_unix_fd_list(
-            self->connection, BERTH_BUS_NAME, g_object_get_qdata(G_OBJECT(vm), path_quark()), BERTH_IFACE_VM,
-            berth_vm_method_to_string(method), sunk, NULL, G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT,
-            NULL, g_task_get_cancellable(task), on_opened, task);
+        g_dbus_connection_call_with_unix_fd_list(self->connection, BERTH_BUS_NAME, path_of(vm), BERTH_IFACE_VM,
+                                                 berth_vm_method_to_string(method), sunk, NULL,
+                                                 G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, NULL,
+                                                 g_task_get_cancellable(task), on_opened, task);
 }
 
 int berth_ui_service_open_finish(BerthUiService *self, GAsyncResult *result, GError **error)
 {
     gpointer box = g_task_propagate_pointer(G_TASK(result), error);
     return box ? GPOINTER_TO_INT(box) - 1 : -1;
+}
+
+/* Imports. */
+
+/* No disk is an empty file. */
+static int append_disk(GUnixFDList *fds, int disk, GError **error)
+{
+    if (disk >= 0)
+        return g_unix_fd_list_append(fds, disk, error);
+    int empty = memfd_create("berth-no-disk", MFD_CLOEXEC);
+    if (empty < 0) {
+        g_set_error_literal(error, G_IO_ERROR, g_io_error_from_errno(errno), g_strerror(errno));
+        return -1;
+    }
+    int handle = g_unix_fd_list_append(fds, empty, error);
+    close(empty);
+    return handle;
+}
+
+static gboolean add_file(GVariantDict *options, const char *key, GUnixFDList *fds, int fd, GError **error)
+{
+    int handle = fd >= 0 ? g_unix_fd_list_append(fds, fd, error) : -1;
+    if (handle >= 0)
+        g_variant_dict_insert(options, key, "h", handle);
+    return fd < 0 || handle >= 0;
+}
+
+/* (transfer floating): the arguments of ImportImage; NULL with @error where there are no descriptors left */
+static GVariant *import_arguments(const BerthUiImport *import, GUnixFDList *fds, GError **error)
+{
+    g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
+    const char *texts[][2] = {
+        {"description", import->description}, {"version", import->version}, {"cmdline", import->cmdline}};
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
+        if (texts[i][1] && *texts[i][1])
+            g_variant_dict_insert(&options, texts[i][0], "s", texts[i][1]);
+    int disk = append_disk(fds, import->disk, error);
+    if (disk < 0 || !add_file(&options, "kernel", fds, import->kernel, error) ||
+        !add_file(&options, "initrd", fds, import->initrd, error))
+        return NULL;
+    return g_variant_new("(sh@a{sv})", import->name, disk, g_variant_dict_end(&options));
+}
+
+/* (transfer full): the job that an answer names; it may have ended, and the daemon have forgotten it */
+static BerthUiJob *answered_job(BerthUiService *self, const char *path)
+{
+    BerthUiObject *job = g_hash_table_lookup(self->ended, path);
+    if (!job)
+        job = g_hash_table_lookup(self->objects, path);
+    if (job)
+        return BERTH_UI_JOB(g_object_ref(job));
+    g_autoptr(GVariant) nothing = g_variant_ref_sink(g_variant_new("a{sv}", NULL));
+    job = take_in(self, path, nothing, KIND_JOB);
+    g_list_store_append(self->lists[KIND_JOB], job);
+    return BERTH_UI_JOB(job);
+}
+
+static void on_import_begun(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer =
+        g_dbus_connection_call_with_unix_fd_list_finish(G_DBUS_CONNECTION(source), NULL, result, &error);
+    BerthUiService *self = g_task_get_source_object(task);
+    if (answer) {
+        const char *path;
+        g_variant_get(answer, "(&o)", &path);
+        BerthUiJob *job = answered_job(self, path);
+        berth_ui_job_set_image(job, g_task_get_task_data(task));
+        g_task_return_pointer(task, job, g_object_unref);
+    } else {
+        g_task_return_error(task, translated(error));
+    }
+    if (--self->n_imports == 0)
+        g_hash_table_remove_all(self->ended);
+}
+
+void berth_ui_service_import_async(BerthUiService *self, const BerthUiImport *import, GAsyncReadyCallback callback,
+                                   gpointer data)
+{
+    g_autoptr(GTask) task = g_task_new(self, NULL, callback, data);
+    g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
+    GError *error = NULL;
+    g_task_set_source_tag(task, berth_ui_service_import_async);
+    g_task_set_task_data(task, g_strdup(import->name), g_free);
+    g_autoptr(GVariant) arguments = import_arguments(import, fds, &error);
+    if (!arguments) {
+        g_task_return_error(task, error);
+        return;
+    }
+    g_variant_ref_sink(arguments);
+    if (!self->connection) {
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "%s", self->problem);
+        return;
+    }
+    self->n_imports++;
+    g_dbus_connection_call_with_unix_fd_list(self->connection, BERTH_BUS_NAME, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER,
+                                             "ImportImage", arguments, G_VARIANT_TYPE("(o)"),
+                                             G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, fds, NULL,
+                                             on_import_begun, g_steal_pointer(&task));
+}
+
+BerthUiJob *berth_ui_service_import_finish(BerthUiService *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
 }
 
 /* The object. */
@@ -487,6 +652,16 @@ const char *berth_ui_service_get_problem(BerthUiService *self)
 GListModel *berth_ui_service_get_vms(BerthUiService *self)
 {
     return G_LIST_MODEL(self->lists[KIND_VM]);
+}
+
+GListModel *berth_ui_service_get_images(BerthUiService *self)
+{
+    return G_LIST_MODEL(self->lists[KIND_IMAGE]);
+}
+
+GListModel *berth_ui_service_get_jobs(BerthUiService *self)
+{
+    return G_LIST_MODEL(self->lists[KIND_JOB]);
 }
 
 BerthUiService *berth_ui_service_new(GBusType bus, const char *address)
@@ -515,6 +690,7 @@ static void berth_ui_service_finalize(GObject *object)
 {
     BerthUiService *self = BERTH_UI_SERVICE(object);
     g_hash_table_unref(self->objects);
+    g_hash_table_unref(self->ended);
     for (guint i = 0; i < N_KINDS; i++)
         g_object_unref(self->lists[i]);
     g_object_unref(self->cancellable);
@@ -538,6 +714,7 @@ static void berth_ui_service_init(BerthUiService *self)
 {
     self->cancellable = g_cancellable_new();
     self->objects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_object_unref);
     for (guint i = 0; i < N_KINDS; i++)
         self->lists[i] = g_list_store_new(kinds[i].get_type());
 }

@@ -3,6 +3,8 @@
 
 #include <gio/gio.h>
 
+#include "image.h"
+#include "job.h"
 #include "vm.h"
 
 /* The daemon, for the rest of the program: the only file that knows D-Bus. It shows the daemon's objects as lists of
@@ -35,6 +37,10 @@ GBusType berth_ui_service_get_bus(BerthUiService *service);
 const char *berth_ui_service_get_problem(BerthUiService *service);
 /* (transfer none): of BerthUiVm, in no order */
 GListModel *berth_ui_service_get_vms(BerthUiService *service);
+/* (transfer none): of BerthUiImage, in no order */
+GListModel *berth_ui_service_get_images(BerthUiService *service);
+/* (transfer none): of BerthUiJob: what is under way, whoever began it */
+GListModel *berth_ui_service_get_jobs(BerthUiService *service);
 
 /* Connects to the bus anew, where it is unreachable. */
 void berth_ui_service_reconnect(BerthUiService *service);
@@ -57,6 +63,11 @@ void berth_ui_service_call_async(BerthUiService *service, BerthUiVm *vm, BerthVm
                                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 gboolean berth_ui_service_call_finish(BerthUiService *service, GAsyncResult *result, GError **error);
 
+/* The same of any object that the service shows: an image's "Remove", a job's "Cancel". The same finish function. */
+void berth_ui_service_call_object_async(BerthUiService *service, BerthUiObject *object, const char *method,
+                                        GVariant *options, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                        gpointer data);
+
 /**
  * berth_ui_service_open_async:
  * @method: one that answers with a descriptor
@@ -66,3 +77,22 @@ void berth_ui_service_open_async(BerthUiService *service, BerthUiVm *vm, BerthVm
                                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 /* Returns: the descriptor, which is the caller's to close, or -1 */
 int berth_ui_service_open_finish(BerthUiService *service, GAsyncResult *result, GError **error);
+
+/* What an image is made of. Files are descriptors, -1 for none: a disk or a kernel there has to be. */
+typedef struct {
+    const char *name;
+    const char *description, *version, *cmdline; /* (nullable) */
+    int disk, kernel, initrd;
+} BerthUiImport;
+
+/**
+ * berth_ui_service_import_async:
+ * @import: the descriptors stay the caller's
+ *
+ * Begins an import. The daemon carries it on whatever becomes of its caller: it ends by itself, or by "Cancel" of its
+ * job.
+ */
+void berth_ui_service_import_async(BerthUiService *service, const BerthUiImport *import, GAsyncReadyCallback callback,
+                                   gpointer data);
+/* Returns: (transfer full): the job, which may have ended already; NULL where nothing was begun */
+BerthUiJob *berth_ui_service_import_finish(BerthUiService *service, GAsyncResult *result, GError **error);

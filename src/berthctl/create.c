@@ -23,6 +23,7 @@ static char **parse_create(Ctl *ctl, const CtlCommand *command, CtlDefinition *d
          N_("[tcp:|udp:][ADDRESS:]HOST:GUEST")},
         {"machine", 0, 0, G_OPTION_ARG_STRING, &d->machine, N_("q35 or microvm"), N_("TYPE")},
         {"firmware", 0, 0, G_OPTION_ARG_STRING, &d->firmware, N_("bios or uefi"), N_("TYPE")},
+        {"display", 0, 0, G_OPTION_ARG_STRING, &d->display, N_("none, vga or virtio"), N_("TYPE")},
         {"cmdline", 0, 0, G_OPTION_ARG_STRING, &d->cmdline, N_("Kernel command line"), N_("TEXT")},
         {"restart", 0, 0, G_OPTION_ARG_STRING, &d->restart, N_("no, on-failure or always"), N_("POLICY")},
         {"vsock", 0, 0, G_OPTION_ARG_NONE, &d->vsock, N_("Give the guest a vsock device"), NULL},

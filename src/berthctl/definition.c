@@ -8,8 +8,8 @@
 
 void ctl_definition_clear(CtlDefinition *d)
 {
-    char *texts[] = {d->file,     d->image,   d->vcpus,   d->memory,     d->machine,
-                     d->firmware, d->cmdline, d->restart, d->description};
+    char *texts[] = {d->file,     d->image,   d->vcpus,   d->memory,  d->machine,
+                     d->firmware, d->display, d->cmdline, d->restart, d->description};
     char **lists[] = {d->disks, d->networks, d->ports, d->labels, d->assignments};
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
@@ -43,8 +43,9 @@ static gboolean set_texts(GVariantDict *dict, const CtlDefinition *d, GError **e
 {
     return set_text(dict, "image", d->image, error) && set_text(dict, "vcpus", d->vcpus, error) &&
            set_text(dict, "memory", d->memory, error) && set_text(dict, "machine", d->machine, error) &&
-           set_text(dict, "firmware", d->firmware, error) && set_text(dict, "cmdline", d->cmdline, error) &&
-           set_text(dict, "restart", d->restart, error) && set_text(dict, "description", d->description, error) &&
+           set_text(dict, "firmware", d->firmware, error) && set_text(dict, "display", d->display, error) &&
+           set_text(dict, "cmdline", d->cmdline, error) && set_text(dict, "restart", d->restart, error) &&
+           set_text(dict, "description", d->description, error) &&
            set_text(dict, "vsock", d->vsock ? "yes" : NULL, error) &&
            set_text(dict, "protected", d->protected_ ? "yes" : NULL, error);
 }

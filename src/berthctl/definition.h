@@ -6,7 +6,7 @@
 /* A definition, as far as the command line says it: an a{sv} of definition keys. */
 typedef struct {
     char *file; /* --file: holds for what nothing else says */
-    char *image, *vcpus, *memory, *machine, *firmware, *cmdline, *restart, *description;
+    char *image, *vcpus, *memory, *machine, *firmware, *display, *cmdline, *restart, *description;
     char **disks, **networks, **ports, **labels;
     gboolean vsock, protected_;
     char **assignments; /* --set: holds over all others */

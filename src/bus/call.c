@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "call.h"
 
+#include "../core/autofd.h"
 #include "../core/error.h"
 #include "../host/bus-source.h"
 #include "../host/bus-variant.h"
@@ -92,12 +93,14 @@ void berth_call_succeed(sd_bus_message *message)
 typedef struct {
     BerthBus *bus; /* outlives the model, which answers all that it has not answered yet when it goes */
     sd_bus_message *message;
+    int fd; /* -1: the answer is empty */
 } Answer;
 
 static void answer_free(gpointer data)
 {
     Answer *answer = data;
     sd_bus_message_unref(answer->message);
+    berth_autofd_close(&answer->fd);
     g_free(answer);
 }
 
@@ -107,15 +110,23 @@ static void send_answer(const GError *error, gpointer data)
     berth_bus_announce(answer->bus);
     if (error)
         berth_call_fail(answer->message, error);
+    else if (answer->fd >= 0)
+        berth_call_reply_fd(answer->message, answer->fd);
     else
         berth_call_succeed(answer->message);
 }
 
 BerthReply *berth_call_reply(BerthBus *bus, sd_bus_message *message)
 {
+    return berth_call_reply_with_fd(bus, message, -1);
+}
+
+BerthReply *berth_call_reply_with_fd(BerthBus *bus, sd_bus_message *message, int fd)
+{
     Answer *answer = g_new0(Answer, 1);
     answer->bus = bus;
     answer->message = sd_bus_message_ref(message);
+    answer->fd = fd;
     return berth_reply_new(send_answer, answer, answer_free);
 }
 

@@ -32,6 +32,8 @@ void berth_call_reply_fd(sd_bus_message *message, int fd);
 void berth_call_check_sent(sd_bus_message *message, int r);
 /* (transfer full): a reply for the model: nothing, or its error; what the answer is about is announced before it. */
 BerthReply *berth_call_reply(BerthBus *bus, sd_bus_message *message);
+/* The same, that answers with @fd (transfer full) where it went well. */
+BerthReply *berth_call_reply_with_fd(BerthBus *bus, sd_bus_message *message, int fd);
 
 /**
  * berth_call_read:

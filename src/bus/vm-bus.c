@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "call.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include "../core/autofd.h"
 #include "../core/error.h"
@@ -9,6 +11,7 @@
 #include "../host/bus-keys.h"
 #include "../host/runtime-dir.h"
 #include "../vm/control.h"
+#include "../vm/display.h"
 #include "../vm/guest.h"
 #include "../vm/removal.h"
 #include "../vm/remove.h"
@@ -192,6 +195,16 @@ static void run_open_console(BerthBus *bus, sd_bus_message *message, BerthVm *vm
         berth_call_reply_fd(message, fd);
 }
 
+static void run_open_display(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+        berth_call_fail_with(message, BERTH_ERROR_LIMIT_REACHED, "The display can't be opened: %s", g_strerror(errno));
+        return;
+    }
+    berth_vm_add_display_client(vm, ends[1], berth_call_reply_with_fd(bus, message, ends[0]));
+}
+
 static void run_refresh_guest(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
     berth_vm_refresh_guest(vm, berth_call_reply(bus, message));
@@ -268,6 +281,7 @@ static const struct {
     {BERTH_METHOD_REMOVE, BERTH_ACTION_REMOVE, TRUE, run_remove},
     {BERTH_METHOD_CANCEL_REMOVAL, BERTH_ACTION_REMOVE, FALSE, run_cancel_removal},
     {BERTH_METHOD_OPEN_CONSOLE, BERTH_ACTION_CONSOLE, FALSE, run_open_console},
+    {BERTH_METHOD_OPEN_DISPLAY, BERTH_ACTION_CONSOLE, FALSE, run_open_display},
     {BERTH_METHOD_OPEN_LOG, BERTH_ACTION_CONSOLE, FALSE, run_open_log},
     {BERTH_METHOD_REFRESH_GUEST, BERTH_ACTION_CONTROL, FALSE, run_refresh_guest},
 };
@@ -350,6 +364,7 @@ const sd_bus_vtable berth_vm_vtable[] = {
     METHOD("Remove", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("CancelRemoval", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("OpenConsole", "a{sv}", SD_BUS_PARAM(options), "h", SD_BUS_PARAM(stream)),
+    METHOD("OpenDisplay", "a{sv}", SD_BUS_PARAM(options), "h", SD_BUS_PARAM(stream)),
     METHOD("RefreshGuest", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("OpenLog", "sa{sv}", SD_BUS_PARAM(log) SD_BUS_PARAM(options), "h", SD_BUS_PARAM(file)),
     SD_BUS_VTABLE_END,

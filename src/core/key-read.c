@@ -1,203 +1,126 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <string.h>
-
-#include "json-guard.h"
 #include "key-kinds.h"
 
-/* The short way from JSON into structs: a start-up reads thousands of definitions, and a tree of JSON nodes, a
- * dictionary of variants and then the struct took ten times as long. It recurses no deeper than the tables do, and
- * knows only what the daemon writes; of all else (escapes, signs, fractions, "4G", what is unknown or out of its
- * bounds) it says that it is not plain. */
+/* The short way from JSON into structs: a start-up reads thousands of definitions, and a dictionary of variants between
+ * the tree of JSON nodes and the struct took most of the time. It takes what the daemon writes; where something is
+ * otherwise ("4G", what is unknown or out of its bounds), it leaves it to the long way to say what. */
 
-/* In a copy of the text, of which strings are cut off in place. */
-typedef struct {
-    char *at, *end;
-} Cursor;
+static gboolean read_object(JsonObject *object, const BerthKeyTarget *targets, guint n_targets);
 
-static void skip_space(Cursor *cursor)
+static gboolean read_number(JsonNode *node, const BerthKey *key, gpointer field)
 {
-    while (cursor->at < cursor->end && memchr(" \t\r\n", *cursor->at, 4))
-        cursor->at++;
+    gint64 number = json_node_get_value_type(node) == G_TYPE_INT64 ? json_node_get_int(node) : -1;
+    return number >= 0 && berth_key_set_number(key, key->name, (guint64) number, field, NULL);
 }
 
-static gboolean take(Cursor *cursor, char c)
+static gboolean read_bool(JsonNode *node, const BerthKey *key, gpointer field)
 {
-    skip_space(cursor);
-    if (cursor->at == cursor->end || *cursor->at != c)
+    if (json_node_get_value_type(node) != G_TYPE_BOOLEAN)
         return FALSE;
-    cursor->at++;
+    *(gboolean *) field = json_node_get_boolean(node);
     return TRUE;
 }
 
-/* (nullable): where the next value is a string without escapes. */
-static const char *take_string(Cursor *cursor)
+static gboolean read_string(JsonNode *node, const BerthKey *key, gpointer field)
 {
-    if (!take(cursor, '"'))
-        return NULL;
-    const char *first = cursor->at;
-    while (cursor->at < cursor->end && *cursor->at != '"' && *cursor->at != '\\' && (guchar) *cursor->at >= 0x20)
-        cursor->at++;
-    if (cursor->at == cursor->end || *cursor->at != '"')
-        return NULL;
-    *cursor->at++ = '\0';
-    return first;
-}
-
-static gboolean take_word(Cursor *cursor, const char *word)
-{
-    skip_space(cursor);
-    gsize length = strlen(word);
-    if ((gsize) (cursor->end - cursor->at) < length || memcmp(cursor->at, word, length) != 0)
-        return FALSE;
-    cursor->at += length;
-    return TRUE;
-}
-
-/* Below 10^18, so that nothing can overflow; a fraction or an exponent is found where a comma is expected. */
-static gboolean take_number(Cursor *cursor, guint64 *number)
-{
-    skip_space(cursor);
-    const char *first = cursor->at;
-    *number = 0;
-    for (; cursor->at < cursor->end && g_ascii_isdigit(*cursor->at) && cursor->at - first < 18; cursor->at++)
-        *number = *number * 10 + (guint64) (*cursor->at - '0');
-    return cursor->at > first && (*first != '0' || cursor->at - first == 1);
-}
-
-static gboolean read_object(Cursor *cursor, const BerthKeyTarget *targets, guint n_targets);
-
-static gboolean read_number(Cursor *cursor, const BerthKey *key, gpointer field)
-{
-    guint64 number;
-    return take_number(cursor, &number) && berth_key_set_number(key, key->name, number, field, NULL);
-}
-
-static gboolean read_bool(Cursor *cursor, const BerthKey *key, gpointer field)
-{
-    gboolean is_true = take_word(cursor, "true");
-    *(gboolean *) field = is_true;
-    return is_true || take_word(cursor, "false");
-}
-
-static gboolean read_string(Cursor *cursor, const BerthKey *key, gpointer field)
-{
-    const char *text = take_string(cursor);
+    const char *text = json_node_get_string(node); /* NULL where it is none */
     if (!text)
         return FALSE;
     return key->kind == &berth_kind_word ? berth_key_set_word(key, key->name, text, field, NULL)
                                          : berth_key_set_text(key, key->name, text, field, NULL);
 }
 
-static gboolean read_list(Cursor *cursor, const BerthKey *key, gpointer field)
+static gboolean read_list(JsonNode *node, const BerthKey *key, gpointer field)
 {
+    JsonArray *array = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+    if (!array || json_array_get_length(array) > key->max)
+        return FALSE;
     GPtrArray *list = *(GPtrArray **) field;
     g_ptr_array_set_size(list, 0);
-    if (!take(cursor, '['))
-        return FALSE;
-    if (take(cursor, ']'))
-        return TRUE;
-    do {
-        const BerthKeyTarget entry = {key->table, berth_keys_new(key->table)};
-        g_ptr_array_add(list, entry.fields);
-        if (list->len > key->max || !read_object(cursor, &entry, 1))
+    for (guint i = 0; i < json_array_get_length(array); i++) {
+        JsonNode *entry = json_array_get_element(array, i);
+        const BerthKeyTarget target = {key->table, berth_keys_new(key->table)};
+        g_ptr_array_add(list, target.fields);
+        if (!JSON_NODE_HOLDS_OBJECT(entry) || !read_object(json_node_get_object(entry), &target, 1))
             return FALSE;
-    } while (take(cursor, ','));
-    return take(cursor, ']');
+    }
+    return TRUE;
 }
 
-static gboolean read_dict(Cursor *cursor, const BerthKey *key, gpointer field)
+static gboolean read_dict(JsonNode *node, const BerthKey *key, gpointer field)
 {
     const BerthKeyTarget target = {key->table, field};
     for (guint i = 0; i < key->table->n_keys; i++)
         berth_key_reset(&key->table->keys[i], field);
-    return read_object(cursor, &target, 1);
+    return JSON_NODE_HOLDS_OBJECT(node) && read_object(json_node_get_object(node), &target, 1);
 }
 
-static gboolean read_labels(Cursor *cursor, const BerthKey *key, gpointer field)
+static gboolean read_labels(JsonNode *node, const BerthKey *key, gpointer field)
 {
-    key->kind->clear(key, field);
-    if (!take(cursor, '{'))
+    if (!JSON_NODE_HOLDS_OBJECT(node))
         return FALSE;
-    if (take(cursor, '}'))
-        return TRUE;
-    do {
-        const char *name = take_string(cursor);
-        const char *text = name && take(cursor, ':') ? take_string(cursor) : NULL;
+    key->kind->clear(key, field);
+    JsonObjectIter iter;
+    const char *name;
+    JsonNode *member;
+    json_object_iter_init(&iter, json_node_get_object(node));
+    while (json_object_iter_next(&iter, &name, &member)) {
+        const char *text = JSON_NODE_HOLDS_VALUE(member) ? json_node_get_string(member) : NULL;
         if (!text || !berth_key_add_label(key, key->name, name, text, field, NULL))
             return FALSE;
-    } while (take(cursor, ','));
-    return take(cursor, '}');
+    }
+    return TRUE;
 }
 
-static gboolean read_value(Cursor *cursor, const BerthKey *key, gpointer field)
+static gboolean read_value(JsonNode *node, const BerthKey *key, gpointer field)
 {
-    if (key->kind->parse)
-        return read_number(cursor, key, field);
-    if (key->kind == &berth_kind_bool)
-        return read_bool(cursor, key, field);
-    if (key->kind == &berth_kind_word || key->kind == &berth_kind_text)
-        return read_string(cursor, key, field);
     if (key->kind == &berth_kind_list)
-        return read_list(cursor, key, field);
+        return read_list(node, key, field);
     if (key->kind == &berth_kind_dict)
-        return read_dict(cursor, key, field);
-    return key->kind == &berth_kind_labels && read_labels(cursor, key, field);
+        return read_dict(node, key, field);
+    if (key->kind == &berth_kind_labels)
+        return read_labels(node, key, field);
+    if (!JSON_NODE_HOLDS_VALUE(node))
+        return FALSE;
+    if (key->kind->parse)
+        return read_number(node, key, field);
+    return key->kind == &berth_kind_bool ? read_bool(node, key, field) : read_string(node, key, field);
 }
 
-static gboolean read_member(Cursor *cursor, const BerthKeyTarget *targets, guint n_targets, guint32 *seen)
+static gboolean read_member(const char *name, JsonNode *node, const BerthKeyTarget *targets, guint n_targets)
 {
-    const char *name = take_string(cursor);
-    if (!name || !take(cursor, ':'))
-        return FALSE;
     for (guint i = 0; i < n_targets; i++) {
         const BerthKey *key = berth_keys_find(targets[i].table, name);
-        if (!key)
-            continue;
-        guint32 bit = 1u << (key - targets[i].table->keys);
-        gboolean twice = (seen[i] & bit) != 0;
-        seen[i] |= bit;
-        return !twice && read_value(cursor, key, (char *) targets[i].fields + key->offset);
+        if (key)
+            return read_value(node, key, (char *) targets[i].fields + key->offset);
     }
     return FALSE;
 }
 
-static gboolean has_required(const BerthKeyTable *table, guint32 seen)
+static gboolean has_required(JsonObject *object, const BerthKeyTable *table)
 {
     for (guint i = 0; i < table->n_keys; i++)
-        if ((table->keys[i].flags & BERTH_KEY_REQUIRED) && !(seen & (1u << i)))
+        if ((table->keys[i].flags & BERTH_KEY_REQUIRED) && !json_object_has_member(object, table->keys[i].name))
             return FALSE;
     return TRUE;
 }
 
-static gboolean read_object(Cursor *cursor, const BerthKeyTarget *targets, guint n_targets)
+static gboolean read_object(JsonObject *object, const BerthKeyTarget *targets, guint n_targets)
 {
-    guint32 seen[BERTH_KEY_TARGETS_MAX] = {0};
-    if (!take(cursor, '{'))
-        return FALSE;
-    if (!take(cursor, '}')) {
-        do
-            if (!read_member(cursor, targets, n_targets, seen))
-                return FALSE;
-        while (take(cursor, ','));
-        if (!take(cursor, '}'))
+    JsonObjectIter iter;
+    const char *name;
+    JsonNode *member;
+    json_object_iter_init(&iter, object);
+    while (json_object_iter_next(&iter, &name, &member))
+        if (!read_member(name, member, targets, n_targets))
             return FALSE;
-    }
     for (guint i = 0; i < n_targets; i++)
-        if (!has_required(targets[i].table, seen[i]))
+        if (!has_required(object, targets[i].table))
             return FALSE;
     return TRUE;
 }
 
-gboolean berth_keys_read_json(const char *text, gsize length, const BerthKeyTarget *targets, guint n_targets)
+gboolean berth_keys_read_object(JsonObject *object, const BerthKeyTarget *targets, guint n_targets)
 {
-    g_return_val_if_fail(n_targets <= BERTH_KEY_TARGETS_MAX, FALSE);
-    /* No NUL byte either. */
-    if (length > BERTH_JSON_SIZE_MAX || !g_utf8_validate_len(text, length, NULL))
-        return FALSE;
-    g_autofree char *copy = g_memdup2(text, length);
-    Cursor cursor = {copy, copy + length};
-    if (!read_object(&cursor, targets, n_targets))
-        return FALSE;
-    skip_space(&cursor);
-    return cursor.at == cursor.end;
+    return read_object(object, targets, n_targets);
 }

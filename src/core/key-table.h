@@ -103,18 +103,17 @@ typedef struct {
     gpointer fields;
 } BerthKeyTarget;
 
-#define BERTH_KEY_TARGETS_MAX 2u
-
 /**
- * berth_keys_read_json:
- * @targets: where the members of the object go: to the first whose table knows them. On failure some may have been set
+ * berth_keys_read_object:
+ * @object: one that berth_json_parse_object() has let through
+ * @targets: where the members of @object go: to the first whose table knows them. On failure some may have been set
  *
  * The short way for the JSON that the daemon itself has written, with every check that the long way has.
  *
- * Returns: FALSE where @text is not so plain, for whatever reason: then the long way, by berth_keys_from_json(), has
+ * Returns: FALSE where something is otherwise, for whatever reason: then the long way, by berth_keys_from_json(), has
  *   the last word, and says what is wrong
  */
-gboolean berth_keys_read_json(const char *text, gsize length, const BerthKeyTarget *targets, guint n_targets);
+gboolean berth_keys_read_object(JsonObject *object, const BerthKeyTarget *targets, guint n_targets);
 
 /* (transfer full): an a{sv}, not floating, typed by the table; members in @skip (nullable) are passed over. Bounds are
  * left to berth_keys_set(). */

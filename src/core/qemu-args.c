@@ -7,10 +7,12 @@
 #include "names.h"
 
 /* Where things are on q35's root bus. Fixed, so that a disk more or less renames no network interface in the guest.
- * A definition's bounds (8 networks, 16 disks) leave the slots 26 to 30 free. */
+ * A definition's bounds (8 networks, 16 disks) leave the slots 28 to 30 free. */
 #define PCI_SLOT_MISC 1
 #define PCI_SLOT_NETWORKS 2
 #define PCI_SLOT_DISKS 10
+#define PCI_SLOT_SCREEN 26
+#define PCI_SLOT_USB 27
 
 /* Functions of the first slot: what each VM has at most once. */
 enum { MISC_RNG, MISC_BALLOON, MISC_VSOCK, MISC_SCSI, MISC_CHANNELS };
@@ -111,22 +113,23 @@ static void add_confinement(Builder *builder)
 {
     add(builder, "-no-user-config", NULL);
     add(builder, "-nodefaults", NULL);
-    add(builder, "-display", "none");
+    /* QEMU listens nowhere: each client of its display is a descriptor that comes by QMP. */
+    add(builder, "-display", berth_vm_config_has_display(builder->in->config) ? "dbus,p2p=yes" : "none");
     add(builder, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
 /* microvm: the legacy parts that a distribution's kernel wants for its clocks, and ACPI, whose generic event device is
- * the power button. graphics=off lets the firmware speak on the serial port. */
+ * the power button. graphics=off lets the firmware speak on the serial port, where it has no screen; a microvm's never has. */
 static void add_machine(Builder *builder)
 {
     const gboolean uefi = g_str_equal(builder->in->config->firmware, "uefi");
+    const char *graphics = berth_vm_config_has_display(builder->in->config) ? "on" : "off";
     if (builder->mmio)
         add(builder, "-machine",
             "microvm,acpi=on,pcie=off,pic=on,pit=on,rtc=on,isa-serial=on,usb=off,graphics=off,dump-guest-core=off");
     else
-        add(builder, "-machine",
-            uefi ? "q35,usb=off,graphics=off,vmport=off,dump-guest-core=off,pflash0=firmware-code,pflash1=firmware-vars"
-                 : "q35,usb=off,graphics=off,vmport=off,dump-guest-core=off");
+        add_numbers(builder, "-machine", "q35,usb=off,graphics=%s,vmport=off,dump-guest-core=off%s", graphics,
+                    uefi ? ",pflash0=firmware-code,pflash1=firmware-vars" : "");
     /* Without this virtio-mmio is the draft of before 1.0, which vsock does not exist for. */
     if (builder->mmio)
         add(builder, "-global", "virtio-mmio.force-legacy=off");
@@ -425,6 +428,36 @@ static void add_vsock(Builder *builder)
     add_json(builder, "-device", object);
 }
 
+/* The keyboard is the PS/2 one that q35 has built in: it works from the firmware on, and needs no driver of the guest's
+ * own. A USB keyboard would take all keys to itself, also where the guest knows no USB. A tablet's place is absolute, so
+ * that the guest's pointer is where the host's is. */
+static void add_screen_on_pci(Builder *builder)
+{
+    JsonObject *screen =
+        g_str_equal(builder->in->config->display, "vga") ? device("VGA", "screen") : device("virtio-vga", "screen");
+    place(builder, screen, PCI_SLOT_SCREEN, 0);
+    add_json(builder, "-device", screen);
+    JsonObject *usb = device("qemu-xhci", "usb");
+    place(builder, usb, PCI_SLOT_USB, 0);
+    add_json(builder, "-device", usb);
+    JsonObject *tablet = device("usb-tablet", "tablet");
+    json_object_set_string_member(tablet, "bus", "usb.0");
+    add_json(builder, "-device", tablet);
+}
+
+static void add_display(Builder *builder)
+{
+    if (!berth_vm_config_has_display(builder->in->config))
+        return;
+    if (!builder->mmio) {
+        add_screen_on_pci(builder);
+        return;
+    }
+    add_json(builder, "-device", virtio_device(builder, "virtio-gpu", "screen"));
+    add_json(builder, "-device", virtio_device(builder, "virtio-keyboard", "keyboard"));
+    add_json(builder, "-device", virtio_device(builder, "virtio-tablet", "tablet"));
+}
+
 /* systemd(1)'s credential vmm.notify_socket; 2 is the host. A microvm has no SMBIOS. */
 static void add_notify_socket(Builder *builder)
 {
@@ -476,6 +509,7 @@ GStrv berth_qemu_args(const BerthQemuArgsInput *input)
     add_disks(&builder);
     add_networks(&builder);
     add_vsock(&builder);
+    add_display(&builder);
     add_notify_socket(&builder);
     add_agent(&builder);
     g_ptr_array_add(builder.argv, NULL);

@@ -6,6 +6,9 @@
 /* The ports of the AHCI controller that q35 has built in. */
 #define SATA_DISKS_MAX 6u
 
+/* Of a microvm: screen, keyboard and tablet. */
+#define DISPLAY_TRANSPORTS 3u
+
 static void refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 static void refuse(GError **error, const char *format, ...)
@@ -145,9 +148,15 @@ static gboolean check_limits(const BerthVmConfig *config, GError **error)
     return FALSE;
 }
 
+gboolean berth_vm_config_has_display(const BerthVmConfig *config)
+{
+    return !g_str_equal(config->display, "none");
+}
+
 guint berth_vm_config_n_transports(const BerthVmConfig *config)
 {
     guint devices = config->disks->len + (config->vsock ? 1 : 0);
+    devices += berth_vm_config_has_display(config) ? DISPLAY_TRANSPORTS : 0;
     for (guint i = 0; i < config->networks->len; i++) {
         const BerthNetwork *network = g_ptr_array_index(config->networks, i);
         devices += g_str_equal(network->mode, "none") ? 0 : 1;
@@ -162,9 +171,13 @@ static gboolean check_microvm(const BerthVmConfig *config, GError **error)
         refuse(error, "firmware is \"uefi\"; on machine \"microvm\" it must be \"bios\"");
         return FALSE;
     }
+    if (g_str_equal(config->display, "vga")) {
+        refuse(error, "display is \"vga\"; machine \"microvm\" has no PCI, so it must be \"virtio\" or \"none\"");
+        return FALSE;
+    }
     if (devices > BERTH_MICROVM_TRANSPORTS) {
-        refuse(error, "disks, networks and vsock are %u devices; machine \"microvm\" takes at most %u", devices,
-               BERTH_MICROVM_TRANSPORTS);
+        refuse(error, "disks, networks, vsock and display are %u devices; machine \"microvm\" takes at most %u",
+               devices, BERTH_MICROVM_TRANSPORTS);
         return FALSE;
     }
     return TRUE;

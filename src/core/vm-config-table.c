@@ -143,6 +143,7 @@ static const BerthKey vm_keys[] = {
     {"networks", &berth_kind_list, AT(BerthVmConfig, networks), .max = 8, .table = &berth_network_table},
     {"machine", &berth_kind_word, AT(BerthVmConfig, machine), .words = WORDS("q35", "microvm")},
     {"firmware", &berth_kind_word, AT(BerthVmConfig, firmware), .words = WORDS("bios", "uefi")},
+    {"display", &berth_kind_word, AT(BerthVmConfig, display), .words = WORDS("none", "vga", "virtio")},
     {"cmdline", &berth_kind_text, AT(BerthVmConfig, cmdline), .max = 2 * KIB, .problem = line_problem},
     {"restart", &berth_kind_word, AT(BerthVmConfig, restart), .words = WORDS("no", "on-failure", "always")},
     {"restart-delay", &berth_kind_span, AT(BerthVmConfig, restarts.delay_usec), SPAN},

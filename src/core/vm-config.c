@@ -53,13 +53,13 @@ GVariant *berth_vm_config_variant_from_object(JsonObject *object, const char *co
     return berth_keys_from_json(&berth_vm_config_table, "", object, skip, error);
 }
 
-BerthVmConfig *berth_vm_config_read(const char *text, gsize length, const BerthKeyTarget *others)
+BerthVmConfig *berth_vm_config_read(JsonObject *object, const BerthKeyTarget *others)
 {
     g_autoptr(BerthVmConfig) config = berth_vm_config_new();
     BerthKeyTarget targets[] = {{&berth_vm_config_table, config}, {0}};
     if (others)
         targets[1] = *others;
-    if (!berth_keys_read_json(text, length, targets, others ? 2 : 1) || !berth_vm_config_check(config, NULL))
+    if (!berth_keys_read_object(object, targets, others ? 2 : 1) || !berth_vm_config_check(config, NULL))
         return NULL;
     return g_steal_pointer(&config);
 }

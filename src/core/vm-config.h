@@ -52,6 +52,7 @@ typedef struct {
     GPtrArray *networks;         /* (element-type BerthNetwork) */
     const char *machine;         /* "q35", "microvm" */
     const char *firmware;        /* "bios", "uefi" */
+    const char *display;         /* "none", "vga", "virtio" */
     char *cmdline;               /* kernel command line; "" for the image's own */
     const char *restart;         /* "no", "on-failure", "always" */
     BerthRestartBounds restarts; /* 0 where unset: berth.conf's hold */
@@ -112,15 +113,14 @@ GVariant *berth_vm_config_variant_from_object(JsonObject *object, const char *co
 
 /**
  * berth_vm_config_read:
- * @text: a JSON object whose members are definition keys, or belong to @others
- * @length: its length in bytes
+ * @object: one that berth_json_parse_object() has let through; its members are definition keys, or belong to @others
  * @others: (nullable)
  *
- * The short way for what the daemon itself has written: berth_keys_read_json() and every check that apply() makes.
+ * The short way for what the daemon itself has written: berth_keys_read_object() and every check that apply() makes.
  *
- * Returns: (transfer full) (nullable): the definition; %NULL where @text is not so plain, for whatever reason
+ * Returns: (transfer full) (nullable): the definition; %NULL where something is otherwise, for whatever reason
  */
-BerthVmConfig *berth_vm_config_read(const char *text, gsize length, const BerthKeyTarget *others);
+BerthVmConfig *berth_vm_config_read(JsonObject *object, const BerthKeyTarget *others);
 
 /**
  * berth_vm_config_variant_from_string:
@@ -144,8 +144,11 @@ gboolean berth_vm_config_check_image(const BerthVmConfig *config, const BerthIma
 /* A microvm has no PCI, but 24 virtio transports, of which the generator of random numbers and the balloon take two.
  * The agent's channel takes what is left of the rest, if anything is: a definition comes first. */
 #define BERTH_MICROVM_TRANSPORTS 22u
-/* How many of them the disks, networks and vsock of @config are. */
+/* How many of them the disks, networks, vsock and display of @config are. */
 guint berth_vm_config_n_transports(const BerthVmConfig *config);
+
+/* Whether the guest has a screen, a keyboard and a pointer. */
+gboolean berth_vm_config_has_display(const BerthVmConfig *config);
 
 /**
  * berth_vm_name_check:

@@ -11,6 +11,7 @@
 #include "../core/autofd.h"
 #include "../core/error.h"
 #include "../core/qmp-framer.h"
+#include "send-queue.h"
 
 /* One read a turn of the loop: a QEMU that floods its monitor gets its share, and the others theirs. */
 #define READ_SIZE (16u * 1024u)
@@ -32,6 +33,7 @@ typedef struct {
     guint64 id;
     char *command;
     char *line;      /* until it goes out */
+    int fd;          /* that goes with it, as long; -1 for none */
     gint64 deadline; /* monotonic µs */
     guint64 timeout_usec;
     GError *refusal; /* it never went out: the answer that is due */
@@ -51,10 +53,10 @@ struct BerthQmp {
     const BerthQmpHandler *handler;
     gpointer data;
     BerthQmpFramer *framer;
-    GSource *source; /* the descriptor, and the first deadline as its ready time */
-    gpointer tag;    /* the descriptor in it; NULL once closed */
-    GByteArray *out; /* what the kernel has not taken yet */
-    GQueue pending;  /* (element-type Pending), by id */
+    GSource *source;     /* the descriptor, and the first deadline as its ready time */
+    gpointer tag;        /* the descriptor in it; NULL once closed */
+    BerthSendQueue *out; /* what the kernel has not taken yet */
+    GQueue pending;      /* (element-type Pending), by id */
     guint64 last_id;
     GError *end; /* what closed it */
 };
@@ -66,7 +68,7 @@ static void qmp_unref(BerthQmp *qmp)
         return;
     g_clear_error(&qmp->end);
     berth_qmp_framer_free(qmp->framer);
-    g_byte_array_unref(qmp->out);
+    berth_send_queue_free(qmp->out);
     g_free(qmp);
 }
 
@@ -93,6 +95,7 @@ static void pending_answer(Pending *pending, JsonNode *result, const GError *err
     pending->done(result, error, pending->data);
     g_free(pending->command);
     g_free(pending->line);
+    berth_autofd_close(&pending->fd);
     g_clear_error(&pending->refusal);
     g_free(pending);
 }
@@ -156,6 +159,7 @@ static void drop_connection(BerthQmp *qmp)
         g_source_remove_unix_fd(qmp->source, g_steal_pointer(&qmp->tag));
     if (qmp->fd >= 0)
         close(berth_steal_fd(&qmp->fd));
+    berth_send_queue_clear(qmp->out);
 }
 
 /* @error: (transfer full). Called within a turn only. */
@@ -178,25 +182,28 @@ static void close_for_protocol(BerthQmp *qmp, const char *what)
 
 static void watch_descriptor(BerthQmp *qmp)
 {
-    GIOCondition condition = qmp->out->len > 0 ? G_IO_IN | G_IO_OUT : G_IO_IN;
+    GIOCondition condition = berth_send_queue_length(qmp->out) > 0 ? G_IO_IN | G_IO_OUT : G_IO_IN;
     g_source_modify_unix_fd(qmp->source, qmp->tag, condition);
 }
 
 /* A broken connection is left to the reading side: what QEMU said before it went is still to be heard. */
 static void flush(BerthQmp *qmp)
 {
-    ssize_t sent = send(qmp->fd, qmp->out->data, qmp->out->len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent > 0)
-        g_byte_array_remove_range(qmp->out, 0, (guint) sent);
-    else if (sent < 0 && errno != EAGAIN && errno != EINTR)
-        g_byte_array_set_size(qmp->out, 0);
+    berth_send_queue_flush(qmp->out, qmp->fd);
     watch_descriptor(qmp);
 }
 
-static void write_line(BerthQmp *qmp, const char *line)
+/* @fd: (transfer full): that goes with it, -1 for none */
+static void write_line(BerthQmp *qmp, const char *line, int fd)
 {
-    g_byte_array_append(qmp->out, (const guint8 *) line, (guint) strlen(line));
+    berth_send_queue_add(qmp->out, line, fd);
     flush(qmp);
+}
+
+static void write_pending(BerthQmp *qmp, Pending *pending)
+{
+    g_autofree char *line = g_steal_pointer(&pending->line);
+    write_line(qmp, line, berth_steal_fd(&pending->fd));
 }
 
 /* --- What QEMU says --- */
@@ -228,9 +235,8 @@ static void send_waiting(BerthQmp *qmp)
 {
     for (GList *l = qmp->pending.head; l != NULL; l = l->next) {
         Pending *pending = l->data;
-        g_autofree char *line = g_steal_pointer(&pending->line);
         if (pending->refusal == NULL)
-            write_line(qmp, line);
+            write_pending(qmp, pending);
     }
 }
 
@@ -242,7 +248,7 @@ static void on_greeting(BerthQmp *qmp, JsonObject *message)
     }
     qmp->phase = PHASE_CAPABILITIES;
     g_autofree char *line = berth_qmp_command("qmp_capabilities", NULL, 0);
-    write_line(qmp, line);
+    write_line(qmp, line, -1);
     send_waiting(qmp);
 }
 
@@ -411,7 +417,7 @@ BerthQmp *berth_qmp_connect(const char *path, const BerthQmpHandler *handler, gp
     qmp->handler = handler;
     qmp->data = data;
     qmp->framer = berth_qmp_framer_new();
-    qmp->out = g_byte_array_new();
+    qmp->out = berth_send_queue_new();
     g_queue_init(&qmp->pending);
     qmp->source = g_source_new(&funcs, sizeof(QmpSource));
     ((QmpSource *) qmp->source)->qmp = qmp;
@@ -438,7 +444,7 @@ static GError *why_not(const BerthQmp *qmp, const char *command, gsize length)
 {
     if (!is_open(qmp))
         return g_error_copy(qmp->end);
-    if (qmp->pending.length >= BERTH_QMP_PENDING_MAX || qmp->out->len + length > BERTH_QMP_OUT_MAX)
+    if (qmp->pending.length >= BERTH_QMP_PENDING_MAX || berth_send_queue_length(qmp->out) + length > BERTH_QMP_OUT_MAX)
         return g_error_new(BERTH_QMP_ERROR, BERTH_QMP_ERROR_FULL,
                            "\"%s\" was not sent: too many commands wait for QEMU", command);
     return NULL;
@@ -447,12 +453,19 @@ static GError *why_not(const BerthQmp *qmp, const char *command, gsize length)
 void berth_qmp_execute(BerthQmp *qmp, const char *command, JsonObject *arguments, guint64 timeout_usec,
                        BerthQmpDone done, gpointer data)
 {
+    berth_qmp_execute_with_fd(qmp, command, arguments, -1, timeout_usec, done, data);
+}
+
+void berth_qmp_execute_with_fd(BerthQmp *qmp, const char *command, JsonObject *arguments, int fd, guint64 timeout_usec,
+                               BerthQmpDone done, gpointer data)
+{
     g_return_if_fail(qmp->phase != PHASE_FREED);
 
     Pending *pending = g_new0(Pending, 1);
     pending->id = ++qmp->last_id;
     pending->command = g_strdup(command);
     pending->line = berth_qmp_command(command, arguments, (gint64) pending->id);
+    pending->fd = fd;
     pending->timeout_usec = timeout_usec;
     pending->done = done;
     pending->data = data;
@@ -462,9 +475,7 @@ void berth_qmp_execute(BerthQmp *qmp, const char *command, JsonObject *arguments
     /* A refusal is due in the next turn. */
     if (pending->refusal == NULL)
         pending->deadline = g_get_monotonic_time() + (gint64) MIN(timeout_usec, (guint64) G_MAXINT64 / 2);
-    if (pending->refusal == NULL && (qmp->phase == PHASE_CAPABILITIES || qmp->phase == PHASE_READY)) {
-        g_autofree char *line = g_steal_pointer(&pending->line);
-        write_line(qmp, line);
-    }
+    if (pending->refusal == NULL && (qmp->phase == PHASE_CAPABILITIES || qmp->phase == PHASE_READY))
+        write_pending(qmp, pending);
     schedule_deadline(qmp);
 }

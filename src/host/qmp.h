@@ -59,3 +59,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthQmp, berth_qmp_free)
  * the monitor. On a closed monitor the answer is what closed it. */
 void berth_qmp_execute(BerthQmp *qmp, const char *command, JsonObject *arguments, guint64 timeout_usec,
                        BerthQmpDone done, gpointer data);
+
+/* The same with a descriptor, for "getfd". @fd: (transfer full): closed once QEMU has it, or will not get it any more. */
+void berth_qmp_execute_with_fd(BerthQmp *qmp, const char *command, JsonObject *arguments, int fd, guint64 timeout_usec,
+                               BerthQmpDone done, gpointer data);

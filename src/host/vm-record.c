@@ -110,24 +110,24 @@ static BerthVmConfig *read_definition(JsonObject *object, GError **error)
 }
 
 /* Of a start-up's thousands nearly all are as we wrote them. (nullable) */
-static BerthVmRecord *read_plain(const char *text, gsize length)
+static BerthVmRecord *read_plain(JsonObject *object)
 {
     g_autoptr(BerthVmRecord) record = berth_keys_new(&identity);
     const BerthKeyTarget own = {&identity, record};
-    record->config = berth_vm_config_read(text, length, &own);
+    record->config = berth_vm_config_read(object, &own);
     return record->config ? g_steal_pointer(&record) : NULL;
 }
 
 gboolean berth_vm_record_from_json(const char *text, gsize length, BerthVmRecord **record, GError **error)
 {
-    BerthVmRecord *plain = read_plain(text, length);
+    g_autoptr(JsonObject) object = berth_json_parse_object(text, length, error);
+    if (!object)
+        return FALSE;
+    BerthVmRecord *plain = read_plain(object);
     if (plain) {
         *record = plain;
         return TRUE;
     }
-    g_autoptr(JsonObject) object = berth_json_parse_object(text, length, error);
-    if (!object)
-        return FALSE;
     g_autoptr(BerthVmRecord) read = read_identity(object, error);
     if (!read)
         return FALSE;

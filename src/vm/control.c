@@ -10,9 +10,6 @@
 #include "start.h"
 #include "want.h"
 
-/* How long QEMU may take to answer a command that costs it nothing. */
-#define COMMAND_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
-
 /* One QMP command in flight for a method. */
 typedef struct {
     BerthVm *vm;
@@ -21,13 +18,11 @@ typedef struct {
     void (*ended)(BerthVm *vm, gboolean success); /* (nullable) */
 } Command;
 
-/* (transfer full) (nullable): what the monitor says, as the contract has it: QEMU refuses what its guest's state does not
- * allow, and a monitor that ends takes the answer along. */
-static GError *contract_error(const BerthVm *vm, const char *method, const GError *error)
+GError *berth_vm_command_error(const BerthVm *vm, const char *method, const GError *error, BerthError refused)
 {
     if (!error || error->domain != BERTH_QMP_ERROR)
         return error ? g_error_copy(error) : NULL;
-    BerthError code = error->code == BERTH_QMP_ERROR_REFUSED ? BERTH_ERROR_WRONG_STATE
+    BerthError code = error->code == BERTH_QMP_ERROR_REFUSED ? refused
                       : error->code == BERTH_QMP_ERROR_FULL  ? BERTH_ERROR_BUSY
                                                              : BERTH_ERROR_CANCELLED;
     return g_error_new(BERTH_ERROR, code, "%s of VM \"%s\" failed: %s", method, berth_vm_name(vm), error->message);
@@ -37,11 +32,11 @@ static void command_done(JsonNode *result, const GError *error, gpointer data)
 {
     Command *command = data;
     BerthVm *vm = command->vm;
-    g_autoptr(GError) failure = contract_error(vm, command->method, error);
+    g_autoptr(GError) failure = berth_vm_command_error(vm, command->method, error, BERTH_ERROR_WRONG_STATE);
     if (vm->busy_with == command->method)
         vm->busy_with = NULL;
     if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED) && vm->run && vm->run->qmp)
-        berth_vm_set_responsive(vm, FALSE);
+        berth_run_is_silent(vm->run);
     if (command->ended)
         command->ended(vm, !error);
     berth_reply_return(&command->reply, failure);
@@ -49,14 +44,20 @@ static void command_done(JsonNode *result, const GError *error, gpointer data)
     g_free(command);
 }
 
+GError *berth_vm_no_monitor(const BerthVm *vm)
+{
+    if (vm->run && vm->run->qmp)
+        return NULL;
+    return g_error_new(BERTH_ERROR, BERTH_ERROR_BUSY,
+                       "QEMU's monitor of VM \"%s\" is not connected; try again, or power it off", berth_vm_name(vm));
+}
+
 /* @method: a static string; marks the VM busy meanwhile. */
 static void run_command(BerthVm *vm, const char *method, const char *qmp_command,
                         void (*ended)(BerthVm *vm, gboolean success), BerthReply *reply)
 {
-    if (!vm->run || !vm->run->qmp) {
-        g_autoptr(GError) error =
-            g_error_new(BERTH_ERROR, BERTH_ERROR_BUSY,
-                        "QEMU's monitor of VM \"%s\" is not connected; try again, or power it off", berth_vm_name(vm));
+    g_autoptr(GError) error = berth_vm_no_monitor(vm);
+    if (error) {
         if (ended)
             ended(vm, FALSE);
         berth_reply_return(&reply, error);
@@ -68,7 +69,7 @@ static void run_command(BerthVm *vm, const char *method, const char *qmp_command
     command->method = method;
     command->ended = ended;
     vm->busy_with = method;
-    berth_qmp_execute(vm->run->qmp, qmp_command, NULL, COMMAND_TIMEOUT_USEC, command_done, command);
+    berth_qmp_execute(vm->run->qmp, qmp_command, NULL, BERTH_COMMAND_TIMEOUT_USEC, command_done, command);
 }
 
 static void paused(BerthVm *vm, gboolean success)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "../core/error.h"
 #include "vm.h"
 
 /* What is asked of a VM that runs. The caller has checked with berth_vm_check(). @reply: (transfer full). */
@@ -35,3 +36,19 @@ void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *
 /* Goes on with what an earlier daemon began, as vm->run's operation has it, with the rest of its deadline. The VM is shown
  * `stopping`. */
 void berth_vm_resume_shutdown(BerthVm *vm);
+
+/* How long QEMU may take to answer a command that costs it nothing. */
+#define BERTH_COMMAND_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
+
+/* (transfer full) (nullable): why no command can be sent. */
+GError *berth_vm_no_monitor(const BerthVm *vm);
+
+/**
+ * berth_vm_command_error:
+ * @method: of the contract
+ * @error: (nullable): what the monitor says
+ * @refused: what it means where QEMU refused
+ *
+ * Returns: (transfer full) (nullable): the same, as the contract has it; a monitor that ends takes the answer along
+ */
+GError *berth_vm_command_error(const BerthVm *vm, const char *method, const GError *error, BerthError refused);

@@ -137,8 +137,6 @@ void berth_vm_set_responsive(BerthVm *vm, gboolean responsive)
     if (vm->responsive == responsive)
         return;
     vm->responsive = responsive;
-    berth_vm_log(vm, responsive ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_WARNING, "QEMU %s",
-                 responsive ? "answers again" : "does not answer");
     berth_vm_changed(vm, BERTH_ASPECT_RESPONSIVE);
 }
 
@@ -149,7 +147,7 @@ gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
     if (!calls_off && !berth_vm_state_allows(vm->state, method, vm->record->name, error))
         return FALSE;
     /* Reading, opening and asking the guest disturb nothing; a removal waits for what is in flight. */
-    if (method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_LOG ||
+    if (method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_DISPLAY || method == BERTH_METHOD_OPEN_LOG ||
         method == BERTH_METHOD_REFRESH_GUEST || method == BERTH_METHOD_REMOVE)
         return TRUE;
     /* PowerOff is the way out where QEMU lets a command hang: it ends that too. */

@@ -169,6 +169,13 @@ static GVariant *managed_objects(FakeBerth *fake)
     return g_variant_new("(@a{oa{sa{sv}}})", g_variant_builder_end(&objects));
 }
 
+static gboolean refuse(FakeBerth *fake, GDBusMethodInvocation *invocation)
+{
+    if (fake->refuse != NULL)
+        g_dbus_method_invocation_return_dbus_error(invocation, fake->refuse, "The fake refuses\033[2J");
+    return fake->refuse != NULL;
+}
+
 static gint64 size_of_handle(GUnixFDList *list, gint32 handle)
 {
     g_autoptr(GError) error = NULL;
@@ -180,16 +187,25 @@ static gint64 size_of_handle(GUnixFDList *list, gint32 handle)
     return status.st_size;
 }
 
+static void add_job(FakeBerth *fake)
+{
+    if (fake->job == 0)
+        fake->job = export(fake, JOB, fake->contract, IFACE "Job");
+    emit(fake, ROOT, OBJECT_MANAGER, "InterfacesAdded",
+         g_variant_new_parsed("(%o, {'" IFACE "Job': %@a{sv}})", JOB, job_properties()));
+}
+
 static void import_image(FakeBerth *fake, GVariant *parameters, GDBusMethodInvocation *invocation)
 {
     gint32 disk, kernel;
     g_autoptr(GVariant) options = NULL;
+    if (refuse(fake, invocation))
+        return;
     g_variant_get(parameters, "(&sh@a{sv})", NULL, &disk, &options);
     GUnixFDList *list = g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(invocation));
     fake->disk_size = size_of_handle(list, disk);
     fake->kernel_size = g_variant_lookup(options, "kernel", "h", &kernel) ? size_of_handle(list, kernel) : -1;
-    if (fake->job == 0)
-        fake->job = export(fake, JOB, fake->contract, IFACE "Job");
+    add_job(fake);
     if (fake->import == FAKE_IMPORT_IS_AT_ONCE)
         fake_berth_complete(fake, "", "");
     g_dbus_method_invocation_return_value(invocation, g_variant_new("(o)", JOB));
@@ -243,10 +259,8 @@ static void vm_call(FakeBerth *fake, FakeVm *vm, const char *method, GVariant *p
 {
     g_free(fake->called);
     fake->called = g_strdup_printf("%s %s", method, vm->name);
-    if (fake->refuse != NULL) {
-        g_dbus_method_invocation_return_dbus_error(invocation, fake->refuse, "The fake refuses\033[2J");
+    if (refuse(fake, invocation))
         return;
-    }
     if (g_str_equal(method, "OpenConsole")) {
         open_console(fake, invocation);
         return;
@@ -291,8 +305,11 @@ static void on_call(GDBusConnection *connection, const char *sender, const char 
     } else if (g_str_equal(interface, IFACE "VM")) {
         vm_call(fake, find(fake, path), method, parameters, invocation);
     } else {
+        g_free(fake->called);
+        fake->called = g_strdup_printf("%s %s", method, path);
         fake->job_cancelled = fake->job_cancelled || g_str_equal(interface, IFACE "Job");
-        g_dbus_method_invocation_return_value(invocation, NULL);
+        if (!refuse(fake, invocation))
+            g_dbus_method_invocation_return_value(invocation, NULL);
     }
 }
 
@@ -344,7 +361,10 @@ void fake_berth_progress(FakeBerth *fake, double fraction)
 
 void fake_berth_complete(FakeBerth *fake, const char *error, const char *text)
 {
+    const char *interfaces[] = {IFACE "Job"};
     emit(fake, JOB, IFACE "Job", "Completed", g_variant_new("(o(ss))", error[0] != '\0' ? "/" : IMAGE, error, text));
+    emit(fake, ROOT, OBJECT_MANAGER, "InterfacesRemoved",
+         g_variant_new("(o@as)", JOB, g_variant_new_strv(interfaces, G_N_ELEMENTS(interfaces))));
 }
 
 static void on_owned(GDBusConnection *connection, const char *name, gpointer data)

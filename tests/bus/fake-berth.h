@@ -32,9 +32,10 @@ typedef struct {
         says_stale; /* tells that all VMs are paused, right before it answers GetManagedObjects with what is true */
     char *reader;   /* unique name of who called GetManagedObjects last */
     guint n_reads;  /* calls of GetManagedObjects: who has read listens already */
-    char *called;   /* the last method of a VM, and what it was called on: "Start web" */
+    char *called;   /* the last method of a VM or another object, and what it was called on: "Start web", by path for others
+                     */
     GVariant *findings; /* aa{sv}, what Audit answers */
-    char *refuse;   /* (nullable): D-Bus error that methods of VMs are answered with */
+    char *refuse;   /* (nullable): D-Bus error that methods of VMs, images and jobs, and ImportImage, are answered with */
     int console;    /* the other end of the last OpenConsole, -1 */
     char *log;      /* path of the file that OpenLog opens */
     FakeImport import;
@@ -56,6 +57,6 @@ void fake_berth_change(FakeBerth *fake, FakeVm *vm, const char *state, const cha
 /* With InterfacesRemoved, where the name is owned. */
 void fake_berth_vanish(FakeBerth *fake, FakeVm *vm);
 
-/* The job of ImportImage. @error: "" for success. */
+/* The job of ImportImage, which goes with its end. @error: "" for success. */
 void fake_berth_progress(FakeBerth *fake, double fraction);
 void fake_berth_complete(FakeBerth *fake, const char *error, const char *text);

@@ -100,8 +100,8 @@ gboolean removal_has_marker(Fixture *fixture, const char *path)
 
 void removal_assert_refuses_all(Fixture *fixture, const char *path)
 {
-    static const char *const methods[] = {"Start", "Shutdown", "PowerOff",    "Reset",
-                                          "Pause", "Resume",   "OpenConsole", "RefreshGuest"};
+    static const char *const methods[] = {"Start",  "Shutdown",    "PowerOff",    "Reset",       "Pause",
+                                          "Resume", "OpenConsole", "OpenDisplay", "RefreshGuest"};
     for (guint i = 0; i < G_N_ELEMENTS(methods); i++)
         fixture_vm_fails(fixture, path, methods[i], "Removing", "web");
     fixture_call_fails(fixture, path, BERTH_IFACE_VM, "Configure", g_variant_new("(a{sv}a{sv})", NULL, NULL),

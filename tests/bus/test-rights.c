@@ -61,6 +61,7 @@ static const struct {
     {VM, "Remove", BERTH_ACTION_REMOVE, "(@a{sv} {},)"},
     {VM, "CancelRemoval", BERTH_ACTION_REMOVE, "(@a{sv} {},)"},
     {VM, "OpenConsole", BERTH_ACTION_CONSOLE, "(@a{sv} {},)"},
+    {VM, "OpenDisplay", BERTH_ACTION_CONSOLE, "(@a{sv} {},)"},
     {VM, "RefreshGuest", BERTH_ACTION_CONTROL, "(@a{sv} {},)"},
     {VM, "OpenLog", BERTH_ACTION_CONSOLE, "('serial', @a{sv} {})"},
     {IMAGE, "Remove", BERTH_ACTION_IMAGES, "(@a{sv} {},)"},

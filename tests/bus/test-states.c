@@ -8,7 +8,20 @@
 
 /* Every state and every method. The table says what is to come, on its own: it is not the daemon's. */
 
-enum { START, SHUTDOWN, POWER_OFF, RESET, PAUSE, RESUME, CONFIGURE, REMOVE, CANCEL_REMOVAL, OPEN_CONSOLE, OPEN_LOG };
+enum {
+    START,
+    SHUTDOWN,
+    POWER_OFF,
+    RESET,
+    PAUSE,
+    RESUME,
+    CONFIGURE,
+    REMOVE,
+    CANCEL_REMOVAL,
+    OPEN_CONSOLE,
+    OPEN_DISPLAY,
+    OPEN_LOG
+};
 
 static const char *const methods[] = {
     [START] = "Start",
@@ -21,6 +34,7 @@ static const char *const methods[] = {
     [REMOVE] = "Remove",
     [CANCEL_REMOVAL] = "CancelRemoval",
     [OPEN_CONSOLE] = "OpenConsole",
+    [OPEN_DISPLAY] = "OpenDisplay",
     [OPEN_LOG] = "OpenLog",
 };
 
@@ -35,9 +49,14 @@ typedef struct {
 
 /* Into each state */
 
+static char *vm_with_display(Tooled *tooled, const char *name, const char *script)
+{
+    return tooled_vm_with(tooled, name, "{'display': <'vga'>}", script);
+}
+
 static void bring_stopped(Tooled *tooled, const char *name, char **path)
 {
-    *path = tooled_vm(tooled, name, NULL);
+    *path = vm_with_display(tooled, name, NULL);
 }
 
 /* It ran before: there are logs. */
@@ -60,7 +79,7 @@ static void begin_start(Tooled *tooled, const char *path)
 static void bring_starting_at_systemd(Tooled *tooled, const char *name, char **path)
 {
     FakeService *service = fake_systemd_service(tooled->fixture.systemd);
-    *path = tooled_vm(tooled, name, NULL);
+    *path = vm_with_display(tooled, name, NULL);
     fake_service_hold(service, "StartTransientUnit");
     guint before = fake_service_count(service, "StartTransientUnit");
     begin_start(tooled, *path);
@@ -82,7 +101,7 @@ static gboolean has_pid(const Recorder *recorder)
 static void bring_starting_at_qmp(Tooled *tooled, const char *name, char **path)
 {
     g_autofree char *script = g_strdup_printf("on query-status wait go-%s\n", name);
-    *path = tooled_vm(tooled, name, script);
+    *path = vm_with_display(tooled, name, script);
     g_autoptr(Recorder) recorder = recorder_new(tooled->fixture.client, BERTH_BUS_NAME, *path);
     begin_start(tooled, *path);
     AWAIT(has_pid(recorder));
@@ -96,7 +115,7 @@ static void release_qmp(Tooled *tooled, const char *name)
 
 static void bring_running(Tooled *tooled, const char *name, char **path)
 {
-    *path = tooled_vm(tooled, name, NULL);
+    *path = vm_with_display(tooled, name, NULL);
     fixture_vm(&tooled->fixture, *path, "Start");
     fixture_await_state(&tooled->fixture, *path, "running");
 }
@@ -111,7 +130,7 @@ static void bring_paused(Tooled *tooled, const char *name, char **path)
 /* Its guest is deaf to the power button. */
 static void bring_stopping(Tooled *tooled, const char *name, char **path)
 {
-    *path = tooled_vm(tooled, name, "on system_powerdown ignore\n");
+    *path = vm_with_display(tooled, name, "on system_powerdown ignore\n");
     fixture_vm(&tooled->fixture, *path, "Start");
     fixture_vm(&tooled->fixture, *path, "Shutdown");
     fixture_await_state(&tooled->fixture, *path, "stopping");
@@ -121,7 +140,7 @@ static void bring_exited(Tooled *tooled, const char *name, char **path)
 {
     g_autofree char *script = g_strdup_printf("on file fall-%s crash 9\n", name);
     g_autofree char *file = g_strdup_printf("fall-%s", name);
-    *path = tooled_vm(tooled, name, script);
+    *path = vm_with_display(tooled, name, script);
     fixture_vm(&tooled->fixture, *path, "Start");
     fake_tools_touch(tooled->tools, file);
     fixture_await_state(&tooled->fixture, *path, "exited");
@@ -175,20 +194,26 @@ static void bring_broken(Tooled *tooled, const char *name, char **path)
 #define GONE "gone"
 
 static const Row rows[] = {
-    /*          Start      Shutdown   PowerOff   Reset Pause     Resume     Configure Remove Cancel Console Log */
-    {"stopped", bring_stopped_again, NULL, {"running", "W", SAME, "W", "W", "W", SAME, GONE, "W", "W", SAME}},
+    /*          Start      Shutdown   PowerOff   Reset Pause     Resume     Configure Remove Cancel Console Display Log */
+    {"stopped", bring_stopped_again, NULL, {"running", "W", SAME, "W", "W", "W", SAME, GONE, "W", "W", "W", SAME}},
     {"starting",
      bring_starting_at_systemd,
      release_systemd,
-     {"B", "B", "stopped", "B", "B", "B", "B", GONE, "W", SAME, SAME}},
-    {"starting", bring_starting_at_qmp, release_qmp, {"B", "B", "stopped", "B", "B", "B", "B", GONE, "W", SAME, SAME}},
-    {"running", bring_running, NULL, {"W", "stopped", "stopped", SAME, "paused", "W", SAME, GONE, "W", SAME, SAME}},
-    {"paused", bring_paused, NULL, {"W", "W", "stopped", SAME, "W", "running", SAME, GONE, "W", SAME, SAME}},
-    {"stopping", bring_stopping, NULL, {"B", SAME, "stopped", "B", "B", "B", "B", GONE, "W", SAME, SAME}},
-    {"exited", bring_exited, NULL, {"running", "W", "stopped", "W", "W", "W", SAME, GONE, "W", "W", SAME}},
-    {"removing", bring_in_grace, NULL, {"R", "R", "R", "R", "R", "R", "R", GONE, "running", "R", "R"}},
-    {"removing", bring_waiting, release_stop, {"R", "R", "R", "R", "R", "R", "R", SAME, "W", "R", "R"}},
-    {"broken", bring_broken, NULL, {"W", "W", "W", "W", "W", "W", "W", GONE, "W", "W", "W"}},
+     {"B", "B", "stopped", "B", "B", "B", "B", GONE, "W", SAME, "B", SAME}},
+    {"starting",
+     bring_starting_at_qmp,
+     release_qmp,
+     {"B", "B", "stopped", "B", "B", "B", "B", GONE, "W", SAME, "B", SAME}},
+    {"running",
+     bring_running,
+     NULL,
+     {"W", "stopped", "stopped", SAME, "paused", "W", SAME, GONE, "W", SAME, SAME, SAME}},
+    {"paused", bring_paused, NULL, {"W", "W", "stopped", SAME, "W", "running", SAME, GONE, "W", SAME, SAME, SAME}},
+    {"stopping", bring_stopping, NULL, {"B", SAME, "stopped", "B", "B", "B", "B", GONE, "W", SAME, SAME, SAME}},
+    {"exited", bring_exited, NULL, {"running", "W", "stopped", "W", "W", "W", SAME, GONE, "W", "W", "W", SAME}},
+    {"removing", bring_in_grace, NULL, {"R", "R", "R", "R", "R", "R", "R", GONE, "running", "R", "R", "R"}},
+    {"removing", bring_waiting, release_stop, {"R", "R", "R", "R", "R", "R", "R", SAME, "W", "R", "R", "R"}},
+    {"broken", bring_broken, NULL, {"W", "W", "W", "W", "W", "W", "W", GONE, "W", "W", "W", "W"}},
 };
 
 static const char *refusal(const char *after)
@@ -304,6 +329,11 @@ static void assert_readable(GUnixFDList *fds, gboolean is_log)
     close(fd);
 }
 
+static gboolean opens(guint method)
+{
+    return method == OPEN_CONSOLE || method == OPEN_DISPLAY || method == OPEN_LOG;
+}
+
 static void check_effect(Tooled *tooled, const char *path, const char *name, guint method, GUnixFDList *fds)
 {
     if (method == RESET)
@@ -314,7 +344,7 @@ static void check_effect(Tooled *tooled, const char *path, const char *name, gui
         g_assert_true(g_variant_lookup(config, "description", "&s", &description));
         g_assert_cmpstr(description, ==, "another");
     }
-    if (method == OPEN_CONSOLE || method == OPEN_LOG)
+    if (opens(method))
         assert_readable(fds, method == OPEN_LOG);
 }
 
@@ -337,7 +367,7 @@ static void try_allowed(Tooled *tooled, const Row *row, guint method)
                                                        parameters_of(method), NULL, &fds, &error);
     if (error)
         g_error("%s in %s: %s", methods[method], row->state, error->message);
-    if (!start || method == OPEN_CONSOLE || method == OPEN_LOG)
+    if (!start || opens(method))
         await_state_after(tooled, path, row, row->after[method]);
     check_effect(tooled, path, name, method, fds);
     if (row->release)

@@ -50,8 +50,13 @@ GVariant *tooled_config(const char *text)
 
 char *tooled_vm(Tooled *tooled, const char *name, const char *script)
 {
+    return tooled_vm_with(tooled, name, "{}", script);
+}
+
+char *tooled_vm_with(Tooled *tooled, const char *name, const char *config, const char *script)
+{
     fake_tools_script(tooled->tools, name, script ? script : "");
-    return fixture_create(&tooled->fixture, name, tooled_config("{}"));
+    return fixture_create(&tooled->fixture, name, tooled_config(config));
 }
 
 FixtureCall *tooled_begin(Fixture *fixture, const char *path, const char *method)

@@ -27,6 +27,8 @@ GVariant *tooled_config(const char *text);
 GVariant *tooled_asv(const char *text);
 /* A small VM; @script as fake-qemu has it, %NULL for a QEMU that behaves. (transfer full): its path */
 char *tooled_vm(Tooled *tooled, const char *name, const char *script);
+/* The same with more of a definition, as tooled_config() has it. */
+char *tooled_vm_with(Tooled *tooled, const char *name, const char *config, const char *script);
 
 /* Options are none. @fixture may be of any client. */
 FixtureCall *tooled_begin(Fixture *fixture, const char *path, const char *method);

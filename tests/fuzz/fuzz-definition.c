@@ -2,6 +2,7 @@
 #include <json-glib/json-glib.h>
 #include <stdint.h>
 
+#include "src/core/json-guard.h"
 #include "src/core/vm-config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,7 +26,8 @@ static void check_round_trip(const BerthVmConfig *base, const BerthVmConfig *con
 /* What the short way takes, the long way takes for the same. */
 static void check_short_way(const BerthVmConfig *base, const char *text, gsize size)
 {
-    g_autoptr(BerthVmConfig) read = berth_vm_config_read(text, size, NULL);
+    g_autoptr(JsonObject) object = berth_json_parse_object(text, size, NULL);
+    g_autoptr(BerthVmConfig) read = object ? berth_vm_config_read(object, NULL) : NULL;
     if (!read)
         return;
     g_autoptr(GVariant) changes = berth_vm_config_variant_from_json(text, size, NULL, NULL);

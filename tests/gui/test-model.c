@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/bus/fake-berth.h"
 #include "tests/lib/await.h"
@@ -229,6 +231,157 @@ static void test_calls(Scene *s, gconstpointer data)
     g_error_free(bad.error);
 }
 
+/* Imports: the fake's image is there from the beginning, so all that matters of it is the job. */
+
+/* (transfer full): a file of so many bytes */
+static int open_file(gsize size)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    g_assert_no_errno(fd);
+    g_assert_no_errno(ftruncate(fd, (off_t) size));
+    return fd;
+}
+
+typedef struct {
+    BerthUiJob *job;
+    GError *error;
+} Import;
+
+static void on_import(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Import *import = data;
+    import->job = berth_ui_service_import_finish(BERTH_UI_SERVICE(source), result, &import->error);
+}
+
+static Import import_with(Scene *s, BerthUiImport parameters)
+{
+    Import import = {0};
+    await_status(s, BERTH_UI_SERVICE_READY);
+    berth_ui_service_import_async(s->service, &parameters, on_import, &import);
+    AWAIT(import.job || import.error);
+    return import;
+}
+
+static BerthUiJob *import_disk(Scene *s, gsize size)
+{
+    int disk = open_file(size);
+    Import import = import_with(s, (BerthUiImport){.name = "debian", .disk = disk, .kernel = -1, .initrd = -1});
+    close(disk);
+    g_assert_no_error(import.error);
+    return import.job;
+}
+
+static guint n_jobs(Scene *s)
+{
+    return g_list_model_get_n_items(berth_ui_service_get_jobs(s->service));
+}
+
+static void test_images(Scene *s, gconstpointer data)
+{
+    await_status(s, BERTH_UI_SERVICE_READY);
+    GListModel *images = berth_ui_service_get_images(s->service);
+    g_assert_cmpuint(g_list_model_get_n_items(images), ==, 1);
+    g_autoptr(BerthUiImage) image = g_list_model_get_item(images, 0);
+    g_assert_cmpstr(berth_ui_image_get_name(image), ==, "debian");
+    g_assert_cmpstr(berth_ui_image_get_version(image), ==, "12");
+    g_assert_cmpuint(berth_ui_image_get_size(image), ==, 1 << 30);
+    g_assert_cmpuint(berth_ui_image_get_n_users(image), ==, 0);
+    send(daemon_side, NULL, "/org/berth/Berth1/image/debian", "org.freedesktop.DBus.Properties", "PropertiesChanged",
+         g_variant_new_parsed("('org.berth.Berth1.Image', {'UsedBy': <[@o '/a', '/b']>}, @as [])"));
+    AWAIT(berth_ui_image_get_n_users(image) == 2);
+    Answer answer = {0};
+    berth_ui_service_call_object_async(s->service, BERTH_UI_OBJECT(image), "Remove", NULL, NULL, on_answer, &answer);
+    AWAIT(answer.done);
+    g_assert_no_error(answer.error);
+    g_assert_cmpstr(s->fake->called, ==, "Remove /org/berth/Berth1/image/debian");
+}
+
+static void count_end(BerthUiJob *job, guint *n)
+{
+    g_assert_true(berth_ui_job_is_ended(job));
+    (*n)++;
+}
+
+static void test_import(Scene *s, gconstpointer data)
+{
+    guint n = 0;
+    g_autoptr(BerthUiJob) job = import_disk(s, 4096);
+    g_signal_connect(job, "ended", G_CALLBACK(count_end), &n);
+    g_assert_cmpint(s->fake->disk_size, ==, 4096);
+    g_assert_cmpint(s->fake->kernel_size, ==, -1);
+    g_assert_cmpuint(n_jobs(s), ==, 1);
+    g_assert_cmpstr(berth_ui_job_get_image(job), ==, "debian");
+    fake_berth_progress(s->fake, 0.5);
+    AWAIT(berth_ui_job_get_progress(job) == 0.5);
+    g_assert_cmpuint(berth_ui_job_get_done(job), ==, 524288);
+    g_assert_cmpuint(berth_ui_job_get_total(job), ==, 1048576);
+    fake_berth_complete(s->fake, "", "");
+    AWAIT(n_jobs(s) == 0);
+    g_assert_cmpuint(n, ==, 1);
+    g_assert_no_error(berth_ui_job_get_error(job));
+}
+
+/* All that a kernel needs, and no disk: an empty one. */
+static void test_import_kernel(Scene *s, gconstpointer data)
+{
+    int kernel = open_file(100);
+    Import import = import_with(s, (BerthUiImport){.name = "k", .disk = -1, .kernel = kernel, .initrd = -1});
+    close(kernel);
+    g_assert_no_error(import.error);
+    g_assert_cmpint(s->fake->disk_size, ==, 0);
+    g_assert_cmpint(s->fake->kernel_size, ==, 100);
+    g_object_unref(import.job);
+}
+
+/* It is over, and forgotten, before the call is answered. */
+static void test_import_at_once(Scene *s, gconstpointer data)
+{
+    s->fake->import = FAKE_IMPORT_IS_AT_ONCE;
+    g_autoptr(BerthUiJob) job = import_disk(s, 1);
+    g_assert_true(berth_ui_job_is_ended(job));
+    g_assert_no_error(berth_ui_job_get_error(job));
+    g_assert_cmpuint(n_jobs(s), ==, 0);
+    /* The next one has the same path here, and is another. */
+    s->fake->import = FAKE_IMPORT_WAITS;
+    g_autoptr(BerthUiJob) next = import_disk(s, 1);
+    g_assert_true(next != job);
+    g_assert_false(berth_ui_job_is_ended(next));
+}
+
+static void test_import_cancelled(Scene *s, gconstpointer data)
+{
+    Answer answer = {0};
+    g_autoptr(BerthUiJob) job = import_disk(s, 1);
+    berth_ui_service_call_object_async(s->service, BERTH_UI_OBJECT(job), "Cancel", NULL, NULL, on_answer, &answer);
+    AWAIT(answer.done);
+    g_assert_true(s->fake->job_cancelled);
+    fake_berth_complete(s->fake, "org.berth.Berth1.Error.Cancelled", "The import was cancelled");
+    AWAIT(berth_ui_job_is_ended(job));
+    g_assert_error(berth_ui_job_get_error(job), BERTH_ERROR, BERTH_ERROR_CANCELLED);
+    g_assert_cmpstr(berth_ui_job_get_error(job)->message, ==, "The import was cancelled");
+}
+
+static void test_import_refused(Scene *s, gconstpointer data)
+{
+    s->fake->refuse = g_strdup("org.berth.Berth1.Error.NameTaken");
+    Import import = import_with(s, (BerthUiImport){.name = "debian", .disk = -1, .kernel = -1, .initrd = -1});
+    g_assert_null(import.job);
+    g_assert_error(import.error, BERTH_ERROR, BERTH_ERROR_NAME_TAKEN);
+    g_clear_error(&import.error);
+}
+
+/* Its jobs go with a daemon: nobody would ever tell of their end. */
+static void test_import_lost(Scene *s, gconstpointer data)
+{
+    g_autoptr(BerthUiJob) job = import_disk(s, 1);
+    fake_berth_stop(s->fake);
+    AWAIT(berth_ui_job_is_ended(job));
+    g_assert_error(berth_ui_job_get_error(job), G_IO_ERROR, G_IO_ERROR_CLOSED);
+    g_assert_cmpuint(n_jobs(s), ==, 0);
+    fake_berth_start(s->fake);
+    await_status(s, BERTH_UI_SERVICE_READY);
+}
+
 /* The bus goes: it is told, and coming back takes a try, since nobody tells when it could be had again. */
 static void test_bus_lost(Scene *s, gconstpointer data)
 {
@@ -318,6 +471,13 @@ int main(int argc, char **argv)
     add("/gui/model/spoofed", set_up, test_spoofed);
     add("/gui/model/hostile", set_up, test_hostile);
     add("/gui/model/calls", set_up, test_calls);
+    add("/gui/model/images", set_up, test_images);
+    add("/gui/model/import", set_up, test_import);
+    add("/gui/model/import-kernel", set_up, test_import_kernel);
+    add("/gui/model/import-at-once", set_up, test_import_at_once);
+    add("/gui/model/import-cancelled", set_up, test_import_cancelled);
+    add("/gui/model/import-refused", set_up, test_import_refused);
+    add("/gui/model/import-lost", set_up, test_import_lost);
     add("/gui/model/bus-lost", set_up, test_bus_lost);
     g_test_add_func("/gui/model/offers", test_offers);
     g_test_add_func("/gui/model/offers-of-removal", test_offers_of_removal);

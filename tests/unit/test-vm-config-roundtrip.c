@@ -2,6 +2,7 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+#include "src/core/json-guard.h"
 #include "src/core/vm-config.h"
 
 /* Random definitions, right by construction, go out and come back the same. `--seed` repeats a run. */
@@ -72,8 +73,8 @@ static GVariant *random_disks(gboolean image, gboolean microvm)
 {
     GVariantBuilder disks;
     g_variant_builder_init(&disks, G_VARIANT_TYPE("aa{sv}"));
-    /* With 8 networks and vsock, 13 disks are all that a microvm takes. */
-    int count = g_test_rand_int_range(0, microvm ? 14 : 17);
+    /* With 8 networks, vsock and a display, 10 disks are all that a microvm takes. */
+    int count = g_test_rand_int_range(0, microvm ? 11 : 17);
     for (int i = 0; i < count; i++)
         g_variant_builder_add_value(&disks, random_disk(image && i == 0, microvm));
     return g_variant_builder_end(&disks);
@@ -141,6 +142,7 @@ static GVariant *random_definition(void)
     g_variant_dict_insert(&all, "restart", "s", PICK("no", "on-failure", "always"));
     g_variant_dict_insert(&all, "cmdline", "s", PICK("", "console=ttyS0 \"a b\"", "größe=1"));
     g_variant_dict_insert(&all, "description", "s", PICK("", "one\ntwo\t\\three"));
+    g_variant_dict_insert(&all, "display", "s", microvm ? PICK("none", "virtio") : PICK("none", "vga", "virtio"));
     g_variant_dict_insert(&all, "vsock", "b", coin());
     g_variant_dict_insert(&all, "protected", "b", coin());
     return g_variant_ref_sink(g_variant_dict_end(&all));
@@ -200,10 +202,9 @@ static void test_json(void)
     }
 }
 
-/* The short way knows all that the daemon writes, but for escapes. */
+/* The short way knows all that the daemon writes. */
 static void test_short_way(void)
 {
-    guint n_short = 0;
     for (guint i = 0; i < ROUNDS; i++) {
         g_autoptr(GVariant) changes = random_definition();
         g_autoptr(BerthVmConfig) config = definition(changes);
@@ -211,15 +212,12 @@ static void test_short_way(void)
 
         gsize length;
         g_autofree char *text = json_gvariant_serialize_data(out, &length);
-        g_autoptr(BerthVmConfig) read = berth_vm_config_read(text, length, NULL);
-        g_assert_true((read == NULL) == (strchr(text, '\\') != NULL));
-        if (!read)
-            continue;
+        g_autoptr(JsonObject) object = berth_json_parse_object(text, length, NULL);
+        g_autoptr(BerthVmConfig) read = berth_vm_config_read(object, NULL);
+        g_assert_nonnull(read);
         g_autoptr(GVariant) in = shown(read);
         g_assert_cmpvariant(out, in);
-        n_short++;
     }
-    g_assert_cmpuint(n_short, >, 0);
 }
 
 /* A copy shares nothing with what it was made from: ASan sees it where it does. */

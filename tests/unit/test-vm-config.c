@@ -48,8 +48,9 @@ static void test_defaults(void)
     g_assert_cmpstr(text, ==,
                     "{'vcpus': <uint32 1>, 'memory': <uint64 1073741824>, 'image': <''>, 'disks': <@aa{sv} []>, "
                     "'networks': <[{'mode': <'user'>, 'bridge': <''>, 'mac': <''>, 'ports': <@aa{sv} []>}]>, "
-                    "'machine': <'q35'>, 'firmware': <'bios'>, 'cmdline': <''>, 'restart': <'no'>, 'vsock': <false>, "
-                    "'limits': <@a{sv} {}>, 'description': <''>, 'labels': <@a{ss} {}>, 'protected': <false>}");
+                    "'machine': <'q35'>, 'firmware': <'bios'>, 'display': <'none'>, 'cmdline': <''>, "
+                    "'restart': <'no'>, 'vsock': <false>, 'limits': <@a{sv} {}>, 'description': <''>, 'labels': "
+                    "<@a{ss} {}>, 'protected': <false>}");
 }
 
 /* The least and the most of every key, and every word. */
@@ -93,6 +94,8 @@ static void test_good(void)
         "{'machine': <'q35'>}",
         "{'machine': <'microvm'>, 'firmware': <'bios'>, 'disks': <[{'size': <uint64 1048576>}]>}",
         "{'firmware': <'uefi'>}",
+        "{'display': <'vga'>}",
+        "{'machine': <'microvm'>, 'display': <'virtio'>}",
         "{'cmdline': <''>}",
         "{'restart': <'no'>}",
         "{'restart': <'on-failure'>}",
@@ -245,6 +248,7 @@ static void test_types(void)
         {"networks[0].ports", "aa{sv}", "a list of dictionaries"},
         {"machine", "s", "a word"},
         {"firmware", "s", "a word"},
+        {"display", "s", "a word"},
         {"cmdline", "s", "a text"},
         {"restart", "s", "a word"},
         {"restart-delay", "t", "a time span"},
@@ -346,6 +350,8 @@ static void test_together(void)
          "disks[1].bus is \"scsi\"; on machine \"microvm\" it must be \"virtio\""},
         {"{'machine': <'microvm'>, 'firmware': <'uefi'>}",
          "firmware is \"uefi\"; on machine \"microvm\" it must be \"bios\""},
+        {"{'machine': <'microvm'>, 'display': <'vga'>}",
+         "display is \"vga\"; machine \"microvm\" has no PCI, so it must be \"virtio\" or \"none\""},
         {"{'disks': <[" SATA_DISK "," SATA_DISK "," SATA_DISK "," SATA_DISK "," DISK "," SATA_DISK "," SATA_DISK
          "," SATA_DISK "]>}",
          "disks[7].bus is \"sata\"; at most 6 disks may be"},
@@ -458,7 +464,11 @@ static void test_microvm_devices(void)
     assert_taken(none);
     g_autofree char *more =
         g_strdup_printf("%s, 'machine': <'microvm'>, 'vsock': <true>, %s, @a{sv} {}]>}", disks, networks + 1);
-    assert_refused(more, "disks, networks and vsock are 23 devices; machine \"microvm\" takes at most 22");
+    assert_refused(more, "disks, networks, vsock and display are 23 devices; machine \"microvm\" takes at most 22");
+    /* Screen, keyboard and tablet. */
+    g_autofree char *seen =
+        g_strdup_printf("%s, 'machine': <'microvm'>, 'display': <'virtio'>, %s]>}", disks, networks + 1);
+    assert_refused(seen, "disks, networks, vsock and display are 24 devices; machine \"microvm\" takes at most 22");
 }
 
 /* What is not in the changes stays; lists and dictionaries are replaced whole; the base is never touched. */

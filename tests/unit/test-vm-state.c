@@ -35,7 +35,8 @@ static const char *const expected[] = {
     [BERTH_METHOD_PAUSE] = "wbywbwrw",          [BERTH_METHOD_RESUME] = "wbwybwrw",
     [BERTH_METHOD_CONFIGURE] = "ybyybyrw",      [BERTH_METHOD_REMOVE] = "yyyyyyyy",
     [BERTH_METHOD_CANCEL_REMOVAL] = "wwwwwwyw", [BERTH_METHOD_OPEN_CONSOLE] = "wyyyywrw",
-    [BERTH_METHOD_OPEN_LOG] = "yyyyyyrw",       [BERTH_METHOD_REFRESH_GUEST] = "wbywbwrw",
+    [BERTH_METHOD_OPEN_DISPLAY] = "wbyyywrw",   [BERTH_METHOD_OPEN_LOG] = "yyyyyyrw",
+    [BERTH_METHOD_REFRESH_GUEST] = "wbywbwrw",
 };
 
 static void test_methods(void)
