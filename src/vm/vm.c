@@ -137,8 +137,6 @@ void berth_vm_set_responsive(BerthVm *vm, gboolean responsive)
     if (vm->responsive == responsive)
         return;
     vm->responsive = responsive;
-    berth_vm_log(vm, responsive ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_WARNING, "QEMU %s",
-                 responsive ? "answers again" : "does not answer");
     berth_vm_changed(vm, BERTH_ASPECT_RESPONSIVE);
 }
 

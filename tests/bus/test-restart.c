@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "scripted.h"
+#include "src/core/keeper-protocol.h"
 #include "src/core/names.h"
 #include "tests/lib/hold.h"
 
@@ -75,6 +76,22 @@ static void test_panic(Fixture *fixture, gconstpointer unused)
     await_restart(fixture, path, 1);
     g_autofree char *reasons = recorder_words(recorder, "ExitReason");
     g_assert_true(g_str_has_prefix(reasons, "guest-panic"));
+}
+
+/* A guest that is deaf to `machinectl poweroff` runs on; when it crashes later, that is as any crash. */
+static void test_poweroff_ignored(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", "on system_powerdown ignore");
+    g_assert_cmpint(kill(scripted_keeper(fixture, path), SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF), ==, 0);
+    fixture_await_state(fixture, path, "stopping");
+    /* Its keeper has forgotten by then. */
+    fixture_await_state(fixture, path, "running");
+    scripted_await_last_error(fixture, path, "did not power down");
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    kill_qemu(fixture, path);
+    await_restart(fixture, path, 1);
+    g_autofree char *reasons = recorder_words(recorder, "ExitReason");
+    g_assert_true(g_str_has_prefix(reasons, "killed"));
 }
 
 /* A restart that fails is tried again after the next pause. */
@@ -508,6 +525,7 @@ static void add(void)
 {
     ADD("on-failure", test_on_failure);
     ADD("panic", test_panic);
+    SCRIPTED_ADD("/restart/poweroff-ignored", SOON "\nShutdownTimeoutSec=1", test_poweroff_ignored);
     ADD("fails", test_fails);
     ADD("guest-shutdown", test_guest_shutdown);
     ADD("guest-reboot", test_guest_reboot);
