@@ -45,3 +45,19 @@ char *berth_ui_format_time(guint64 usec)
     /* Translators: a date and time for g_date_time_format() */
     return time ? g_date_time_format(time, _("%-d %B %Y, %H:%M")) : g_strdup("");
 }
+
+static gboolean is_today(GDateTime *time)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+    return g_date_time_get_year(time) == g_date_time_get_year(now) &&
+           g_date_time_get_day_of_year(time) == g_date_time_get_day_of_year(now);
+}
+
+char *berth_ui_format_moment(guint64 usec)
+{
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_local((gint64) (usec / G_USEC_PER_SEC));
+    if (!time)
+        return g_strdup("");
+    /* Translators: a time, and a date and time, for g_date_time_format() */
+    return g_date_time_format(time, is_today(time) ? _("%H:%M:%S") : _("%-d %b %Y, %H:%M:%S"));
+}

@@ -11,3 +11,5 @@ char *berth_ui_format_bytes(guint64 bytes);
 char *berth_ui_format_span(guint64 usec);
 /* @usec: µs since the epoch. "3 May 2026, 14:05" in the user's own form; "" for 0 */
 char *berth_ui_format_time(guint64 usec);
+/* The same to the second, and without the date where it is today's: "14:05:09" */
+char *berth_ui_format_moment(guint64 usec);
