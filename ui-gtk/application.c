@@ -81,6 +81,7 @@ static const struct {
     {"app.preferences", "<Control>comma"},
     {"window.close", "<Control>w"},
     {"win.search", "<Control>f"},
+    {"win.images", "<Control>i"},
 };
 
 static void add_shortcuts(GtkApplication *application)
