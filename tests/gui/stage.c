@@ -207,3 +207,10 @@ void stage_activate(Stage *stage, const char *vm)
     AWAIT(row_of(stage, vm));
     gtk_widget_activate(gtk_widget_get_parent(row_of(stage, vm)));
 }
+
+void stage_view(Stage *stage, const char *view)
+{
+    GtkWidget *views;
+    AWAIT((views = stage_find(GTK_WIDGET(stage->window), ADW_TYPE_VIEW_STACK, NULL)));
+    adw_view_stack_set_visible_child_name(ADW_VIEW_STACK(views), view);
+}

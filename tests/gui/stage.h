@@ -52,3 +52,5 @@ const char *stage_row_name(Stage *stage, guint n);
 void stage_choose(Stage *stage, const char *vm);
 /* Goes to it, by a double click or Enter. */
 void stage_activate(Stage *stage, const char *vm);
+/* Goes to another view of the VM that is shown: "journal". */
+void stage_view(Stage *stage, const char *view);
