@@ -5,6 +5,11 @@
 
 #include "actions.h"
 #include "application.h"
+#include "drop.h"
+#include "form-dialog.h"
+#include "images-window.h"
+#include "import-window.h"
+#include "journal-page.h"
 #include "settings.h"
 #include "vm-list.h"
 #include "vm-page.h"
@@ -130,7 +135,10 @@ static void on_status_changed(BerthUiWindow *self)
     gtk_widget_set_visible(GTK_WIDGET(self->spinner), status == BERTH_UI_SERVICE_CONNECTING);
     gtk_widget_set_visible(self->wake, status == BERTH_UI_SERVICE_ABSENT);
     gtk_widget_set_visible(self->reconnect, status == BERTH_UI_SERVICE_UNREACHABLE);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.images", status == BERTH_UI_SERVICE_READY);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.import-image", status == BERTH_UI_SERVICE_READY);
     gtk_stack_set_visible_child_name(self->stack, status == BERTH_UI_SERVICE_READY ? "vms" : "problem");
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.new-vm", status == BERTH_UI_SERVICE_READY);
 }
 
 static void on_woken(GObject *source, GAsyncResult *result, gpointer data)
@@ -178,6 +186,20 @@ void berth_ui_window_set_service(BerthUiWindow *self, BerthUiService *service)
     on_status_changed(self);
 }
 
+/* A new VM is the one that is shown. */
+static void on_created(BerthUiFormDialog *dialog, BerthUiVm *vm, BerthUiWindow *self)
+{
+    berth_ui_vm_list_choose(self->list, vm);
+    on_chosen(self->list, vm, TRUE, self);
+}
+
+static void on_new_vm(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    BerthUiFormDialog *dialog = berth_ui_form_dialog_new(GTK_WINDOW(self), self->service);
+    g_signal_connect_object(dialog, "created", G_CALLBACK(on_created), self, 0);
+}
+
 /* Actions of the window, and keys: what has the focus is asked first, so that a text entry keeps its own. */
 
 static gboolean is_selecting(BerthUiWindow *self)
@@ -199,6 +221,41 @@ static void on_select_all(GtkWidget *widget, const char *name, GVariant *paramet
     BerthUiWindow *self = BERTH_UI_WINDOW(widget);
     go_back(self);
     berth_ui_vm_list_select_all(self->list);
+}
+
+static void on_images(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    berth_ui_images_window_present(self->toasts, self->service);
+}
+
+/* What is on top of this window, if anything is: what asks for it. */
+static GtkWindow *topmost(GtkWindow *window)
+{
+    g_autoptr(GList) all = gtk_window_list_toplevels();
+    for (GList *at = all; at; at = at->next)
+        if (gtk_window_get_transient_for(at->data) == window && gtk_widget_get_visible(at->data))
+            return topmost(at->data);
+    return window;
+}
+
+static void import_image(BerthUiWindow *self, GFile *file)
+{
+    berth_ui_import_window_present(topmost(GTK_WINDOW(self)), self->toasts, self->service, file);
+}
+
+static void on_import_image(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    import_image(BERTH_UI_WINDOW(widget), NULL);
+}
+
+static gboolean on_dropped(GtkWidget *widget, GFile *file)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    gboolean is_ready = berth_ui_service_get_status(self->service) == BERTH_UI_SERVICE_READY;
+    if (is_ready)
+        import_image(self, file);
+    return is_ready;
 }
 
 /* From inside out: the selection, the page, and then nothing. */
@@ -230,6 +287,7 @@ static void class_add_keys(GtkWidgetClass *klass)
     } keys[] = {
         {GDK_KEY_Return, GDK_CONTROL_MASK, "start"},
         {GDK_KEY_Return, GDK_CONTROL_MASK | GDK_SHIFT_MASK, "shut-down"},
+        {GDK_KEY_e, GDK_CONTROL_MASK, "configure"},
         {GDK_KEY_Delete, 0, "remove"},
         {GDK_KEY_z, GDK_CONTROL_MASK, "cancel-removal"},
     };
@@ -296,12 +354,16 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
                                              G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     g_object_class_install_properties(G_OBJECT_CLASS(klass), N_PROPERTIES, specs);
+    g_type_ensure(BERTH_UI_TYPE_JOURNAL_PAGE);
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
     class_bind_template(widget_class);
+    gtk_widget_class_install_action(widget_class, "win.new-vm", NULL, on_new_vm);
     gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
     gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);
     gtk_widget_class_install_action(widget_class, "win.escape", NULL, on_escape);
+    gtk_widget_class_install_action(widget_class, "win.images", NULL, on_images);
+    gtk_widget_class_install_action(widget_class, "win.import-image", NULL, on_import_image);
     class_add_keys(widget_class);
 }
 
@@ -320,4 +382,5 @@ static void berth_ui_window_init(BerthUiWindow *self)
     gtk_widget_insert_action_group(GTK_WIDGET(self), "vm", berth_ui_actions_get_group(self->on_one));
     gtk_widget_insert_action_group(GTK_WIDGET(self), "selection", berth_ui_actions_get_group(self->on_selected));
     berth_ui_vm_list_capture_search(self->list, GTK_WIDGET(self));
+    berth_ui_take_drops(GTK_WIDGET(self), on_dropped);
 }

@@ -18,6 +18,18 @@ G_STATIC_ASSERT(G_N_ELEMENTS(states) == BERTH_VM_STATE_LAST + 1);
 
 static const BerthUiStateWords not_responding = {N_("Not Responding"), "dialog-warning-symbolic", "unresponsive"};
 
+/* Of syslog(3). */
+static const BerthUiStateWords priorities[] = {
+    {N_("Emergency"), "dialog-error-symbolic", "error"},
+    {N_("Alert"), "dialog-error-symbolic", "error"},
+    {N_("Critical"), "dialog-error-symbolic", "error"},
+    {N_("Error"), "dialog-error-symbolic", "error"},
+    {N_("Warning"), "dialog-warning-symbolic", "warning"},
+    {N_("Notice"), NULL, NULL},
+    {N_("Information"), NULL, NULL},
+    {N_("Debugging"), NULL, NULL},
+};
+
 /* What follows "Removing: ", and the whole of it. */
 static const struct {
     const char *label, *sentence;
@@ -71,6 +83,7 @@ static const BerthUiActionWords actions[] = {
     {BERTH_METHOD_RESUME, "resume", N_("Resume"), "media-seek-forward-symbolic"},
     {BERTH_METHOD_RESET, "reset", N_("Reset"), "view-refresh-symbolic"},
     {BERTH_METHOD_POWER_OFF, "power-off", N_("Power Off"), "process-stop-symbolic"},
+    {BERTH_METHOD_CONFIGURE, "configure", N_("Change…"), "document-edit-symbolic"},
     {BERTH_METHOD_REMOVE, "remove", N_("Remove"), "user-trash-symbolic"},
     {BERTH_METHOD_CANCEL_REMOVAL, "cancel-removal", N_("Undo Removal"), "edit-undo-symbolic"},
 };
@@ -79,6 +92,11 @@ const BerthUiStateWords *berth_ui_state_words(BerthUiVm *vm)
 {
     BerthVmState state = berth_ui_vm_get_state(vm);
     return state == BERTH_VM_RUNNING && !berth_ui_vm_is_responsive(vm) ? &not_responding : &states[state];
+}
+
+const BerthUiStateWords *berth_ui_priority_words(guint priority)
+{
+    return &priorities[MIN(priority, G_N_ELEMENTS(priorities) - 1)];
 }
 
 char *berth_ui_describe_state(BerthUiVm *vm)

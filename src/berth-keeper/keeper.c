@@ -71,6 +71,7 @@ static void on_powerdown_expired(struct loop *loop)
     quit();
 }
 
+/* Whatever the guest does, QEMU ends after that. */
 static void on_sigterm(void)
 {
     keeper.requested = true;
@@ -85,13 +86,39 @@ static void on_sigterm(void)
     }
 }
 
-/* Somebody has stopped it, or lets it go on: the daemon finds that out when QEMU owes it an answer. */
+/* It runs on, and is no more likely to end than any other: how it does is not what was asked for. */
+static void on_powerdown_ignored(struct loop *loop)
+{
+    journal_say(JOURNAL_WARNING, "The guest does not power down in time: it runs on");
+    keeper.requested = false;
+}
+
+/* What machined's `poweroff` sends: nothing follows it, so that a guest that is deaf to it just runs on. */
+static void on_machined_poweroff(void)
+{
+    journal_say(JOURNAL_NOTICE, "The guest is asked to power down");
+    keeper.requested = true;
+    monitor_ask(&keeper.monitor, MONITOR_POWERDOWN);
+    if (keeper.stage == STAGE_NONE)
+        loop_set_deadline(&keeper.loop, keeper.shutdown_ms, on_powerdown_ignored);
+}
+
+/* The daemon watches the exit record's file, which is as empty as before: it looks into QEMU's state then. Another change
+ * is not ours to make, as the file is not our user's. */
+static void tell_daemon(void)
+{
+    (void) !ftruncate(BERTH_KEEPER_FD_EXIT, 0);
+}
+
+/* Somebody has stopped it, or lets it go on. */
 static void on_qemu_changed(int wait_status)
 {
     if (WIFSTOPPED(wait_status)) {
+        tell_daemon();
         journal_say(JOURNAL_WARNING, "QEMU was stopped by signal %d (%s): the guest stands still",
                     WSTOPSIG(wait_status), strsignal(WSTOPSIG(wait_status)));
     } else if (WIFCONTINUED(wait_status)) {
+        tell_daemon();
         journal_say(JOURNAL_NOTICE, "QEMU goes on");
     } else {
         keeper.ended = true;
@@ -119,9 +146,7 @@ static void on_signal(uint32_t number)
         journal_say(JOURNAL_NOTICE, "The guest is reset");
         monitor_ask(&keeper.monitor, MONITOR_RESET);
     } else if (number == (uint32_t) SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF) {
-        journal_say(JOURNAL_NOTICE, "The guest is asked to power down");
-        keeper.requested = true;
-        monitor_ask(&keeper.monitor, MONITOR_POWERDOWN);
+        on_machined_poweroff();
     }
 }
 

@@ -18,7 +18,7 @@ static guint count_users(const CtlObject *image)
 
 static void add_row(CtlTable *table, const CtlObject *image)
 {
-    ctl_table_add(table, g_strdup(ctl_get_string(image, "Name")), "");
+    ctl_table_add(table, g_strdup(image->name), "");
     ctl_table_add(table, g_strdup(ctl_get_string(image, "Version")), "");
     ctl_table_add(table, ctl_format_bytes(ctl_get_number(image, "SizeBytes")), "");
     ctl_table_add(table, g_strdup_printf("%u", count_users(image)), "");

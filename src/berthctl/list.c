@@ -17,7 +17,7 @@ static void add_row(CtlTable *table, const CtlObject *vm)
 {
     const char *state = ctl_get_string(vm, "State");
     guint64 since = ctl_get_number(vm, "StateChangeTimestamp");
-    ctl_table_add(table, g_strdup(ctl_get_string(vm, "Name")), "");
+    ctl_table_add(table, g_strdup(vm->name), "");
     ctl_table_add(table, ctl_describe_state(state, ctl_get_string(vm, "RemovalPhase")), ctl_colour_of_state(state));
     ctl_table_add(table, since != 0 ? ctl_format_ago(since) : g_strdup(""), "");
     ctl_table_add(table, number_cell(ctl_get_number(vm, "VCPUs")), "");

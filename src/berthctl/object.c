@@ -12,6 +12,7 @@ CtlObject *ctl_object_new(const char *path, const char *interface, GVariant *pro
     object->path = g_strdup(path);
     object->interface = g_strdup(interface);
     object->properties = g_variant_ref_sink(properties);
+    object->name = g_strdup(ctl_get_string(object, "Name"));
     return object;
 }
 
@@ -21,6 +22,7 @@ void ctl_object_free(CtlObject *object)
         return;
     g_free(object->path);
     g_free(object->interface);
+    g_free(object->name);
     g_variant_unref(object->properties);
     g_free(object);
 }
@@ -129,7 +131,7 @@ static int read_entry(sd_bus_message *m, const char *interface, GPtrArray *objec
 static int by_name(gconstpointer a, gconstpointer b)
 {
     const CtlObject *left = *(CtlObject *const *) a, *right = *(CtlObject *const *) b;
-    int order = strcmp(ctl_get_string(left, "Name"), ctl_get_string(right, "Name"));
+    int order = strcmp(left->name, right->name);
     return order != 0 ? order : strcmp(left->path, right->path);
 }
 

@@ -7,6 +7,7 @@
 typedef struct {
     char *path;
     char *interface;
+    char *name;           /* "Name", "" where it has none: lists are sorted by it */
     GVariant *properties; /* a{sv}, under the names of the contract */
 } CtlObject;
 

@@ -215,7 +215,7 @@ const CtlObject *ctl_observer_find(const CtlObserver *observer, const char *name
     CtlObject *vm;
     g_hash_table_iter_init(&iter, observer->vms);
     while (g_hash_table_iter_next(&iter, NULL, (gpointer *) &vm))
-        if (g_str_equal(ctl_get_string(vm, "Name"), name) || g_str_equal(ctl_get_string(vm, "Id"), name))
+        if (g_str_equal(vm->name, name) || g_str_equal(ctl_get_string(vm, "Id"), name))
             return vm;
     return NULL;
 }

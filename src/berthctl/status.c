@@ -186,7 +186,7 @@ static void title(const CtlObject *vm)
     if (config != NULL)
         g_variant_lookup(config, "description", "&s", &description);
     const char *colour = ctl_colour_of_state(ctl_get_string(vm, "State"));
-    g_autofree char *name = ctl_printable(ctl_get_string(vm, "Name"));
+    g_autofree char *name = ctl_printable(vm->name);
     g_autofree char *printable = ctl_printable(description);
     printf("%s●%s %s%s%s\n", colour, ctl_colour_end(colour), name, printable[0] != '\0' ? " - " : "", printable);
 }

@@ -37,7 +37,7 @@ static void print_json(const CtlObject *before, const CtlObject *now)
     JsonObject *line = json_object_new();
     json_object_set_int_member(line, "Timestamp", g_get_real_time());
     json_object_set_string_member(line, "Event", before == NULL ? "appeared" : now == NULL ? "gone" : "changed");
-    json_object_set_string_member(line, "Name", ctl_get_string(vm, "Name"));
+    json_object_set_string_member(line, "Name", vm->name);
     json_object_set_string_member(line, "Id", ctl_get_string(vm, "Id"));
     json_object_set_string_member(line, "OldState", property(before, "State"));
     json_object_set_string_member(line, "State", property(now, "State"));
@@ -73,7 +73,7 @@ static void print_line(const CtlObject *before, const CtlObject *now)
 {
     g_autoptr(GDateTime) time = g_date_time_new_now_local();
     g_autofree char *clock = g_date_time_format(time, "%H:%M:%S");
-    g_autofree char *name = ctl_printable(ctl_get_string(now != NULL ? now : before, "Name"));
+    g_autofree char *name = ctl_printable((now != NULL ? now : before)->name);
     g_autofree char *old_state = before != NULL ? coloured_state(before) : NULL;
     g_autofree char *new_state = now != NULL ? coloured_state(now) : NULL;
     g_autofree char *why = remark(before, now);

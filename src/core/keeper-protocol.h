@@ -39,9 +39,13 @@
  *   reason=       QMP's SHUTDOWN reason ("guest-shutdown", "host-qmp-quit", "host-signal", ...), "" where none came
  *   panicked=     1 where QMP told of a guest panic
  *   oom-killed=   1 where the kernel has killed a process of the scope for want of memory; older keepers don't write it
- *   requested=    1 where the keeper was asked by a signal to stop the guest
+ *   requested=    1 where the keeper was asked by a signal to stop the guest; by machined's, which asks the guest alone, not
+ *                 longer ago than --shutdown-timeout=
  *   time=         µs since the epoch
- *   words=        the last line that QEMU wrote to its standard error, control characters made spaces */
+ *   words=        the last line that QEMU wrote to its standard error, control characters made spaces
+ *
+ * Until then the file is empty. Whenever QEMU was stopped by a signal, or goes on, the keeper sets that length anew, which
+ * changes nothing but makes inotify tell of it (IN_MODIFY): whoever is interested looks at QEMU's state. */
 #define BERTH_EXIT_RECORD_MAX 4096
 
 /* After systemd's SIGTERM the guest has --shutdown-timeout= to power down, and then QEMU so long to quit, before it is killed;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
@@ -42,6 +43,20 @@ pid_t berth_process_first_child(pid_t parent)
 
     list[n > 0 ? n : 0] = '\0';
     return (pid_t) g_ascii_strtoll(list, NULL, 10);
+}
+
+/* The state is the letter behind the program's name, which is in brackets and may have any in it (proc_pid_stat(5)). */
+gboolean berth_process_is_stopped(pid_t pid, int pidfd)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int) pid);
+    char text[128];
+    BERTH_AUTOFD fd = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+    text[n > 0 ? n : 0] = '\0';
+    const char *name_end = strrchr(text, ')');
+    /* As it lives after that, it was its state, and no other's who came to have its number. */
+    return name_end && g_str_has_prefix(name_end, ") T") && !berth_pidfd_is_dead(pidfd);
 }
 
 struct BerthDeathWatch {

@@ -15,6 +15,10 @@ gboolean berth_pidfd_is_dead(int pidfd);
  * and be another's number, before this returns: so look with berth_pidfd_open() whose it is. */
 pid_t berth_process_first_child(pid_t parent);
 
+/* Whether the process @pid, which @pidfd is of, lives and stands still: stopped by SIGSTOP, or a signal like that. FALSE
+ * also where that can't be known. */
+gboolean berth_process_is_stopped(pid_t pid, int pidfd);
+
 typedef struct BerthDeathWatch BerthDeathWatch;
 /* @died is called once, on the main loop. The pidfd is duplicated. A child of ours is reaped then. */
 BerthDeathWatch *berth_death_watch_new(int pidfd, void (*died)(gpointer data), gpointer data);
@@ -48,5 +52,6 @@ gboolean berth_cgroup_expect_move(void);
 
 typedef struct BerthCgroupWatch BerthCgroupWatch;
 /* @changed is called whenever the kernel says that `populated` or `frozen` may have changed, or the cgroup went. */
-BerthCgroupWatch *berth_cgroup_watch_new(const char *path, void (*changed)(gpointer data), gpointer data, GError **error);
+BerthCgroupWatch *berth_cgroup_watch_new(const char *path, void (*changed)(gpointer data), gpointer data,
+                                         GError **error);
 void berth_cgroup_watch_free(BerthCgroupWatch **watch);

@@ -36,7 +36,7 @@ static void command_done(JsonNode *result, const GError *error, gpointer data)
     if (vm->busy_with == command->method)
         vm->busy_with = NULL;
     if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED) && vm->run && vm->run->qmp)
-        berth_vm_set_responsive(vm, FALSE);
+        berth_run_is_silent(vm->run);
     if (command->ended)
         command->ended(vm, !error);
     berth_reply_return(&command->reply, failure);

@@ -10,6 +10,7 @@
 #include "manager.h"
 #include "removal.h"
 #include "settle.h"
+#include "usage.h"
 
 /* After QEMU's SIGKILL its keeper gets this long to write down how it ended, before the whole scope is killed. */
 #define KEEPER_PATIENCE_MSEC 500u
@@ -21,8 +22,6 @@
  * taken away by the next start, or by the removal. */
 #define GHOST_TRIES 10u
 #define GHOST_PAUSE_MSEC 500u
-/* A monitor closes a moment before its QEMU ends: only one that stays away this long is a fault. */
-#define MONITOR_PATIENCE_MSEC 1000u
 
 BerthRun *berth_run_new(BerthVm *vm)
 {
@@ -46,6 +45,7 @@ void berth_run_free(BerthRun *run)
     berth_death_watch_free(&run->keeper_watch);
     berth_death_watch_free(&run->qemu_watch);
     berth_cgroup_watch_free(&run->cgroup_watch);
+    berth_file_watch_free(&run->standstill_watch);
     g_clear_pointer(&run->qmp, berth_qmp_free);
     g_clear_pointer(&run->guest, berth_guest_free);
     g_clear_pointer(&run->keeper, berth_keeper_free);
@@ -53,6 +53,7 @@ void berth_run_free(BerthRun *run)
         close(run->keeper_pidfd);
     if (run->qemu_pidfd >= 0)
         close(run->qemu_pidfd);
+    g_free(run->standstill);
     g_free(run->control_group);
     g_free(run->unit);
     g_free(run);
@@ -96,8 +97,7 @@ static void qemu_died(gpointer data)
     berth_run_look(run);
 }
 
-/* Why a VM can't be loaded is the more urgent word. */
-static void tell_error(BerthRun *run, const GError *error)
+void berth_run_tell_error(BerthRun *run, const GError *error)
 {
     if (run->vm->state == BERTH_VM_BROKEN)
         berth_vm_log(run->vm, G_LOG_LEVEL_WARNING, "%s", error->message);
@@ -114,7 +114,7 @@ static void keeper_died(gpointer data)
                         "The keeper process %d has ended; the guest runs on without it, and how it "
                         "ends will not be known in full",
                         (int) run->keeper_pid);
-        tell_error(run, error);
+        berth_run_tell_error(run, error);
     }
     berth_run_look(run);
 }
@@ -134,7 +134,9 @@ gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error)
     run->qemu_pid = pid;
     run->qemu_pidfd = pidfd;
     run->qemu_watch = berth_death_watch_new(pidfd, qemu_died, run);
+    berth_run_watch_standstill(run);
     berth_vm_changed(run->vm, BERTH_ASPECT_PROCESS);
+    berth_vm_usage_begins(run->vm);
     return TRUE;
 }
 
@@ -350,81 +352,4 @@ void berth_run_end(BerthRun *run, gboolean gently)
     } else {
         kill_qemu(run);
     }
-}
-
-/* The monitor */
-
-static void monitor_ready(gpointer data)
-{
-    BerthRun *run = data;
-    run->qmp_ready = TRUE;
-    berth_vm_set_responsive(run->vm, TRUE);
-    if (run->guest_ran)
-        berth_guest_look(run->guest);
-    if (run->on_ready)
-        run->on_ready(run->vm);
-}
-
-static void monitor_late_answer(gpointer data)
-{
-    BerthRun *run = data;
-    berth_vm_set_responsive(run->vm, TRUE);
-}
-
-static void monitor_event(const char *name, JsonObject *arguments, gpointer data)
-{
-    BerthRun *run = data;
-    berth_vm_set_responsive(run->vm, TRUE);
-    berth_guest_monitor_event(run->guest, name, arguments);
-    berth_vm_guest_event(run->vm, name, arguments);
-}
-
-static gboolean monitor_stays_away(gpointer data)
-{
-    BerthRun *run = data;
-    run->monitor_timer = 0;
-    if (run->ending || (run->qemu_pidfd >= 0 && berth_pidfd_is_dead(run->qemu_pidfd)))
-        return G_SOURCE_REMOVE;
-    g_autoptr(GError) error = NULL;
-    berth_vm_set_responsive(run->vm, FALSE);
-    if (!berth_run_connect(run, &error)) {
-        g_autoptr(GError) told = g_error_new(BERTH_ERROR, BERTH_ERROR_BUSY,
-                                             "QEMU's monitor of VM \"%s\" can't be reached: %s. The guest runs on; "
-                                             "PowerOff ends it",
-                                             berth_vm_name(run->vm), error->message);
-        tell_error(run, told);
-    }
-    return G_SOURCE_REMOVE;
-}
-
-static void monitor_closed(const GError *error, gpointer data)
-{
-    BerthRun *run = data;
-    g_clear_pointer(&run->qmp, berth_qmp_free);
-    run->qmp_ready = FALSE;
-    if (!run->monitor_timer)
-        run->monitor_timer = g_timeout_add(MONITOR_PATIENCE_MSEC, monitor_stays_away, run);
-    berth_run_look(run);
-}
-
-static const BerthQmpHandler monitor_handler = {
-    .ready = monitor_ready,
-    .event = monitor_event,
-    .late_answer = monitor_late_answer,
-    .closed = monitor_closed,
-};
-
-gboolean berth_run_connect(BerthRun *run, GError **error)
-{
-    g_autofree char *path =
-        berth_runtime_qmp_path(berth_manager_host(run->vm->manager)->settings->runtime_dir, berth_vm_id(run->vm));
-    run->qmp = berth_qmp_connect(path, &monitor_handler, run, error);
-    return run->qmp != NULL;
-}
-
-void berth_run_reach(BerthRun *run)
-{
-    /* On a later turn of the loop, when the VM is known to all who are to be told. */
-    if (!berth_run_connect(run, NULL))
-        run->monitor_timer = g_timeout_add(0, monitor_stays_away, run);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "../host/file-watch.h"
 #include "../host/keeper.h"
 #include "../host/machined.h"
 #include "../host/process.h"
@@ -35,10 +36,13 @@ struct BerthRun {
     gboolean qmp_ready;
     guint monitor_timer;           /* source id: the monitor closed a moment ago, 0 */
     void (*on_ready)(BerthVm *vm); /* (nullable): told once, when the monitor is ready */
+    gboolean is_silent;            /* QMP let a deadline pass, and has not spoken since */
+    char *standstill;              /* (nullable): somebody has stopped QEMU; what LastError says of that */
 
     BerthDeathWatch *keeper_watch, *qemu_watch;
     BerthCgroupWatch *cgroup_watch;
-    BerthMachinedCall *registration; /* (nullable): systemd-machined is told of it */
+    BerthFileWatch *standstill_watch; /* its keeper tells that QEMU may have been stopped, or goes on */
+    BerthMachinedCall *registration;  /* (nullable): systemd-machined is told of it */
 
     /* Ending it. */
     gboolean ending;
@@ -75,6 +79,15 @@ void berth_run_watch_cgroup(BerthRun *run, const char *path);
  * Returns: FALSE where it can't be written; for all but a start that is no reason to give up
  */
 gboolean berth_run_note(BerthRun *run, BerthRecordFound operation, gint64 until, GError **error);
+
+/* For LastError, unless that says why the VM can't be loaded, which is the more urgent word; then for the journal. */
+void berth_run_tell_error(BerthRun *run, const GError *error);
+
+/* Tells from now on, and at once, where somebody has stopped QEMU (SIGSTOP), and when it goes on: in Responsive and LastError.
+ * QEMU is known by its pidfd. */
+void berth_run_watch_standstill(BerthRun *run);
+/* A command's deadline has passed: Responsive is false until QEMU speaks again. */
+void berth_run_is_silent(BerthRun *run);
 
 /* Connects to QEMU's monitor. */
 gboolean berth_run_connect(BerthRun *run, GError **error);

@@ -175,7 +175,8 @@ static void maybe_finish(BerthVm *vm)
     vm->start = NULL;
     vm->run->begins_anew = FALSE;
     vm->run->guest_ran = TRUE;
-    berth_vm_set_error(vm, NULL);
+    if (!vm->run->standstill)
+        berth_vm_set_error(vm, NULL);
     berth_vm_set_exit(vm, BERTH_EXIT_NONE, -1);
     berth_vm_changed(vm, BERTH_ASPECT_PROCESS);
     berth_vm_set_state(vm, BERTH_VM_RUNNING, "QEMU runs the guest");

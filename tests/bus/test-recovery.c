@@ -57,10 +57,14 @@ static void test_hung(Fixture *fixture, gconstpointer unused)
     kill(scripted_qemu(fixture, path), SIGSTOP);
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "running");
+    g_autoptr(GVariant) responsive = fixture_get(fixture, path, BERTH_IFACE_VM, "Responsive");
+    g_assert_false(g_variant_get_boolean(responsive));
+    scripted_assert_last_error(fixture, path, "was stopped by a signal");
+    scripted_assert_last_error(fixture, other, "");
     fixture_vm(fixture, other, "Pause");
     fixture_vm_fails(fixture, path, "Pause", "Cancelled", "did not answer");
-    fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(FALSE));
     kill(scripted_qemu(fixture, path), SIGCONT);
+    scripted_await_last_error(fixture, path, "");
     fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
 }
 

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "scripted.h"
+#include "src/core/keeper-protocol.h"
 #include "src/core/names.h"
 #include "tests/lib/hold.h"
 
@@ -24,13 +25,23 @@ static guint64 next_start(Fixture *fixture, const char *path)
     return g_variant_get_uint64(value);
 }
 
-/* In its back-off. */
+/* By signals, and those before an answer have come. */
+static void assert_next_start_told(const Recorder *recorder, guint64 when)
+{
+    g_autoptr(GVariant) told = recorder_last(recorder, "NextStart");
+    g_assert_nonnull(told);
+    g_assert_cmpuint(g_variant_get_uint64(told), ==, when);
+}
+
+/* In its back-off, which is announced. */
 static char *waiting(Fixture *fixture, const char *config)
 {
     char *path = scripted_running(fixture, config, NULL);
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     kill_qemu(fixture, path);
     fixture_await_state(fixture, path, "exited");
     g_assert_cmpuint(next_start(fixture, path), >, 0);
+    assert_next_start_told(recorder, next_start(fixture, path));
     return path;
 }
 
@@ -75,6 +86,22 @@ static void test_panic(Fixture *fixture, gconstpointer unused)
     await_restart(fixture, path, 1);
     g_autofree char *reasons = recorder_words(recorder, "ExitReason");
     g_assert_true(g_str_has_prefix(reasons, "guest-panic"));
+}
+
+/* A guest that is deaf to `machinectl poweroff` runs on; when it crashes later, that is as any crash. */
+static void test_poweroff_ignored(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", "on system_powerdown ignore");
+    g_assert_cmpint(kill(scripted_keeper(fixture, path), SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF), ==, 0);
+    fixture_await_state(fixture, path, "stopping");
+    /* Its keeper has forgotten by then. */
+    fixture_await_state(fixture, path, "running");
+    scripted_await_last_error(fixture, path, "did not power down");
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    kill_qemu(fixture, path);
+    await_restart(fixture, path, 1);
+    g_autofree char *reasons = recorder_words(recorder, "ExitReason");
+    g_assert_true(g_str_has_prefix(reasons, "killed"));
 }
 
 /* A restart that fails is tried again after the next pause. */
@@ -161,9 +188,11 @@ static void assert_pause(Fixture *fixture, const char *path, guint64 seconds)
 static void test_pause(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = waiting(fixture, "{'restart': <'always'>}");
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     assert_pause(fixture, path, 3600);
     fixture_vm(fixture, path, "Start");
     g_assert_cmpuint(next_start(fixture, path), ==, 0);
+    assert_next_start_told(recorder, 0);
     g_variant_unref(fixture_call(fixture, path, BERTH_IFACE_VM, "Configure",
                                  g_variant_new_parsed("({'restart-delay': <@t 7200000000>,"
                                                       "  'restart-max-delay': <@t 80000000000>}, @a{sv} {})")));
@@ -508,6 +537,7 @@ static void add(void)
 {
     ADD("on-failure", test_on_failure);
     ADD("panic", test_panic);
+    SCRIPTED_ADD("/restart/poweroff-ignored", SOON "\nShutdownTimeoutSec=1", test_poweroff_ignored);
     ADD("fails", test_fails);
     ADD("guest-shutdown", test_guest_shutdown);
     ADD("guest-reboot", test_guest_reboot);

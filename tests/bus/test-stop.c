@@ -354,6 +354,45 @@ static void test_hung(Fixture *fixture, gconstpointer unused)
     scripted_assert_string(fixture, path, "State", "running");
 }
 
+/* Nobody asks anything of it, and all the same everybody sees it. */
+static void test_standstill(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_reset wait go");
+    const pid_t qemu = scripted_qemu(fixture, path);
+    for (int i = 0; i < 2; i++) {
+        g_assert_cmpint(kill(qemu, SIGSTOP), ==, 0);
+        scripted_await_last_error(fixture, path, "was stopped by a signal");
+        fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(FALSE));
+        scripted_assert_string(fixture, path, "State", "running");
+        g_assert_cmpint(kill(qemu, SIGCONT), ==, 0);
+        scripted_await_last_error(fixture, path, "");
+        fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
+    }
+    /* One that hangs is none the better for it. */
+    scripted_fails(scripted_begin(fixture, path, "Reset"), "Cancelled", "did not answer");
+    g_assert_cmpint(kill(qemu, SIGSTOP), ==, 0);
+    scripted_await_last_error(fixture, path, "was stopped by a signal");
+    g_assert_cmpint(kill(qemu, SIGCONT), ==, 0);
+    scripted_await_last_error(fixture, path, "");
+    g_autoptr(GVariant) responsive = fixture_get(fixture, path, BERTH_IFACE_VM, "Responsive");
+    g_assert_false(g_variant_get_boolean(responsive));
+    scripted_touch(fixture, "go");
+    fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
+}
+
+/* It can be ended, and then begins anew. */
+static void test_standstill_ends(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    g_assert_cmpint(kill(scripted_qemu(fixture, path), SIGSTOP), ==, 0);
+    scripted_await_last_error(fixture, path, "was stopped by a signal");
+    fixture_vm(fixture, path, "PowerOff");
+    assert_stopped(fixture, path, "host-stop");
+    scripted_assert_last_error(fixture, path, "");
+    fixture_vm(fixture, path, "Start");
+    fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
+}
+
 /* PowerOff does not wait for a command that hangs. */
 static void test_power_off_hung(Fixture *fixture, gconstpointer unused)
 {
@@ -414,6 +453,8 @@ static void add(void)
     ADD("pause/done", test_pause);
     ADD("pause/refused", test_refused);
     ADD("hung", test_hung);
+    ADD("standstill", test_standstill);
+    ADD("standstill-ends", test_standstill_ends);
     ADD("monitor-lost", test_monitor_lost);
 }
 

@@ -6,8 +6,12 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+#include "journal-files.h"
 #include "src/core/names.h"
 #include "ui-gtk/badge.h"
+#include "ui-gtk/file-row.h"
+#include "ui-gtk/journal-page.h"
+#include "ui-gtk/journal-row.h"
 
 /* Takes a picture of each page in light, dark, narrow and from right to left, into the directory that BERTH_SCREENSHOTS
  * names; so each is drawn at least once, without a warning, and fits where it has to. */
@@ -18,6 +22,7 @@
 #define FRAME "solid-csd" /* a thick one, on displays without a compositor: no part of the picture */
 
 static const char *variant;
+static char *journal_missing; /* why there is no picture of it */
 
 /* What @widget's window shows now, when everything has its place. */
 static void take(GtkWidget *widget, const char *name)
@@ -148,12 +153,150 @@ static void take_vm(Stage *stage, const char *vm, const char *name)
     close_vm(stage);
 }
 
+static void write_journal(const char *file, const char *id)
+{
+    const guint64 now = (guint64) g_get_real_time() - (guint64) (10 * G_TIME_SPAN_MINUTE);
+    g_autofree char *daemon = g_strdup_printf("BERTH_VM_ID=%s\n_UID=0\nPRIORITY=5\nSYSLOG_IDENTIFIER=berthd\n", id);
+    g_autofree char *systemd =
+        g_strdup_printf("UNIT=berth-%s.scope\n_PID=1\nPRIORITY=6\nSYSLOG_IDENTIFIER=systemd\n", id);
+    g_autofree char *inside = g_strdup_printf("_SYSTEMD_UNIT=berth-%s.scope\n", id);
+    g_autofree char *console = g_strconcat(inside, "PRIORITY=6\nSYSLOG_IDENTIFIER=berth-console\n", NULL);
+    g_autofree char *qemu = g_strconcat(inside, "PRIORITY=4\nSYSLOG_IDENTIFIER=berth-qemu\n", NULL);
+    g_autofree char *keeper = g_strconcat(inside, "PRIORITY=3\nSYSLOG_IDENTIFIER=berth-keeper\n", NULL);
+    const JournalMessage messages[] = {
+        {now - (guint64) G_TIME_SPAN_DAY, daemon, "web: created as a machine of its own", -1},
+        {now, daemon, "web: stopped → starting: by a call of Start", -1},
+        {now + 1, systemd, "Started Berth virtual machine web.", -1},
+        {now + 2, qemu, "warning: host doesn't support requested feature: CPUID.80000001H:ECX.svm [bit 2]", -1},
+        {now + 3, daemon, "web: starting → running: the emulator is ready", -1},
+        {now + 4, console, "[    0.000000] Linux version 6.1.0-28-cloud-amd64 (debian-kernel@lists.debian.org)", -1},
+        {now + 5, console, "[    1.204113] EXT4-fs (vda1): mounted filesystem with ordered data mode", -1},
+        {now + 6, keeper, "The exit record can't be written: No space left on device", -1},
+    };
+    journal_files_write(file, messages, G_N_ELEMENTS(messages));
+}
+
+static void take_journal(Stage *stage)
+{
+    g_autoptr(BerthUiVm) vm = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *dir = g_dir_make_tmp("berth-journal-XXXXXX", &error);
+    g_assert_no_error(error);
+    g_autofree char *file = g_build_filename(dir, "system.journal", NULL);
+    open_vm(stage, "web");
+    g_object_get(stage->window, "vm", &vm, NULL);
+    write_journal(file, berth_ui_vm_get_id(vm));
+    stage_view(stage, "journal");
+    GtkWidget *page;
+    AWAIT((page = stage_find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_JOURNAL_PAGE, NULL)));
+    g_object_set(page, "directory", dir, NULL);
+    AWAIT(stage_find(page, BERTH_UI_TYPE_JOURNAL_ROW, NULL));
+    take_window(stage, "journal");
+    g_object_set(page, "directory", "/nowhere", NULL);
+    AWAIT(stage_sees(stage, "The Journal Can’t Be Read"));
+    take_window(stage, "journal-problem");
+    stage_view(stage, "overview");
+    close_vm(stage);
+    g_unlink(file);
+    g_rmdir(dir);
+}
+
 static void take_dialog(Stage *stage, const char *name)
 {
     AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
     GtkWidget *dialog = stage_top(stage);
     take_window(stage, name);
     gtk_window_destroy(GTK_WINDOW(dialog));
+}
+
+static GtkWidget *row(Stage *stage, const char *title, GType type)
+{
+    AWAIT(stage_find(stage_top(stage), GTK_TYPE_LABEL, title));
+    return gtk_widget_get_ancestor(stage_find(stage_top(stage), GTK_TYPE_LABEL, title), type);
+}
+
+/* Choosing an image, a form that is as proposed, and one that is unfolded and wrong. */
+static void take_form(Stage *stage)
+{
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", NULL);
+    AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
+    gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, HEIGHT);
+    take_window(stage, "new-image");
+    gtk_widget_activate(row(stage, "debian-12", GTK_TYPE_LIST_BOX_ROW));
+    await_frames(stage_top(stage));
+    take_window(stage, "new");
+    gtk_editable_set_text(GTK_EDITABLE(row(stage, "Name", ADW_TYPE_ENTRY_ROW)), "web");
+    adw_expander_row_set_expanded(ADW_EXPANDER_ROW(row(stage, "Network 1", ADW_TYPE_EXPANDER_ROW)), TRUE);
+    gtk_widget_activate(row(stage, "Forward a Port", GTK_TYPE_LIST_BOX_ROW));
+    gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, 2 * HEIGHT);
+    await_frames(stage_top(stage));
+    take_dialog(stage, "new-wrong");
+}
+
+static void take_change(Stage *stage, const char *vm)
+{
+    open_vm(stage, vm);
+    stage_click(stage, "Change…");
+    AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
+    gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, 2 * HEIGHT);
+    GtkWidget *processors = stage_find(row(stage, "Processors", GTK_TYPE_LIST_BOX_ROW), GTK_TYPE_SPIN_BUTTON, NULL);
+    gtk_spin_button_set_value(GTK_SPIN_BUTTON(processors), 200);
+    await_frames(stage_top(stage));
+    take_dialog(stage, "change");
+    close_vm(stage);
+}
+
+/* A dialog with an own size, which is made smaller where there is no room for that. */
+static void take_sized(Stage *stage, const char *words, const char *name)
+{
+    AWAIT(stage_sees(stage, words));
+    GtkWindow *dialog = GTK_WINDOW(stage_top(stage));
+    gtk_widget_remove_css_class(GTK_WIDGET(dialog), FRAME);
+    if (is_narrow())
+        gtk_window_set_default_size(dialog, NARROW, HEIGHT);
+    AWAIT(!is_narrow() || gtk_widget_get_width(GTK_WIDGET(dialog)) == NARROW);
+    take_window(stage, name);
+}
+
+static void close_top(Stage *stage)
+{
+    gtk_window_close(GTK_WINDOW(stage_top(stage)));
+}
+
+static void open_import(Stage *stage, const char *name, off_t size)
+{
+    g_autofree char *path = g_build_filename(stage->fixture.dir, name, NULL);
+    g_autoptr(GFile) file = g_file_new_for_path(path);
+    g_assert_true(g_file_set_contents(path, "", 0, NULL));
+    g_assert_no_errno(truncate(path, size));
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.import-image", NULL);
+    AWAIT(stage_sees(stage, "Disk Image"));
+    GtkWidget *row = stage_find(stage_top(stage), BERTH_UI_TYPE_FILE_ROW, NULL);
+    berth_ui_file_row_set_file(BERTH_UI_FILE_ROW(row), file);
+}
+
+/* One that succeeds, and one so large that it goes on for as long as anybody looks. */
+static void take_images(Stage *stage)
+{
+    open_import(stage, "Alpine 3.20.qcow2", (off_t) 1 << 20);
+    g_object_set(stage_find(stage_top(stage), ADW_TYPE_EXPANDER_ROW, NULL), "expanded", TRUE, NULL);
+    take_sized(stage, "Initial RAM Disk", "import");
+    stage_click(stage, "_Import");
+    take_sized(stage, "“Alpine-3.20” Is Imported", "import-done");
+    close_top(stage);
+    open_import(stage, "debian-12.raw", (off_t) 1 << 40);
+    GtkWidget *name = stage_find(stage_top(stage), ADW_TYPE_ENTRY_ROW, NULL);
+    gtk_editable_set_text(GTK_EDITABLE(name), "debian-12");
+    take_sized(stage, "There is one of that name already", "import-refused");
+    gtk_editable_set_text(GTK_EDITABLE(name), "debian-13");
+    stage_click(stage, "_Import");
+    take_sized(stage, "Importing “debian-13”", "importing");
+    close_top(stage);
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
+    take_sized(stage, "Importing “debian-13”", "images");
+    stage_click(stage, "Cancel the Import");
+    close_top(stage);
+    AWAIT(stage_top(stage) == GTK_WIDGET(stage->window));
 }
 
 static void take_all(Stage *stage, gconstpointer data)
@@ -167,18 +310,26 @@ static void take_all(Stage *stage, gconstpointer data)
     AWAIT(gtk_widget_get_width(GTK_WIDGET(stage->window)) == width);
     AWAIT(stage_sees(stage, "No Virtual Machines"));
     take_window(stage, "empty");
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
+    take_sized(stage, "No Images", "no-images");
+    close_top(stage);
     make_vms(stage);
     take_window(stage, "list");
     take_vm(stage, "web", "running");
     take_vm(stage, "build-01", "failed");
     take_vm(stage, "old-wiki", "removing");
+    if (!journal_missing)
+        take_journal(stage);
     open_vm(stage, "database");
     stage_click(stage, "Remove");
     take_dialog(stage, "remove");
     close_vm(stage);
+    take_form(stage);
+    take_change(stage, "web");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.select-all", NULL);
     take_window(stage, "selecting");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.escape", NULL);
+    take_images(stage);
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "app.preferences", NULL);
     take_dialog(stage, "preferences");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "app.about", NULL);
@@ -204,6 +355,8 @@ static void set_up(Stage *stage, gconstpointer which)
 static void add(void)
 {
     g_assert_true(g_mkdir_with_parents(g_getenv("BERTH_SCREENSHOTS"), 0755) == 0);
+    if ((journal_missing = journal_files_missing()))
+        g_test_message("No picture of the journal: %s", journal_missing);
     g_test_add("/gui/screenshots/light", Stage, "light", set_up, take_all, stage_tear_down);
     g_test_add("/gui/screenshots/dark", Stage, "dark", set_up, take_all, stage_tear_down);
     g_test_add("/gui/screenshots/rtl", Stage, "rtl", set_up, take_all, stage_tear_down);

@@ -27,7 +27,7 @@ void stage_tear_down(Stage *stage, gconstpointer config);
 /* main() of such tests. */
 int stage_main(int argc, char **argv, void (*add)(void));
 
-/* The window that is on top: a dialog, where there is one. */
+/* The window that is on top: a dialog, or the dialog of one, where there is any. */
 GtkWidget *stage_top(Stage *stage);
 
 /* (transfer none) (nullable): the first widget below @root, and mapped, that is a @type and shows @text (NULL: any):
@@ -52,3 +52,5 @@ const char *stage_row_name(Stage *stage, guint n);
 void stage_choose(Stage *stage, const char *vm);
 /* Goes to it, by a double click or Enter. */
 void stage_activate(Stage *stage, const char *vm);
+/* Goes to another view of the VM that is shown: "journal". */
+void stage_view(Stage *stage, const char *view);

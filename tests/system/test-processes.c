@@ -219,15 +219,22 @@ static void test_oom_killed(void)
     assert_in_journal(guest, "running → exited: QEMU was killed by the kernel");
 }
 
-/* Nobody asks an idle QEMU whether it is well: who does finds out, and its keeper has said so before. */
+/* Nobody asks an idle QEMU whether it is well: its keeper sees it, and everybody is told. */
 static void test_stopped_and_continued(void)
 {
     g_autoptr(Guest) guest = guest_new_bare("standing-still");
     client_vm(scene_bus, guest->path, "Start");
     pid_t qemu = guest_qemu(guest);
     g_assert_cmpint(kill(qemu, SIGSTOP), ==, 0);
-    client_vm_fails(scene_bus, guest->path, "Pause", "Cancelled", "did not answer");
     client_await(guest->vm, "Responsive", g_variant_new_boolean(FALSE));
+    assert_last_error(guest, BERTH_ERROR_PREFIX "Busy", "was stopped by a signal");
+    g_assert_cmpint(kill(qemu, SIGCONT), ==, 0);
+    client_await(guest->vm, "Responsive", g_variant_new_boolean(TRUE));
+    assert_last_error(guest, "", "");
+
+    g_assert_cmpint(kill(qemu, SIGSTOP), ==, 0);
+    client_await(guest->vm, "Responsive", g_variant_new_boolean(FALSE));
+    client_vm_fails(scene_bus, guest->path, "Pause", "Cancelled", "did not answer");
     g_assert_cmpstr(client_told_string(guest->vm, "State"), ==, "running");
     g_assert_cmpint(kill(qemu, SIGCONT), ==, 0);
     client_await(guest->vm, "Responsive", g_variant_new_boolean(TRUE));

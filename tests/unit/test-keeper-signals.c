@@ -3,8 +3,11 @@
 /* What signals mean to it, and what it writes down of QEMU's end. */
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,6 +71,55 @@ static void test_machined(KeeperScene *vm, gconstpointer data)
     keeper_check_record(vm, 0, "", FALSE, TRUE);
 }
 
+/* A guest that was asked for a poweroff, and crashes when it is told to: within the time that it has for that, or later. */
+static void crash_after_poweroff(KeeperScene *vm, guint64 shutdown_timeout_usec, gboolean requested)
+{
+    vm->spec.shutdown_timeout_usec = shutdown_timeout_usec;
+    START(vm, "await", "go", "greet", "expect", "system_powerdown", "serial", "asked", "await", "fall", "raise", "11");
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    keeper_type(console, "go");
+    keeper_signal(vm, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF);
+    keeper_expect(console, "asked");
+    keeper_type(console, "fall");
+    g_autoptr(BerthExitRecord) record = keeper_wait_record(vm);
+    g_assert_cmpint(WTERMSIG(record->wait_status), ==, SIGSEGV);
+    g_assert_cmpint(record->requested, ==, requested);
+}
+
+static void test_poweroff_in_time(KeeperScene *vm, gconstpointer data)
+{
+    crash_after_poweroff(vm, 60 * G_USEC_PER_SEC, TRUE);
+}
+
+static void test_poweroff_ignored(KeeperScene *vm, gconstpointer data)
+{
+    crash_after_poweroff(vm, 0, FALSE);
+}
+
+/* Both signals, in this order: QEMU is told to quit when the time is over, and that was asked for. */
+static void both_signals(KeeperScene *vm, int first, int second)
+{
+    vm->spec.shutdown_timeout_usec = 1; /* rounded up to a second */
+    START(vm, "await", "go", "greet", "expect", "system_powerdown", "serial", "asked", "expect", "system_powerdown",
+          "expect", "quit", "exit", "0");
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    keeper_type(console, "go");
+    keeper_signal(vm, first);
+    keeper_expect(console, "asked");
+    keeper_signal(vm, second);
+    keeper_check_record(vm, 0, "", FALSE, TRUE);
+}
+
+static void test_poweroff_then_stop(KeeperScene *vm, gconstpointer data)
+{
+    both_signals(vm, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF, SIGTERM);
+}
+
+static void test_stop_then_poweroff(KeeperScene *vm, gconstpointer data)
+{
+    both_signals(vm, SIGTERM, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF);
+}
+
 /* A signal that comes before QMP speaks is remembered; QEMU itself hears none of them. */
 static void test_early_signal(KeeperScene *vm, gconstpointer data)
 {
@@ -79,6 +131,36 @@ static void test_early_signal(KeeperScene *vm, gconstpointer data)
         g_assert_cmpint(kill(vm->qemu, numbers[i]), ==, 0);
     keeper_type(console, "go");
     keeper_check_record(vm, 0, "", FALSE, TRUE);
+}
+
+/* ---- QEMU stands still ---- */
+
+static void expect_change(int inotify)
+{
+    char event[512];
+    keeper_wait_fd(inotify, POLLIN);
+    g_assert_cmpint(read(inotify, event, sizeof event), >, 0);
+}
+
+/* Told by the exit record's file, which is not its user's, and has nothing in it yet. */
+static void test_standstill(KeeperScene *vm, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(vm->top, KEEPER_ID, "exit", NULL);
+    BERTH_AUTOFD inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    struct stat st;
+
+    g_assert_cmpint(inotify_add_watch(inotify, path, IN_MODIFY), >, 0);
+    vm->spec.uid = geteuid() == 0 ? 65534 : (uid_t) -1;
+    START(vm, "await", "go", "exit", "3");
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    g_assert_cmpint(kill(vm->qemu, SIGSTOP), ==, 0);
+    expect_change(inotify);
+    g_assert_cmpint(kill(vm->qemu, SIGCONT), ==, 0);
+    expect_change(inotify);
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_cmpint(st.st_size, ==, 0);
+    keeper_type(console, "go");
+    keeper_check_record(vm, 3 << 8, "", FALSE, FALSE);
 }
 
 /* ---- the record ---- */
@@ -138,7 +220,12 @@ static void add(void)
     KEEPER_ADD("deadline", test_deadline);
     KEEPER_ADD("kill", test_kill);
     KEEPER_ADD("machined", test_machined);
+    KEEPER_ADD("poweroff-in-time", test_poweroff_in_time);
+    KEEPER_ADD("poweroff-ignored", test_poweroff_ignored);
+    KEEPER_ADD("poweroff-then-stop", test_poweroff_then_stop);
+    KEEPER_ADD("stop-then-poweroff", test_stop_then_poweroff);
     KEEPER_ADD("early-signal", test_early_signal);
+    KEEPER_ADD("standstill", test_standstill);
     KEEPER_ADD("exit-status", test_exit_status);
     KEEPER_ADD("signal", test_signal);
     KEEPER_ADD("panic", test_panic);

@@ -86,6 +86,53 @@ static void test_first_child(void)
     g_assert_cmpint(berth_process_first_child(0), ==, 0);
 }
 
+/* @state: of waitid() */
+static void signal_and_await(pid_t pid, int number, int state)
+{
+    siginfo_t info;
+
+    kill(pid, number);
+    g_assert_cmpint(waitid(P_PID, (id_t) pid, &info, state), ==, 0);
+}
+
+static void test_is_stopped(void)
+{
+    const pid_t pid = fork_sleeper();
+    BERTH_AUTOFD pidfd = berth_pidfd_open(pid, NULL);
+    BERTH_AUTOFD own = berth_pidfd_open(getpid(), NULL);
+
+    g_assert_false(berth_process_is_stopped(pid, pidfd));
+    signal_and_await(pid, SIGSTOP, WSTOPPED);
+    g_assert_true(berth_process_is_stopped(pid, pidfd));
+    g_assert_false(berth_process_is_stopped(getpid(), own));
+    signal_and_await(pid, SIGCONT, WCONTINUED);
+    g_assert_false(berth_process_is_stopped(pid, pidfd));
+    signal_and_await(pid, SIGSTOP, WSTOPPED);
+    signal_and_await(pid, SIGKILL, WEXITED | WNOWAIT);
+    g_assert_false(berth_process_is_stopped(pid, pidfd));
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+    g_assert_false(berth_process_is_stopped(pid, pidfd));
+}
+
+/* The brackets of its name are no end of it. */
+static void test_is_stopped_by_name(void)
+{
+    const pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_NAME, "x) T 1 (y");
+        raise(SIGSTOP);
+        for (;;)
+            pause();
+    }
+    BERTH_AUTOFD pidfd = berth_pidfd_open(pid, NULL);
+    g_assert_cmpint(waitpid(pid, NULL, WUNTRACED), ==, pid);
+    g_assert_true(berth_process_is_stopped(pid, pidfd));
+    signal_and_await(pid, SIGCONT, WCONTINUED);
+    g_assert_false(berth_process_is_stopped(pid, pidfd));
+    signal_and_await(pid, SIGKILL, WEXITED);
+}
+
 static void test_death_watch(void)
 {
     pid_t pid = fork_sleeper();
@@ -404,6 +451,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/process/pidfd", test_pidfd);
     g_test_add_func("/process/first-child", test_first_child);
+    g_test_add_func("/process/is-stopped", test_is_stopped);
+    g_test_add_func("/process/is-stopped-by-name", test_is_stopped_by_name);
     g_test_add_func("/process/death-watch", test_death_watch);
     g_test_add_func("/process/death-watch-freed", test_death_watch_freed);
     g_test_add_func("/process/cgroup", test_cgroup);
