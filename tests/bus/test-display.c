@@ -10,6 +10,7 @@
 
 /* OpenDisplay: a client's socket goes to QEMU by getfd and add_client, and nothing of it is left with the daemon. */
 
+#define CALLER 65534
 #define WITH_DISPLAY "{'display': <'vga'>}"
 
 static int open_display(Fixture *fixture, const char *path)
@@ -81,7 +82,7 @@ static void test_open(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "Pause");
     BERTH_AUTOFD third = open_display(fixture, path);
     assert_says(third, FAKE_DISPLAY_GREETING);
-    g_assert_cmpuint(scripted_count(fixture, "web", "display client"), ==, 3);
+    g_assert_cmpuint(scripted_count(fixture, "web", "display client 0"), ==, 3);
     assert_sockets(fixture, path, before);
     fixture_vm(fixture, path, "PowerOff");
     assert_says(third, "");
@@ -140,7 +141,7 @@ static void test_deadline(Fixture *fixture, gconstpointer unused)
     assert_sockets(fixture, path, before);
     scripted_touch(fixture, "go");
     fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
-    scripted_await(fixture, "web", "display client", 1);
+    scripted_await(fixture, "web", "display client 0", 1);
     BERTH_AUTOFD fd = open_display(fixture, path);
     assert_says(fd, FAKE_DISPLAY_GREETING);
     assert_sockets(fixture, path, before);
@@ -193,10 +194,22 @@ static void test_caller_gone(Fixture *fixture, gconstpointer unused)
     scripted_await(fixture, "web", "qmp add_client", 1);
     g_assert_true(g_dbus_connection_close_sync(caller, NULL, NULL));
     scripted_touch(fixture, "go");
-    scripted_await(fixture, "web", "display client", 1);
+    scripted_await(fixture, "web", "display client 0", 1);
     BERTH_AUTOFD fd = open_display(fixture, path);
     assert_says(fd, FAKE_DISPLAY_GREETING);
     assert_sockets(fixture, path, before);
+}
+
+/* To QEMU, which lets in whom the kernel names, the client is who called, and not the daemon. */
+static void test_caller(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, WITH_DISPLAY, "");
+    g_autoptr(GDBusConnection) caller = private_bus_connect_as(fixture->bus, CALLER);
+    g_dbus_connection_call(caller, BERTH_BUS_NAME, path, BERTH_IFACE_VM, "OpenDisplay", g_variant_new("(a{sv})", NULL),
+                           NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, NULL);
+    scripted_await(fixture, "web", "display client " G_STRINGIFY(CALLER), 1);
+    BERTH_AUTOFD fd = open_display(fixture, path);
+    g_assert_cmpuint(scripted_count(fixture, "web", "display client 0"), ==, 1);
 }
 
 /* A display needs nobody's leave but QEMU's: other operations go on beside it. */
@@ -223,6 +236,7 @@ static void add(void)
     SCRIPTED_ADD("/display/powered-off", "", test_powered_off);
     SCRIPTED_ADD("/display/removed", "", test_removed);
     SCRIPTED_ADD("/display/caller-gone", "", test_caller_gone);
+    SCRIPTED_ADD("/display/caller", "", test_caller);
     SCRIPTED_ADD("/display/beside", "", test_beside);
 }
 
