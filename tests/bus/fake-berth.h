@@ -14,6 +14,8 @@ typedef struct {
     guint registration;
     guint grace;     /* of the last Remove, G_MAXUINT where it did not say */
     guint n_removes; /* calls of Remove */
+    guint n_subscribed, n_unsubscribed; /* calls of SubscribeUsage and UnsubscribeUsage */
+    char *subscriber;                   /* (nullable): unique name of who called the first of them last */
 } FakeVm;
 
 typedef enum {
@@ -56,6 +58,9 @@ FakeVm *fake_berth_add(FakeBerth *fake, const char *name, const char *state);
 void fake_berth_change(FakeBerth *fake, FakeVm *vm, const char *state, const char *phase, const char *blocker);
 /* With InterfacesRemoved, where the name is owned. */
 void fake_berth_vanish(FakeBerth *fake, FakeVm *vm);
+
+/* Usage, to the subscriber: CPU time and resident memory at a time. */
+void fake_berth_tell_usage(FakeBerth *fake, FakeVm *vm, guint64 time, guint64 cpu, guint64 resident);
 
 /* The job of ImportImage, which goes with its end. @error: "" for success. */
 void fake_berth_progress(FakeBerth *fake, double fraction);
