@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stage.h"
 
+#include <X11/Xatom.h>
+#include <gdk/x11/gdkx.h>
 #include <signal.h>
 #include <string.h>
 
@@ -173,6 +175,31 @@ static void test_usage(Stage *stage, gconstpointer data)
     await_figures(stage);
 }
 
+/* What a window manager does. */
+static void set_minimized(Stage *stage, gboolean minimized)
+{
+    GdkSurface *surface = gtk_native_get_surface(GTK_NATIVE(stage->window));
+    GdkDisplay *display = gdk_surface_get_display(surface);
+    Atom hidden = gdk_x11_get_xatom_by_name_for_display(display, "_NET_WM_STATE_HIDDEN");
+    XChangeProperty(gdk_x11_display_get_xdisplay(display), gdk_x11_surface_get_xid(surface),
+                    gdk_x11_get_xatom_by_name_for_display(display, "_NET_WM_STATE"), XA_ATOM, 32, PropModeReplace,
+                    (const guchar *) &hidden, minimized ? 1 : 0);
+}
+
+static void test_usage_minimized(Stage *stage, gconstpointer data)
+{
+    g_autofree char *path = scripted_vm(&stage->fixture, "web", NULL);
+    scripted_start(&stage->fixture, path);
+    stage_choose(stage, "web");
+    await_figures(stage);
+    BerthUiMonitor *monitor = BERTH_UI_MONITOR(stage_find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_MONITOR, NULL));
+    set_minimized(stage, TRUE);
+    AWAIT(!berth_ui_monitor_watches(monitor));
+    g_assert_true(gtk_widget_get_mapped(GTK_WIDGET(monitor)));
+    set_minimized(stage, FALSE);
+    await_figures(stage);
+}
+
 /* A daemon that comes back is asked again; and one VM's figures are never shown as another's. */
 static void test_usage_again(Stage *stage, gconstpointer data)
 {
@@ -203,6 +230,7 @@ static void add(void)
     STAGE_ADD("/gui/window/daemon-restarts", test_daemon_restarts);
     STAGE_ADD("/gui/window/ghost", test_ghost);
     STAGE_ADD("/gui/window/usage", test_usage);
+    STAGE_ADD("/gui/window/usage/minimized", test_usage_minimized);
     STAGE_ADD("/gui/window/usage/again", test_usage_again);
 }
 
