@@ -17,6 +17,7 @@ struct BerthBus {
     GHashTable *calls;  /* method calls that wait for polkit, a set */
     GHashTable *dirty;  /* object path → GUINT of aspects that have changed in this turn of the loop */
     guint flush_source;
+    GHashTable *subscribers; /* see usage-bus.h: unique name → client that has subscribed */
     BerthListing *listing; /* (nullable): calls of GetManagedObjects */
     void (*name_taken)(gpointer data);
     void (*name_refused)(const char *why, gpointer data);

@@ -4,6 +4,7 @@
 #include "../core/names.h"
 #include "call.h"
 #include "listing.h"
+#include "usage-bus.h"
 
 BerthBus *berth_bus_current(sd_bus_message *message)
 {
@@ -146,7 +147,13 @@ static void went_down(gpointer data)
     bus->connection = NULL;
 }
 
-static const BerthBusLinkHandler link_handler = {.up = went_up, .down = went_down};
+static void lost(gpointer data)
+{
+    berth_usage_forget_all(data);
+    went_down(data);
+}
+
+static const BerthBusLinkHandler link_handler = {.up = went_up, .down = lost};
 
 static void drop_slot(gpointer slot)
 {
@@ -161,13 +168,15 @@ BerthBus *berth_bus_new(BerthBusLink *link, gboolean user, const char *const *ca
     bus->capabilities = capabilities;
     bus->slots = g_ptr_array_new_with_free_func(drop_slot);
     bus->dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    bus->subscribers = berth_usage_subscribers_new();
     return bus;
 }
 
 void berth_bus_free(BerthBus *bus)
 {
     berth_bus_link_remove(bus->link, &link_handler, bus);
-    went_down(bus);
+    went_down(bus); /* the manager, and what it knew of clients, is gone already */
+    g_hash_table_unref(bus->subscribers);
     g_clear_pointer(&bus->calls, g_hash_table_unref);
     g_ptr_array_unref(bus->slots);
     g_hash_table_unref(bus->dirty);

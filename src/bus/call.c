@@ -185,6 +185,12 @@ guint32 berth_options_take_uint32(BerthOptions *options, const char *key)
     return value ? g_variant_get_uint32(value) : 0;
 }
 
+guint64 berth_options_take_uint64(BerthOptions *options, const char *key, guint64 otherwise)
+{
+    g_autoptr(GVariant) value = take(options, key, "t");
+    return value ? g_variant_get_uint64(value) : otherwise;
+}
+
 char *berth_options_take_string(BerthOptions *options, const char *key)
 {
     g_autoptr(GVariant) value = take(options, key, "s");

@@ -52,6 +52,8 @@ typedef struct {
 void berth_options_init(BerthOptions *options, GVariant *asv);
 gboolean berth_options_take_boolean(BerthOptions *options, const char *key);
 guint32 berth_options_take_uint32(BerthOptions *options, const char *key);
+/* @otherwise: what it is where absent */
+guint64 berth_options_take_uint64(BerthOptions *options, const char *key, guint64 otherwise);
 /* (transfer full): "" where absent */
 char *berth_options_take_string(BerthOptions *options, const char *key);
 /* A borrowed descriptor of the message, -1 where absent. */

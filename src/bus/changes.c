@@ -5,6 +5,7 @@
 #include "../core/names.h"
 #include "../host/bus-source.h"
 #include "listing.h"
+#include "usage-bus.h"
 
 /* Which properties go with each aspect. */
 static const struct {
@@ -131,6 +132,12 @@ static void vm_removed(BerthVm *vm, gpointer data)
     flush_object(bus, path);
     /* The object can still be found: else sd-bus would say that all is well, and tell nobody. */
     object_removed(bus, path);
+    berth_usage_prune(bus);
+}
+
+static void vm_usage(BerthVm *vm, const char *subscriber, const BerthUsage *usage, gpointer data)
+{
+    berth_usage_send(data, vm, subscriber, usage);
 }
 
 static void image_added(BerthImage *image, gpointer data)
@@ -194,6 +201,7 @@ const BerthObserver *berth_bus_observer(void)
         .vm_added = vm_added,
         .vm_changed = vm_changed,
         .vm_removed = vm_removed,
+        .vm_usage = vm_usage,
         .image_added = image_added,
         .image_changed = image_changed,
         .image_removed = image_removed,

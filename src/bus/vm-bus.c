@@ -18,6 +18,7 @@
 #include "../vm/restart.h"
 #include "../vm/run.h"
 #include "../vm/start.h"
+#include "usage-bus.h"
 
 /* A removal can be taken back for at most a day. */
 #define GRACE_SECONDS_MAX 86400u
@@ -263,8 +264,8 @@ static void run_open_log(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GV
     berth_vm_work(vm, BERTH_WORK_SHORT, open_log, opening, (GDestroyNotify) log_opening_free, log_opened);
 }
 
-/* One row a method: what it is to polkit and to the state table, and whether its last argument's options are its own.
- */
+/* One row a method: what it is to polkit (NULL: looking, which is open to all, as the properties are) and to the state
+ * table, and whether its last argument's options are its own. */
 static const struct {
     BerthVmMethod method;
     const char *action;
@@ -284,6 +285,8 @@ static const struct {
     {BERTH_METHOD_OPEN_DISPLAY, BERTH_ACTION_CONSOLE, FALSE, run_open_display},
     {BERTH_METHOD_OPEN_LOG, BERTH_ACTION_CONSOLE, FALSE, run_open_log},
     {BERTH_METHOD_REFRESH_GUEST, BERTH_ACTION_CONTROL, FALSE, run_refresh_guest},
+    {BERTH_METHOD_SUBSCRIBE_USAGE, NULL, TRUE, berth_usage_subscribe},
+    {BERTH_METHOD_UNSUBSCRIBE_USAGE, NULL, FALSE, berth_usage_unsubscribe},
 };
 
 static guint row_of(sd_bus_message *message)
@@ -315,8 +318,12 @@ static void carry_out(BerthBus *bus, sd_bus_message *message)
 
 static int vm_method(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
 {
-    return berth_call_authorise(berth_bus_current(message), message, methods[row_of(message)].action, userdata,
-                                carry_out);
+    BerthBus *bus = berth_bus_current(message);
+    const char *action = methods[row_of(message)].action;
+    if (action)
+        return berth_call_authorise(bus, message, action, userdata, carry_out);
+    carry_out(bus, message);
+    return 1;
 }
 
 #define METHOD(name, in, in_names, out, out_names)                                                                     \
@@ -366,6 +373,9 @@ const sd_bus_vtable berth_vm_vtable[] = {
     METHOD("OpenConsole", "a{sv}", SD_BUS_PARAM(options), "h", SD_BUS_PARAM(stream)),
     METHOD("OpenDisplay", "a{sv}", SD_BUS_PARAM(options), "h", SD_BUS_PARAM(stream)),
     METHOD("RefreshGuest", "a{sv}", SD_BUS_PARAM(options), "", ),
+    METHOD("SubscribeUsage", "a{sv}", SD_BUS_PARAM(options), "", ),
+    METHOD("UnsubscribeUsage", "a{sv}", SD_BUS_PARAM(options), "", ),
+    SD_BUS_SIGNAL_WITH_NAMES("Usage", "ta{sv}", SD_BUS_PARAM(monotonic_usec) SD_BUS_PARAM(figures), 0),
     METHOD("OpenLog", "sa{sv}", SD_BUS_PARAM(log) SD_BUS_PARAM(options), "h", SD_BUS_PARAM(file)),
     SD_BUS_VTABLE_END,
 };

@@ -47,10 +47,13 @@ static const char *const methods[] = {
     [BERTH_METHOD_OPEN_DISPLAY] = "OpenDisplay",
     [BERTH_METHOD_OPEN_LOG] = "OpenLog",
     [BERTH_METHOD_REFRESH_GUEST] = "RefreshGuest",
+    [BERTH_METHOD_SUBSCRIBE_USAGE] = "SubscribeUsage",
+    [BERTH_METHOD_UNSUBSCRIBE_USAGE] = "UnsubscribeUsage",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(methods) == BERTH_METHOD_LAST);
 
 #define TO(state) (1u << BERTH_VM_##state)
+#define TO_ALL (TO(STATE_LAST) - 1)
 
 /* What may come right after each state. Removing has edges back only for a removal that is taken back within its
  * grace time; broken has edges out only for a Reload that finds the definition mended. */
@@ -76,13 +79,14 @@ static const guint allowed[] = {
     [BERTH_METHOD_PAUSE] = TO(RUNNING),
     [BERTH_METHOD_RESUME] = TO(PAUSED),
     [BERTH_METHOD_CONFIGURE] = TO(STOPPED) | TO(RUNNING) | TO(PAUSED) | TO(EXITED),
-    [BERTH_METHOD_REMOVE] =
-        TO(STOPPED) | TO(STARTING) | TO(RUNNING) | TO(PAUSED) | TO(STOPPING) | TO(EXITED) | TO(REMOVING) | TO(BROKEN),
+    [BERTH_METHOD_REMOVE] = TO_ALL,
     [BERTH_METHOD_CANCEL_REMOVAL] = TO(REMOVING),
     [BERTH_METHOD_OPEN_CONSOLE] = TO(STARTING) | TO(RUNNING) | TO(PAUSED) | TO(STOPPING),
     [BERTH_METHOD_OPEN_DISPLAY] = TO(RUNNING) | TO(PAUSED) | TO(STOPPING),
     [BERTH_METHOD_OPEN_LOG] = TO(STOPPED) | TO(STARTING) | TO(RUNNING) | TO(PAUSED) | TO(STOPPING) | TO(EXITED),
     [BERTH_METHOD_REFRESH_GUEST] = TO(RUNNING),
+    [BERTH_METHOD_SUBSCRIBE_USAGE] = TO_ALL,
+    [BERTH_METHOD_UNSUBSCRIBE_USAGE] = TO_ALL,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(allowed) == BERTH_METHOD_LAST);
 

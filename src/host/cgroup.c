@@ -12,8 +12,8 @@
 #define DEPTH_MAX 16u /* of cgroups in a VM's own: nobody makes more than one or two */
 #define PIDS_TEXT_MAX (1024u * 1024u)
 
-/* Whole text of a kernel file; errno in @errnum where it can't be had. They are small but of no known size. */
-static char *read_kernel_file(int dir_fd, const char *name, int *errnum)
+/* They are small but of no known size. */
+char *berth_kernel_file_read(int dir_fd, const char *name, int *errnum)
 {
     BERTH_AUTOFD fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -52,7 +52,7 @@ static char *mount_point_of(const char *line)
 static char *find_mount_point(void)
 {
     int errnum;
-    g_autofree char *text = read_kernel_file(AT_FDCWD, "/proc/self/mountinfo", &errnum);
+    g_autofree char *text = berth_kernel_file_read(AT_FDCWD, "/proc/self/mountinfo", &errnum);
     g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
 
     for (guint i = 0; lines[i]; i++) {
@@ -96,7 +96,7 @@ char *berth_cgroup_of(pid_t pid, GError **error)
 {
     g_autofree char *name = g_strdup_printf("/proc/%d/cgroup", (int) pid);
     int errnum = 0;
-    g_autofree char *text = read_kernel_file(AT_FDCWD, name, &errnum);
+    g_autofree char *text = berth_kernel_file_read(AT_FDCWD, name, &errnum);
 
     if (!text) {
         berth_error_set_errno(error, BERTH_ERROR_NOT_FOUND, errnum, "find the cgroup of process %d", (int) pid);
@@ -149,7 +149,7 @@ gboolean berth_cgroup_is_empty(const char *path, gboolean *empty, GError **error
 
     g_autofree char *name = g_build_filename(directory, "cgroup.events", NULL);
     int errnum = 0;
-    g_autofree char *text = read_kernel_file(AT_FDCWD, name, &errnum);
+    g_autofree char *text = berth_kernel_file_read(AT_FDCWD, name, &errnum);
     /* The root has no such file; so the directory must be gone as well. */
     if (!text && means_gone(errnum) && access(directory, F_OK) < 0 && errno == ENOENT) {
         *empty = TRUE;
@@ -188,7 +188,7 @@ static gboolean collect_pids(const char *directory, guint depth, GArray *pids, G
 {
     g_autofree char *name = g_build_filename(directory, "cgroup.procs", NULL);
     int errnum = 0;
-    g_autofree char *text = read_kernel_file(AT_FDCWD, name, &errnum);
+    g_autofree char *text = berth_kernel_file_read(AT_FDCWD, name, &errnum);
 
     /* EOPNOTSUPP: a threaded one; its processes are listed above it. */
     if (!text && !means_gone(errnum) && errnum != EOPNOTSUPP) {
@@ -219,7 +219,7 @@ static char *describe_process(gint pid)
 {
     g_autofree char *name = g_strdup_printf("/proc/%d/stat", pid);
     int errnum;
-    g_autofree char *text = read_kernel_file(AT_FDCWD, name, &errnum);
+    g_autofree char *text = berth_kernel_file_read(AT_FDCWD, name, &errnum);
     char *open = text ? strchr(text, '(') : NULL;
     char *close_ = text ? strrchr(text, ')') : NULL;
 
@@ -238,7 +238,7 @@ static gboolean is_frozen(const char *path)
     g_autofree char *directory = berth_cgroup_directory(path, NULL);
     g_autofree char *name = g_build_filename(directory, "cgroup.events", NULL);
     int errnum;
-    g_autofree char *text = read_kernel_file(AT_FDCWD, name, &errnum);
+    g_autofree char *text = berth_kernel_file_read(AT_FDCWD, name, &errnum);
     return text && strstr(text, "frozen 1");
 }
 

@@ -23,7 +23,8 @@ struct BerthManager {
     GHashTable *images;  /* name → BerthImage, owned */
     GHashTable *imports; /* names of images being imported, a set */
     guint64 library_serial;
-    GQueue reloads;   /* the one under way first */
+    GQueue reloads; /* the one under way first */
+    BerthUsageSubscriptions *usage_subscriptions;
     GHashTable *jobs; /* number → BerthJob, owned */
     guint last_job;
 };
@@ -44,11 +45,13 @@ BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *obse
     manager->images = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_image_free);
     manager->imports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     manager->jobs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) berth_job_free);
+    manager->usage_subscriptions = berth_usage_subscriptions_new();
     return manager;
 }
 
 void berth_manager_free(BerthManager *manager)
 {
+    berth_usage_subscriptions_free(manager->usage_subscriptions);
     g_hash_table_unref(manager->jobs);
     g_hash_table_unref(manager->imports);
     g_hash_table_unref(manager->orphans);
@@ -138,6 +141,16 @@ static void claim_cid(BerthManager *manager, BerthVm *vm)
         berth_vm_log(vm, G_LOG_LEVEL_WARNING,
                      "it keeps the CID %u, which is not in the range from CIDFirst=%u to CIDLast=%u of berth.conf", cid,
                      settings->cid_first, settings->cid_last);
+}
+
+BerthUsageSubscriptions *berth_manager_usage_subscriptions(BerthManager *manager)
+{
+    return manager->usage_subscriptions;
+}
+
+void berth_manager_tell_usage(BerthManager *manager, BerthVm *vm, const char *subscriber, const BerthUsage *usage)
+{
+    manager->observer->vm_usage(vm, subscriber, usage, manager->observer_data);
 }
 
 GQueue *berth_manager_reloads(BerthManager *manager)
@@ -297,6 +310,7 @@ void berth_manager_vm_gone(BerthManager *manager, BerthVm *vm)
     guint32 cid = vm->record->cid;
     gboolean owned_cid = vm->owns_cid;
     berth_vm_log_event(vm, G_LOG_LEVEL_MESSAGE, BERTH_MESSAGE_REMOVED, "removed; nothing of it is left");
+    berth_vm_forget_usage_subscribers(vm);
     /* Told while it can be found, then it goes, then its CID is free: nobody meets a new VM under an old one's CID. */
     manager->observer->vm_removed(vm, manager->observer_data);
     forget_config(manager, vm);

@@ -7,6 +7,7 @@
 #include "../host/systemd.h"
 #include "image.h"
 #include "job.h"
+#include "usage.h"
 #include "vm.h"
 
 /* All VMs, images and jobs, found by id, name and number in constant time; what belongs to all of them (names, CIDs,
@@ -117,6 +118,10 @@ void berth_manager_library_touched(BerthManager *manager);
 
 /* (element-type BerthReload): borrowed: the one under way, and those that wait for its end. */
 GQueue *berth_manager_reloads(BerthManager *manager);
+
+/* Who has subscribed to what VMs use. (transfer none) */
+BerthUsageSubscriptions *berth_manager_usage_subscriptions(BerthManager *manager);
+void berth_manager_tell_usage(BerthManager *manager, BerthVm *vm, const char *subscriber, const BerthUsage *usage);
 
 /* Says in the journal where there are more VMs than MaxVMs= allows. */
 void berth_manager_check_limits(const BerthManager *manager);

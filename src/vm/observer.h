@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "../core/usage.h"
 
 /* How the model reports upward. It knows nothing of a bus: whoever shows it fills this struct in. */
 
@@ -29,6 +29,8 @@ typedef struct {
     void (*vm_changed)(BerthVm *vm, guint aspects, gpointer data);
     /* While it can still be found: the last chance to tell anybody. */
     void (*vm_removed)(BerthVm *vm, gpointer data);
+    /* What a VM uses, for one who has subscribed to that (usage.h). */
+    void (*vm_usage)(BerthVm *vm, const char *subscriber, const BerthUsage *usage, gpointer data);
 
     void (*image_added)(BerthImage *image, gpointer data);
     void (*image_changed)(BerthImage *image, gpointer data); /* who uses it */

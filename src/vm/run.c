@@ -10,6 +10,7 @@
 #include "manager.h"
 #include "removal.h"
 #include "settle.h"
+#include "usage.h"
 
 /* After QEMU's SIGKILL its keeper gets this long to write down how it ended, before the whole scope is killed. */
 #define KEEPER_PATIENCE_MSEC 500u
@@ -135,6 +136,7 @@ gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error)
     run->qemu_watch = berth_death_watch_new(pidfd, qemu_died, run);
     berth_run_watch_standstill(run);
     berth_vm_changed(run->vm, BERTH_ASPECT_PROCESS);
+    berth_vm_usage_begins(run->vm);
     return TRUE;
 }
 

@@ -10,6 +10,7 @@
 #include "restart.h"
 #include "run.h"
 #include "start.h"
+#include "usage.h"
 #include "want.h"
 
 static BerthExitReason judge(const BerthRun *run, const BerthExitRecord *record)
@@ -145,6 +146,7 @@ void berth_vm_settle(BerthVm *vm)
     const guint gone = BERTH_ASPECT_PROCESS | (berth_guest_has_spoken(run->guest) ? BERTH_ASPECT_GUEST : 0);
     g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
     berth_run_free(run);
+    berth_vm_usage_ended(vm);
 
     berth_vm_changed(vm, gone);
     berth_vm_set_responsive(vm, TRUE);

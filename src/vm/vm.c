@@ -140,16 +140,22 @@ void berth_vm_set_responsive(BerthVm *vm, gboolean responsive)
     berth_vm_changed(vm, BERTH_ASPECT_RESPONSIVE);
 }
 
+/* Reading, opening and asking the guest. */
+static gboolean disturbs_nothing(BerthVmMethod method)
+{
+    return method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_DISPLAY ||
+           method == BERTH_METHOD_OPEN_LOG || method == BERTH_METHOD_REFRESH_GUEST ||
+           method == BERTH_METHOD_SUBSCRIBE_USAGE || method == BERTH_METHOD_UNSUBSCRIBE_USAGE;
+}
+
 gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
 {
     /* There is no guest to ask, but a start to come that is to be called off. */
     const gboolean calls_off = method == BERTH_METHOD_SHUTDOWN && vm->start_due != 0;
     if (!calls_off && !berth_vm_state_allows(vm->state, method, vm->record->name, error))
         return FALSE;
-    /* Reading, opening and asking the guest disturb nothing; a removal waits for what is in flight. */
-    if (method == BERTH_METHOD_OPEN_CONSOLE || method == BERTH_METHOD_OPEN_DISPLAY || method == BERTH_METHOD_OPEN_LOG ||
-        method == BERTH_METHOD_REFRESH_GUEST || method == BERTH_METHOD_REMOVE)
-        return TRUE;
+    if (method == BERTH_METHOD_REMOVE || disturbs_nothing(method))
+        return TRUE; /* a removal waits for what is in flight */
     /* PowerOff is the way out where QEMU lets a command hang: it ends that too. */
     const char *in_flight = method == BERTH_METHOD_POWER_OFF ? NULL : vm->busy_with;
     const char *busy_with = vm->removal && vm->state != BERTH_VM_REMOVING ? "Remove" : in_flight;

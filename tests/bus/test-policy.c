@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "src/core/names.h"
+#include "tests/lib/await.h"
 #include "tests/lib/private-bus.h"
 
 /* The files that tell others who may do what: dbus-daemon and polkit. */
@@ -63,6 +64,26 @@ static void test_call(void)
     g_assert_false(may_call(user, "org.example.Other"));
 }
 
+static void on_usage(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
+                     const char *signal, GVariant *parameters, gpointer data)
+{
+    *(gboolean *) data = TRUE;
+}
+
+/* A signal to one client alone is let through, too. */
+static void test_unicast(void)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean heard = FALSE;
+    guint subscription =
+        g_dbus_connection_signal_subscribe(user, g_dbus_connection_get_unique_name(root), BERTH_IFACE_VM, "Usage", NULL,
+                                           NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_usage, &heard, NULL);
+    g_assert_true(g_dbus_connection_emit_signal(root, g_dbus_connection_get_unique_name(user), "/nowhere",
+                                                BERTH_IFACE_VM, "Usage", NULL, &error));
+    AWAIT(heard);
+    g_dbus_connection_signal_unsubscribe(user, subscription);
+}
+
 static void on_element(GMarkupParseContext *context, const char *element, const char **names, const char **values,
                        gpointer data, GError **error)
 {
@@ -104,6 +125,7 @@ int main(int argc, char **argv)
     g_assert_cmpuint(request_name(root, NULL), ==, 1); /* primary owner */
     g_test_add_func("/policy/own", test_own);
     g_test_add_func("/policy/call", test_call);
+    g_test_add_func("/policy/unicast", test_unicast);
     g_test_add_func("/policy/actions", test_actions);
     int r = g_test_run();
     g_object_unref(user);

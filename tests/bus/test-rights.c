@@ -286,6 +286,8 @@ static void test_reading(Tooled *tooled, gconstpointer unused)
     tooled_fails(begin_as(scene.user, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVMByPID", g_variant_new("(u)", 1),
                           G_DBUS_CALL_FLAGS_NONE),
                  "NotFound", "1");
+    tooled_succeeds(begin_vm(scene.user, scene.vm, "SubscribeUsage", G_DBUS_CALL_FLAGS_NONE));
+    tooled_succeeds(begin_vm(scene.user, scene.vm, "UnsubscribeUsage", G_DBUS_CALL_FLAGS_NONE));
     tooled_succeeds(begin_as(scene.user, BERTH_PATH_ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects",
                              NULL, G_DBUS_CALL_FLAGS_NONE));
     /* Neither is root, who set the scene. */

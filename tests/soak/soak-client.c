@@ -213,6 +213,11 @@ static void open_console(Client *client)
     call_plain(client, "OpenConsole");
 }
 
+static void follow_usage(Client *client)
+{
+    call_plain(client, pick(client, 3) ? "SubscribeUsage" : "UnsubscribeUsage");
+}
+
 static void open_log(Client *client)
 {
     call_vm(client, "OpenLog", g_variant_new("(sa{sv})", pick(client, 2) ? "serial" : "qemu", NULL));
@@ -300,10 +305,10 @@ static const struct {
     guint weight;
     void (*run)(Client *client);
 } operations[] = {
-    {14, create},        {14, start},       {4, shut_down}, {8, power_off}, {3, reset},
-    {4, pause_vm},       {4, resume},       {5, configure}, {6, remove_vm}, {5, remove_in_a_while},
-    {6, cancel_removal}, {3, open_console}, {3, open_log},  {3, import},    {2, remove_image},
-    {2, list},           {1, reload},       {1, audit},
+    {14, create},        {14, start},       {4, shut_down}, {8, power_off},    {3, reset},
+    {4, pause_vm},       {4, resume},       {5, configure}, {6, remove_vm},    {5, remove_in_a_while},
+    {6, cancel_removal}, {3, open_console}, {3, open_log},  {3, import},       {2, remove_image},
+    {2, list},           {1, reload},       {1, audit},     {3, follow_usage},
 };
 
 static void run_one(Client *client)

@@ -30,13 +30,21 @@ static void test_edges(void)
 /* The whole table of (state, method), spelled out a second time as a user would read it: "y" allowed, else the
  * error that is due (b Busy, r Removing, w WrongState). Columns: the states in the order of the enumeration. */
 static const char *const expected[] = {
-    [BERTH_METHOD_START] = "ybwwbyrw",          [BERTH_METHOD_SHUTDOWN] = "wbywywrw",
-    [BERTH_METHOD_POWER_OFF] = "yyyyyyrw",      [BERTH_METHOD_RESET] = "wbyybwrw",
-    [BERTH_METHOD_PAUSE] = "wbywbwrw",          [BERTH_METHOD_RESUME] = "wbwybwrw",
-    [BERTH_METHOD_CONFIGURE] = "ybyybyrw",      [BERTH_METHOD_REMOVE] = "yyyyyyyy",
-    [BERTH_METHOD_CANCEL_REMOVAL] = "wwwwwwyw", [BERTH_METHOD_OPEN_CONSOLE] = "wyyyywrw",
-    [BERTH_METHOD_OPEN_DISPLAY] = "wbyyywrw",   [BERTH_METHOD_OPEN_LOG] = "yyyyyyrw",
+    [BERTH_METHOD_START] = "ybwwbyrw",
+    [BERTH_METHOD_SHUTDOWN] = "wbywywrw",
+    [BERTH_METHOD_POWER_OFF] = "yyyyyyrw",
+    [BERTH_METHOD_RESET] = "wbyybwrw",
+    [BERTH_METHOD_PAUSE] = "wbywbwrw",
+    [BERTH_METHOD_RESUME] = "wbwybwrw",
+    [BERTH_METHOD_CONFIGURE] = "ybyybyrw",
+    [BERTH_METHOD_REMOVE] = "yyyyyyyy",
+    [BERTH_METHOD_CANCEL_REMOVAL] = "wwwwwwyw",
+    [BERTH_METHOD_OPEN_CONSOLE] = "wyyyywrw",
+    [BERTH_METHOD_OPEN_DISPLAY] = "wbyyywrw",
+    [BERTH_METHOD_OPEN_LOG] = "yyyyyyrw",
     [BERTH_METHOD_REFRESH_GUEST] = "wbywbwrw",
+    [BERTH_METHOD_SUBSCRIBE_USAGE] = "yyyyyyyy",
+    [BERTH_METHOD_UNSUBSCRIBE_USAGE] = "yyyyyyyy",
 };
 
 static void test_methods(void)
