@@ -170,6 +170,7 @@ static void test_silent(Scene *s, gconstpointer data)
     stage_await_badge(&s->stage, "web", "Running");
     fake_berth_exit(s->stage.fake, s->web, "host-stop");
     change_is_over(s, "Failed");
+    g_assert_null(notice(s->web));
     fake_berth_change(s->stage.fake, s->web, "stopped", "", "");
     change_is_over(s, "Stopped");
     g_assert_null(notice(s->web));
