@@ -5,6 +5,7 @@
 
 #include "actions.h"
 #include "application.h"
+#include "form-dialog.h"
 #include "journal-page.h"
 #include "notices.h"
 #include "settings.h"
@@ -157,6 +158,7 @@ static void on_status_changed(BerthUiWindow *self)
     gtk_widget_set_visible(self->wake, status == BERTH_UI_SERVICE_ABSENT);
     gtk_widget_set_visible(self->reconnect, status == BERTH_UI_SERVICE_UNREACHABLE);
     gtk_stack_set_visible_child_name(self->stack, status == BERTH_UI_SERVICE_READY ? "vms" : "problem");
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.new-vm", status == BERTH_UI_SERVICE_READY);
 }
 
 static void on_woken(GObject *source, GAsyncResult *result, gpointer data)
@@ -204,6 +206,20 @@ void berth_ui_window_set_service(BerthUiWindow *self, BerthUiService *service)
     g_signal_connect(vms, "items-changed", G_CALLBACK(on_vms_changed), self);
     g_signal_connect_swapped(service, "notify::status", G_CALLBACK(on_status_changed), self);
     on_status_changed(self);
+}
+
+/* A new VM is the one that is shown. */
+static void on_created(BerthUiFormDialog *dialog, BerthUiVm *vm, BerthUiWindow *self)
+{
+    berth_ui_vm_list_choose(self->list, vm);
+    on_chosen(self->list, vm, TRUE, self);
+}
+
+static void on_new_vm(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    BerthUiFormDialog *dialog = berth_ui_form_dialog_new(GTK_WINDOW(self), self->service);
+    g_signal_connect_object(dialog, "created", G_CALLBACK(on_created), self, 0);
 }
 
 /* Actions of the window, and keys: what has the focus is asked first, so that a text entry keeps its own. */
@@ -258,6 +274,7 @@ static void class_add_keys(GtkWidgetClass *klass)
     } keys[] = {
         {GDK_KEY_Return, GDK_CONTROL_MASK, "start"},
         {GDK_KEY_Return, GDK_CONTROL_MASK | GDK_SHIFT_MASK, "shut-down"},
+        {GDK_KEY_e, GDK_CONTROL_MASK, "configure"},
         {GDK_KEY_Delete, 0, "remove"},
         {GDK_KEY_z, GDK_CONTROL_MASK, "cancel-removal"},
     };
@@ -335,6 +352,7 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
     class_bind_template(widget_class);
+    gtk_widget_class_install_action(widget_class, "win.new-vm", NULL, on_new_vm);
     gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
     gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);
     gtk_widget_class_install_action(widget_class, "win.escape", NULL, on_escape);

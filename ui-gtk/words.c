@@ -83,6 +83,7 @@ static const BerthUiActionWords actions[] = {
     {BERTH_METHOD_RESUME, "resume", N_("Resume"), "media-seek-forward-symbolic"},
     {BERTH_METHOD_RESET, "reset", N_("Reset"), "view-refresh-symbolic"},
     {BERTH_METHOD_POWER_OFF, "power-off", N_("Power Off"), "process-stop-symbolic"},
+    {BERTH_METHOD_CONFIGURE, "configure", N_("Change…"), "document-edit-symbolic"},
     {BERTH_METHOD_REMOVE, "remove", N_("Remove"), "user-trash-symbolic"},
     {BERTH_METHOD_CANCEL_REMOVAL, "cancel-removal", N_("Undo Removal"), "edit-undo-symbolic"},
 };
