@@ -97,6 +97,7 @@ static const struct {
     {"window.close", "<Control>w"},
     {"win.new-vm", "<Control>n"},
     {"win.search", "<Control>f"},
+    {"win.images", "<Control>i"},
 };
 
 static void add_shortcuts(GtkApplication *application)

@@ -5,7 +5,10 @@
 
 #include "actions.h"
 #include "application.h"
+#include "drop.h"
 #include "form-dialog.h"
+#include "images-window.h"
+#include "import-window.h"
 #include "journal-page.h"
 #include "notices.h"
 #include "settings.h"
@@ -157,6 +160,8 @@ static void on_status_changed(BerthUiWindow *self)
     gtk_widget_set_visible(GTK_WIDGET(self->spinner), status == BERTH_UI_SERVICE_CONNECTING);
     gtk_widget_set_visible(self->wake, status == BERTH_UI_SERVICE_ABSENT);
     gtk_widget_set_visible(self->reconnect, status == BERTH_UI_SERVICE_UNREACHABLE);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.images", status == BERTH_UI_SERVICE_READY);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.import-image", status == BERTH_UI_SERVICE_READY);
     gtk_stack_set_visible_child_name(self->stack, status == BERTH_UI_SERVICE_READY ? "vms" : "problem");
     gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.new-vm", status == BERTH_UI_SERVICE_READY);
 }
@@ -243,6 +248,41 @@ static void on_select_all(GtkWidget *widget, const char *name, GVariant *paramet
     BerthUiWindow *self = BERTH_UI_WINDOW(widget);
     go_back(self);
     berth_ui_vm_list_select_all(self->list);
+}
+
+static void on_images(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    berth_ui_images_window_present(self->toasts, self->service);
+}
+
+/* What is on top of this window, if anything is: what asks for it. */
+static GtkWindow *topmost(GtkWindow *window)
+{
+    g_autoptr(GList) all = gtk_window_list_toplevels();
+    for (GList *at = all; at; at = at->next)
+        if (gtk_window_get_transient_for(at->data) == window && gtk_widget_get_visible(at->data))
+            return topmost(at->data);
+    return window;
+}
+
+static void import_image(BerthUiWindow *self, GFile *file)
+{
+    berth_ui_import_window_present(topmost(GTK_WINDOW(self)), self->toasts, self->service, file);
+}
+
+static void on_import_image(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    import_image(BERTH_UI_WINDOW(widget), NULL);
+}
+
+static gboolean on_dropped(GtkWidget *widget, GFile *file)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    gboolean is_ready = berth_ui_service_get_status(self->service) == BERTH_UI_SERVICE_READY;
+    if (is_ready)
+        import_image(self, file);
+    return is_ready;
 }
 
 /* From inside out: the selection, the page, and then nothing. */
@@ -356,6 +396,8 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
     gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);
     gtk_widget_class_install_action(widget_class, "win.escape", NULL, on_escape);
+    gtk_widget_class_install_action(widget_class, "win.images", NULL, on_images);
+    gtk_widget_class_install_action(widget_class, "win.import-image", NULL, on_import_image);
     class_add_keys(widget_class);
 }
 
@@ -374,4 +416,5 @@ static void berth_ui_window_init(BerthUiWindow *self)
     gtk_widget_insert_action_group(GTK_WIDGET(self), "vm", berth_ui_actions_get_group(self->on_one));
     gtk_widget_insert_action_group(GTK_WIDGET(self), "selection", berth_ui_actions_get_group(self->on_selected));
     berth_ui_vm_list_capture_search(self->list, GTK_WIDGET(self));
+    berth_ui_take_drops(GTK_WIDGET(self), on_dropped);
 }
