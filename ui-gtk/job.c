@@ -28,7 +28,7 @@ static const BerthUiProperty properties[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(properties) == N_PROPERTIES);
 
-enum { ENDED, N_SIGNALS };
+enum { ENDED, NAMED, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 double berth_ui_job_get_progress(BerthUiJob *job)
@@ -57,6 +57,7 @@ void berth_ui_job_set_image(BerthUiJob *job, const char *name)
 {
     g_free(job->image);
     job->image = g_strdup(name);
+    g_signal_emit(job, signals[NAMED], 0);
 }
 
 gboolean berth_ui_job_is_ended(BerthUiJob *job)
@@ -90,6 +91,7 @@ static void berth_ui_job_class_init(BerthUiJobClass *klass)
 {
     G_OBJECT_CLASS(klass)->finalize = berth_ui_job_finalize;
     signals[ENDED] = g_signal_new("ended", BERTH_UI_TYPE_JOB, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+    signals[NAMED] = g_signal_new("named", BERTH_UI_TYPE_JOB, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
     berth_ui_object_class_set_properties(
         BERTH_UI_OBJECT_CLASS(klass), (GDBusInterfaceInfo *) &org_berth_berth1_job_interface, properties, N_PROPERTIES);
 }

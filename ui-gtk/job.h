@@ -5,7 +5,7 @@
 
 /* What the daemon does for longer than a call should take: it goes on whoever looks, and is somebody's, not only ours.
  * Its GObject properties are those of the table in job.c. Signal "ended": it is over, well or with an error; no object
- * is let go of by the service before. */
+ * is let go of by the service before. "named": what it imports is known now. */
 
 #define BERTH_UI_TYPE_JOB (berth_ui_job_get_type())
 G_DECLARE_FINAL_TYPE(BerthUiJob, berth_ui_job, BERTH_UI, JOB, BerthUiObject)

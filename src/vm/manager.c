@@ -6,6 +6,7 @@
 #include "../core/port-table.h"
 #include "orphan.h"
 #include "run.h"
+#include "start-queue.h"
 
 struct BerthManager {
     const BerthHost *host;
@@ -23,6 +24,7 @@ struct BerthManager {
     GHashTable *images;  /* name → BerthImage, owned */
     GHashTable *imports; /* names of images being imported, a set */
     guint64 library_serial;
+    BerthStartQueue *start_queue;
     GQueue reloads; /* the one under way first */
     BerthUsageSubscriptions *usage_subscriptions;
     GHashTable *jobs; /* number → BerthJob, owned */
@@ -44,6 +46,7 @@ BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *obse
     manager->orphans = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_orphan_free);
     manager->images = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) berth_image_free);
     manager->imports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    manager->start_queue = berth_start_queue_new(manager);
     manager->jobs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) berth_job_free);
     manager->usage_subscriptions = berth_usage_subscriptions_new();
     return manager;
@@ -59,6 +62,7 @@ void berth_manager_free(BerthManager *manager)
     g_hash_table_unref(manager->by_name);
     g_hash_table_unref(manager->by_cid);
     g_hash_table_unref(manager->by_id);
+    berth_start_queue_free(manager->start_queue);
     g_hash_table_unref(manager->images);
     berth_cid_pool_free(manager->cids);
     berth_port_table_free(manager->ports);
@@ -141,6 +145,11 @@ static void claim_cid(BerthManager *manager, BerthVm *vm)
         berth_vm_log(vm, G_LOG_LEVEL_WARNING,
                      "it keeps the CID %u, which is not in the range from CIDFirst=%u to CIDLast=%u of berth.conf", cid,
                      settings->cid_first, settings->cid_last);
+}
+
+BerthStartQueue *berth_manager_start_queue(const BerthManager *manager)
+{
+    return manager->start_queue;
 }
 
 BerthUsageSubscriptions *berth_manager_usage_subscriptions(BerthManager *manager)

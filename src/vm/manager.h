@@ -116,6 +116,9 @@ void berth_manager_replace_image(BerthManager *manager, BerthImage *image, Berth
 guint64 berth_manager_library_serial(const BerthManager *manager);
 void berth_manager_library_touched(BerthManager *manager);
 
+/* Of the starts that nobody calls for; borrowed. */
+BerthStartQueue *berth_manager_start_queue(const BerthManager *manager);
+
 /* (element-type BerthReload): borrowed: the one under way, and those that wait for its end. */
 GQueue *berth_manager_reloads(BerthManager *manager);
 

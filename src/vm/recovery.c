@@ -189,7 +189,7 @@ static gboolean adopt_some(gpointer data)
         BerthStoredVm *stored = take_next(recovery);
         if (!stored) {
             g_ptr_array_set_free_func(recovery->stored, NULL); /* all are taken */
-            berth_queue_begin_boot();
+            berth_queue_begin_boot(recovery->manager);
             berth_manager_check_limits(recovery->manager);
             berth_end_orphans(recovery->manager);
             await_all_shown(recovery);

@@ -197,7 +197,7 @@ static void vm_work_done(gpointer data, const GError *error, gpointer user_data)
     if (work->done)
         work->done(work->vm, work->data, error);
     berth_removal_poke(work->vm);
-    berth_queue_poke();
+    berth_queue_poke(work->vm->manager);
 }
 
 void berth_vm_work(BerthVm *vm, BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,

@@ -14,6 +14,7 @@ typedef struct BerthManager BerthManager;
 typedef struct BerthRun BerthRun;
 typedef struct BerthStart BerthStart;
 typedef struct BerthRemoval BerthRemoval;
+typedef struct BerthStartQueue BerthStartQueue;
 
 struct BerthVm {
     grefcount refs;

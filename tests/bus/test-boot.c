@@ -300,6 +300,100 @@ static void test_daemon_restarts(Fixture *fixture, gconstpointer unused)
     free_paths(paths, VMS);
 }
 
+/* In the middle of a delay: the rest of it still counts, and is no longer than that. */
+static void test_daemon_restarts_delay(Fixture *fixture, gconstpointer unused)
+{
+    static const char *const configs[] = {"{'boot-order': <@t 1>, 'boot-delay': <@t 3000000>}", "{}", "{}"};
+    char *paths[3];
+    make_running(fixture, paths, names, configs, 3);
+    go_down(fixture);
+    fixture_start_daemon(fixture);
+    fixture_await_state(fixture, paths[0], "running");
+    const guint64 began = time_of(fixture, paths[0], "StartedTimestamp");
+    for (guint i = 0; i < 2; i++) {
+        fixture_restart_daemon(fixture);
+        scripted_assert_string(fixture, paths[1], "State", "stopped");
+        const gint64 off = (gint64) (time_of(fixture, paths[2], "NextStart") - began) - 3 * G_USEC_PER_SEC;
+        g_assert_cmpint(ABS(off), <, G_USEC_PER_SEC / 10);
+    }
+    await_all(fixture, paths, 3);
+    for (guint i = 1; i < 3; i++) {
+        const guint64 later = time_of(fixture, paths[i], "StartedTimestamp") - began;
+        g_assert_cmpuint(later, >=, 2990000);
+        g_assert_cmpuint(later, <, 5 * G_USEC_PER_SEC);
+    }
+    free_paths(paths, 3);
+}
+
+/* Only those behind wait: who was started beside the order holds up nobody in front of it. */
+static void test_daemon_restarts_in_front(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *front = scripted_vm(fixture, "a", NULL);
+    g_autofree char *behind = scripted_vm_with(fixture, "b", "{'boot-delay': <@t 3600000000>}", NULL);
+    g_autofree char *wish = scripted_vm_file(fixture, front, BERTH_FILE_WANTED);
+    fixture_vm(fixture, behind, "Start");
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_true(g_file_set_contents(wish, "", 0, NULL));
+    fixture_start_daemon(fixture);
+    fixture_await_state(fixture, front, "running");
+}
+
+/* Killed while its first VM starts, so far that it goes on. */
+static void kill_in_start(Fixture *fixture, const char *cgroup)
+{
+    scripted_write(fixture, "a", "on query-status wait go-a");
+    fixture_start_daemon(fixture);
+    scripted_await(fixture, "a", "qmp query-status", 2);
+    fixture_stop_daemon(fixture, SIGKILL);
+}
+
+/* Or so early that it is undone: its keeper, which has not noticed yet, waits in its scope. */
+static void kill_early_in_start(Fixture *fixture, const char *cgroup)
+{
+    FakeService *service = fake_systemd_service(fixture->systemd);
+    const guint asked = fake_service_count(service, "GetUnit");
+    scripted_write(fixture, "a", "on query-status wait go-a");
+    fake_service_hold(service, "GetUnit");
+    fixture_start_daemon(fixture);
+    AWAIT(fake_service_count(service, "GetUnit") > asked);
+    test_cgroup_signal(cgroup, SIGSTOP);
+    fixture_stop_daemon(fixture, SIGKILL);
+    fake_service_release(service, "GetUnit");
+}
+
+/* It goes on, or begins anew at once; the other waits for that, and for the delay after it. */
+static void restart_before_delay(Fixture *fixture, void (*begin)(Fixture *fixture, const char *cgroup))
+{
+    static const guint64 hour = 3600 * (guint64) G_USEC_PER_SEC;
+    static const char *const configs[] = {"{'boot-order': <@t 1>, 'boot-delay': <@t 3600000000>}", "{}"};
+    char *paths[2];
+    make_running(fixture, paths, names, configs, 2);
+    g_autofree char *cgroup = scripted_cgroup(fixture, paths[0]);
+    go_down(fixture);
+    begin(fixture, cgroup);
+    fixture_start_daemon(fixture);
+    scripted_await(fixture, "a", "start", 2);
+    await_silence(300);
+    scripted_assert_string(fixture, paths[1], "State", "stopped");
+    let_go(fixture, 0);
+    fixture_await_state(fixture, paths[0], "running");
+    const guint64 after = time_of(fixture, paths[0], "StartedTimestamp") + hour;
+    scripted_assert_string(fixture, paths[1], "State", "stopped");
+    const gint64 off = (gint64) (time_of(fixture, paths[1], "NextStart") - after);
+    g_assert_cmpint(ABS(off), <, G_USEC_PER_SEC);
+    free_paths(paths, 2);
+}
+
+static void test_daemon_restarts_gate(Fixture *fixture, gconstpointer unused)
+{
+    restart_before_delay(fixture, kill_in_start);
+}
+
+static void test_daemon_restarts_gate_anew(Fixture *fixture, gconstpointer unused)
+{
+    restart_before_delay(fixture, kill_early_in_start);
+}
+
 /* The same while some are starting: those starts go on, or begin anew, and the rest follows. */
 static void test_daemon_restarts_starting(Fixture *fixture, gconstpointer unused)
 {
@@ -347,6 +441,10 @@ static void add(void)
     ADD_FEW("next-start", 4, test_next_start);
     ADD_FEW("failure", 1, test_failure);
     ADD_FEW("daemon-restarts", 2, test_daemon_restarts);
+    ADD_FEW("daemon-restarts-delay", 4, test_daemon_restarts_delay);
+    ADD_FEW("daemon-restarts-in-front", 4, test_daemon_restarts_in_front);
+    ADD_FEW("daemon-restarts-gate", 4, test_daemon_restarts_gate);
+    ADD_FEW("daemon-restarts-gate-anew", 4, test_daemon_restarts_gate_anew);
     ADD_FEW("daemon-restarts-starting", 2, test_daemon_restarts_starting);
     ADD_FEW("stopped-before", 4, test_stopped_before);
 }

@@ -25,13 +25,23 @@ static guint64 next_start(Fixture *fixture, const char *path)
     return g_variant_get_uint64(value);
 }
 
-/* In its back-off. */
+/* By signals, and those before an answer have come. */
+static void assert_next_start_told(const Recorder *recorder, guint64 when)
+{
+    g_autoptr(GVariant) told = recorder_last(recorder, "NextStart");
+    g_assert_nonnull(told);
+    g_assert_cmpuint(g_variant_get_uint64(told), ==, when);
+}
+
+/* In its back-off, which is announced. */
 static char *waiting(Fixture *fixture, const char *config)
 {
     char *path = scripted_running(fixture, config, NULL);
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     kill_qemu(fixture, path);
     fixture_await_state(fixture, path, "exited");
     g_assert_cmpuint(next_start(fixture, path), >, 0);
+    assert_next_start_told(recorder, next_start(fixture, path));
     return path;
 }
 
@@ -178,9 +188,11 @@ static void assert_pause(Fixture *fixture, const char *path, guint64 seconds)
 static void test_pause(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = waiting(fixture, "{'restart': <'always'>}");
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     assert_pause(fixture, path, 3600);
     fixture_vm(fixture, path, "Start");
     g_assert_cmpuint(next_start(fixture, path), ==, 0);
+    assert_next_start_told(recorder, 0);
     g_variant_unref(fixture_call(fixture, path, BERTH_IFACE_VM, "Configure",
                                  g_variant_new_parsed("({'restart-delay': <@t 7200000000>,"
                                                       "  'restart-max-delay': <@t 80000000000>}, @a{sv} {})")));

@@ -9,6 +9,7 @@
 #include "journal-files.h"
 #include "src/core/names.h"
 #include "ui-gtk/badge.h"
+#include "ui-gtk/file-row.h"
 #include "ui-gtk/graph.h"
 #include "ui-gtk/journal-page.h"
 #include "ui-gtk/journal-row.h"
@@ -228,6 +229,96 @@ static void take_dialog(Stage *stage, const char *name)
     gtk_window_destroy(GTK_WINDOW(dialog));
 }
 
+static GtkWidget *row(Stage *stage, const char *title, GType type)
+{
+    AWAIT(stage_find(stage_top(stage), GTK_TYPE_LABEL, title));
+    return gtk_widget_get_ancestor(stage_find(stage_top(stage), GTK_TYPE_LABEL, title), type);
+}
+
+/* Choosing an image, a form that is as proposed, and one that is unfolded and wrong. */
+static void take_form(Stage *stage)
+{
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", "s", "");
+    AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
+    gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, HEIGHT);
+    take_window(stage, "new-image");
+    gtk_widget_activate(row(stage, "debian-12", GTK_TYPE_LIST_BOX_ROW));
+    await_frames(stage_top(stage));
+    take_window(stage, "new");
+    gtk_editable_set_text(GTK_EDITABLE(row(stage, "Name", ADW_TYPE_ENTRY_ROW)), "web");
+    adw_expander_row_set_expanded(ADW_EXPANDER_ROW(row(stage, "Network 1", ADW_TYPE_EXPANDER_ROW)), TRUE);
+    gtk_widget_activate(row(stage, "Forward a Port", GTK_TYPE_LIST_BOX_ROW));
+    gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, 2 * HEIGHT);
+    await_frames(stage_top(stage));
+    take_dialog(stage, "new-wrong");
+}
+
+static void take_change(Stage *stage, const char *vm)
+{
+    open_vm(stage, vm);
+    stage_click(stage, "Change…");
+    AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
+    gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, 2 * HEIGHT);
+    GtkWidget *processors = stage_find(row(stage, "Processors", GTK_TYPE_LIST_BOX_ROW), GTK_TYPE_SPIN_BUTTON, NULL);
+    gtk_spin_button_set_value(GTK_SPIN_BUTTON(processors), 200);
+    await_frames(stage_top(stage));
+    take_dialog(stage, "change");
+    close_vm(stage);
+}
+
+/* A dialog with an own size, which is made smaller where there is no room for that. */
+static void take_sized(Stage *stage, const char *words, const char *name)
+{
+    AWAIT(stage_sees(stage, words));
+    GtkWindow *dialog = GTK_WINDOW(stage_top(stage));
+    gtk_widget_remove_css_class(GTK_WIDGET(dialog), FRAME);
+    if (is_narrow())
+        gtk_window_set_default_size(dialog, NARROW, HEIGHT);
+    AWAIT(!is_narrow() || gtk_widget_get_width(GTK_WIDGET(dialog)) == NARROW);
+    take_window(stage, name);
+}
+
+static void close_top(Stage *stage)
+{
+    gtk_window_close(GTK_WINDOW(stage_top(stage)));
+}
+
+static void open_import(Stage *stage, const char *name, off_t size)
+{
+    g_autofree char *path = g_build_filename(stage->fixture.dir, name, NULL);
+    g_autoptr(GFile) file = g_file_new_for_path(path);
+    g_assert_true(g_file_set_contents(path, "", 0, NULL));
+    g_assert_no_errno(truncate(path, size));
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.import-image", NULL);
+    AWAIT(stage_sees(stage, "Disk Image"));
+    GtkWidget *row = stage_find(stage_top(stage), BERTH_UI_TYPE_FILE_ROW, NULL);
+    berth_ui_file_row_set_file(BERTH_UI_FILE_ROW(row), file);
+}
+
+/* One that succeeds, and one so large that it goes on for as long as anybody looks. */
+static void take_images(Stage *stage)
+{
+    open_import(stage, "Alpine 3.20.qcow2", (off_t) 1 << 20);
+    g_object_set(stage_find(stage_top(stage), ADW_TYPE_EXPANDER_ROW, NULL), "expanded", TRUE, NULL);
+    take_sized(stage, "Initial RAM Disk", "import");
+    stage_click(stage, "_Import");
+    take_sized(stage, "“Alpine-3.20” Is Imported", "import-done");
+    close_top(stage);
+    open_import(stage, "debian-12.raw", (off_t) 1 << 40);
+    GtkWidget *name = stage_find(stage_top(stage), ADW_TYPE_ENTRY_ROW, NULL);
+    gtk_editable_set_text(GTK_EDITABLE(name), "debian-12");
+    take_sized(stage, "There is one of that name already", "import-refused");
+    gtk_editable_set_text(GTK_EDITABLE(name), "debian-13");
+    stage_click(stage, "_Import");
+    take_sized(stage, "Importing “debian-13”", "importing");
+    close_top(stage);
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
+    take_sized(stage, "Importing “debian-13”", "images");
+    stage_click(stage, "Cancel the Import");
+    close_top(stage);
+    AWAIT(stage_top(stage) == GTK_WIDGET(stage->window));
+}
+
 static void take_all(Stage *stage, gconstpointer data)
 {
     int width = is_narrow() ? NARROW : WIDE;
@@ -239,6 +330,9 @@ static void take_all(Stage *stage, gconstpointer data)
     AWAIT(gtk_widget_get_width(GTK_WIDGET(stage->window)) == width);
     AWAIT(stage_sees(stage, "No Virtual Machines"));
     take_window(stage, "empty");
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
+    take_sized(stage, "No Images", "no-images");
+    close_top(stage);
     make_vms(stage);
     take_window(stage, "list");
     open_vm(stage, "web");
@@ -254,9 +348,12 @@ static void take_all(Stage *stage, gconstpointer data)
     stage_click(stage, "Remove");
     take_dialog(stage, "remove");
     close_vm(stage);
+    take_form(stage);
+    take_change(stage, "web");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.select-all", NULL);
     take_window(stage, "selecting");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.escape", NULL);
+    take_images(stage);
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "app.preferences", NULL);
     take_dialog(stage, "preferences");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "app.about", NULL);

@@ -84,13 +84,18 @@ void stage_tear_down_fake(Stage *stage, gconstpointer unused)
 
 /* Looking. */
 
-GtkWidget *stage_top(Stage *stage)
+static GtkWidget *top_of(gpointer window)
 {
     g_autoptr(GList) windows = gtk_window_list_toplevels();
     for (GList *at = windows; at; at = at->next)
-        if (gtk_window_get_transient_for(at->data) == GTK_WINDOW(stage->window) && gtk_widget_get_mapped(at->data))
-            return at->data;
-    return GTK_WIDGET(stage->window);
+        if (gtk_window_get_transient_for(at->data) == window && gtk_widget_get_mapped(at->data))
+            return top_of(at->data);
+    return window;
+}
+
+GtkWidget *stage_top(Stage *stage)
+{
+    return top_of(stage->window);
 }
 
 static gboolean shows(GtkWidget *widget, const char *text)

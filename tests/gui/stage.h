@@ -27,7 +27,7 @@ void stage_tear_down(Stage *stage, gconstpointer config);
 /* main() of such tests. */
 int stage_main(int argc, char **argv, void (*add)(void));
 
-/* The window that is on top: a dialog, where there is one. */
+/* The window that is on top: a dialog, or the dialog of one, where there is any. */
 GtkWidget *stage_top(Stage *stage);
 
 /* (transfer none) (nullable): the first widget below @root, and mapped, that is a @type and shows @text (NULL: any):
