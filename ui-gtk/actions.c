@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "actions.h"
 
+#include "form-dialog.h"
 #include "removal.h"
 #include "words.h"
 
@@ -14,11 +15,17 @@ struct _BerthUiActions {
 
 G_DEFINE_FINAL_TYPE(BerthUiActions, berth_ui_actions, G_TYPE_OBJECT)
 
+/* What is filled in is filled in for one. */
+static gboolean is_for_one(BerthVmMethod method)
+{
+    return method == BERTH_METHOD_CONFIGURE;
+}
+
 /* (transfer full): those that @method is of use to */
 static GPtrArray *useful(BerthUiActions *self, BerthVmMethod method)
 {
     GPtrArray *vms = g_ptr_array_new_with_free_func(g_object_unref);
-    for (guint i = 0; i < self->vms->len; i++)
+    for (guint i = 0; i < self->vms->len && (self->vms->len == 1 || !is_for_one(method)); i++)
         if (!berth_ui_why_not(self->vms->pdata[i], method))
             g_ptr_array_add(vms, g_object_ref(self->vms->pdata[i]));
     return vms;
@@ -40,7 +47,10 @@ static void on_activate(GSimpleAction *action, GVariant *parameter, gpointer dat
     BerthUiActions *self = data;
     const BerthUiActionWords *words = berth_ui_action_words_by_name(g_action_get_name(G_ACTION(action)));
     g_autoptr(GPtrArray) vms = useful(self, words->method);
-    if (words->method == BERTH_METHOD_REMOVE)
+    if (words->method == BERTH_METHOD_CONFIGURE)
+        berth_ui_form_dialog_new_for(GTK_WINDOW(gtk_widget_get_root(GTK_WIDGET(self->toasts))), self->service,
+                                     vms->pdata[0]);
+    else if (words->method == BERTH_METHOD_REMOVE)
         berth_ui_removal_ask(self->toasts, self->service, vms);
     else
         berth_ui_call_vms(self->toasts, self->service, vms, words->method, NULL, NULL, NULL);

@@ -2,10 +2,28 @@
 #include "format.h"
 
 #include <glib/gi18n.h>
+#include <string.h>
 
 char *berth_ui_format_bytes(guint64 bytes)
 {
     return g_format_size_full(bytes, G_FORMAT_SIZE_IEC_UNITS);
+}
+
+gboolean berth_ui_parse_bytes(const char *text, guint64 unit, guint64 *bytes)
+{
+    static const char units[] = "kmgt";
+    char *rest = NULL;
+    double number = g_strtod(text, &rest);
+    while (g_unichar_isspace(g_utf8_get_char(rest))) /* also the one that does not break a line */
+        rest = g_utf8_next_char(rest);
+    const char *named = *rest ? strchr(units, g_ascii_tolower(*rest)) : NULL;
+    if (rest == text || !(number >= 0) || (*rest && !named))
+        return FALSE;
+    double factor = named ? (double) (G_GUINT64_CONSTANT(1) << (10 * (guint) (named - units + 1))) : (double) unit;
+    if (number * factor > (double) G_MAXINT64)
+        return FALSE;
+    *bytes = (guint64) (number * factor + 0.5);
+    return TRUE;
 }
 
 static char *format_count(guint unit, guint count)

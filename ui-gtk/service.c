@@ -468,6 +468,62 @@ gboolean berth_ui_service_call_finish(BerthUiService *self, GAsyncResult *result
     return g_task_propagate_boolean(G_TASK(result), error);
 }
 
+void berth_ui_service_configure_async(BerthUiService *self, BerthUiVm *vm, GVariant *changes, GCancellable *cancellable,
+                                      GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(self, cancellable, callback, data);
+    g_task_set_source_tag(task, berth_ui_service_configure_async);
+    g_task_set_task_data(task, g_object_ref(vm), g_object_unref);
+    call(self, BERTH_BUS_NAME, g_object_get_qdata(G_OBJECT(vm), path_quark()), BERTH_IFACE_VM,
+         berth_vm_method_to_string(BERTH_METHOD_CONFIGURE), g_variant_new("(@a{sv}a{sv})", changes, NULL), task);
+}
+
+gboolean berth_ui_service_configure_finish(BerthUiService *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+/* Creation. The daemon tells of the VM before it answers. */
+
+static void on_created(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    BerthUiService *self = g_task_get_source_object(task);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+    const char *path = "";
+    if (!answer) {
+        g_task_return_error(task, translated(error));
+        return;
+    }
+    g_variant_get(answer, "(&o)", &path);
+    BerthUiObject *vm = g_hash_table_lookup(self->objects, path);
+    if (vm && BERTH_UI_IS_VM(vm))
+        g_task_return_pointer(task, g_object_ref(vm), g_object_unref);
+    else
+        g_task_return_new_error(task, BERTH_ERROR, BERTH_ERROR_NOT_FOUND, "%s has gone already", path);
+}
+
+void berth_ui_service_create_async(BerthUiService *self, const char *name, GVariant *config, gboolean start,
+                                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    GVariantDict options = G_VARIANT_DICT_INIT(NULL);
+    g_variant_dict_insert(&options, "start", "b", start);
+    g_autoptr(GVariant) parameters =
+        g_variant_ref_sink(g_variant_new("(s@a{sv}@a{sv})", name, config, g_variant_dict_end(&options)));
+    GTask *task = g_task_new(self, cancellable, callback, data);
+    g_task_set_source_tag(task, berth_ui_service_create_async);
+    if (begin_call(self, task))
+        g_dbus_connection_call(self->connection, BERTH_BUS_NAME, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
+                               parameters, G_VARIANT_TYPE("(o)"), G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
+                               G_MAXINT, cancellable, on_created, task);
+}
+
+BerthUiVm *berth_ui_service_create_finish(BerthUiService *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
 /* Descriptors. */
 
 static gpointer box_fd(int fd)

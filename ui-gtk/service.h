@@ -69,6 +69,23 @@ void berth_ui_service_call_object_async(BerthUiService *service, BerthUiObject *
                                         gpointer data);
 
 /**
+ * berth_ui_service_create_async:
+ * @config: a{sv}, keys of the VM definition, floating
+ * @start: it is to run at once; whether it does, its properties tell
+ *
+ * A call that is cancelled is one whose answer nobody waits for: polkit may still be answered, and the VM come.
+ */
+void berth_ui_service_create_async(BerthUiService *service, const char *name, GVariant *config, gboolean start,
+                                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+/* Returns: (transfer full): it is in the list of VMs */
+BerthUiVm *berth_ui_service_create_finish(BerthUiService *service, GAsyncResult *result, GError **error);
+
+/* @changes: a{sv}, keys of the VM definition, floating. All or nothing. */
+void berth_ui_service_configure_async(BerthUiService *service, BerthUiVm *vm, GVariant *changes,
+                                      GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+gboolean berth_ui_service_configure_finish(BerthUiService *service, GAsyncResult *result, GError **error);
+
+/**
  * berth_ui_service_open_async:
  * @method: one that answers with a descriptor
  * @parameters: its arguments, a tuple, floating

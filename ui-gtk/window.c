@@ -6,9 +6,11 @@
 #include "actions.h"
 #include "application.h"
 #include "drop.h"
+#include "form-dialog.h"
 #include "images-window.h"
 #include "import-window.h"
 #include "journal-page.h"
+#include "notices.h"
 #include "settings.h"
 #include "vm-list.h"
 #include "vm-page.h"
@@ -28,6 +30,8 @@ struct _BerthUiWindow {
     BerthUiService *service;
     BerthUiVm *vm;                        /* that the views show */
     BerthUiActions *on_one, *on_selected; /* "vm" and "selection" */
+    BerthUiNotices *notices;
+    char *awaited; /* (nullable): id of the VM that is to be shown when it is there */
     GSettings *settings;
 };
 
@@ -78,6 +82,27 @@ static void on_selection_changed(BerthUiWindow *self)
     berth_ui_actions_set_vms(self->on_selected, self->service, vms);
 }
 
+static void open_awaited(BerthUiWindow *self)
+{
+    GListModel *vms = berth_ui_service_get_vms(self->service);
+    for (guint i = 0; self->awaited && i < g_list_model_get_n_items(vms); i++) {
+        g_autoptr(BerthUiVm) vm = g_list_model_get_item(vms, i);
+        if (!g_str_equal(berth_ui_vm_get_id(vm), self->awaited))
+            continue;
+        g_clear_pointer(&self->awaited, g_free);
+        berth_ui_vm_list_set_selecting(self->list, FALSE);
+        berth_ui_vm_list_choose(self->list, vm);
+        on_chosen(self->list, vm, TRUE, self);
+    }
+}
+
+void berth_ui_window_open_vm(BerthUiWindow *self, const char *id)
+{
+    g_free(self->awaited);
+    self->awaited = g_strdup(id);
+    open_awaited(self);
+}
+
 static gboolean contains(GListModel *vms, BerthUiVm *vm)
 {
     for (guint i = 0; i < g_list_model_get_n_items(vms); i++) {
@@ -95,6 +120,7 @@ static void on_vms_changed(GListModel *vms, guint position, guint removed, guint
         show_vm(self, NULL);
     else
         show_content(self);
+    open_awaited(self);
 }
 
 /* The service. */
@@ -137,6 +163,7 @@ static void on_status_changed(BerthUiWindow *self)
     gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.images", status == BERTH_UI_SERVICE_READY);
     gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.import-image", status == BERTH_UI_SERVICE_READY);
     gtk_stack_set_visible_child_name(self->stack, status == BERTH_UI_SERVICE_READY ? "vms" : "problem");
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.new-vm", status == BERTH_UI_SERVICE_READY);
 }
 
 static void on_woken(GObject *source, GAsyncResult *result, gpointer data)
@@ -165,6 +192,7 @@ static void leave_service(BerthUiWindow *self)
         return;
     g_signal_handlers_disconnect_by_data(self->service, self);
     g_signal_handlers_disconnect_by_data(berth_ui_service_get_vms(self->service), self);
+    g_clear_object(&self->notices);
     g_clear_object(&self->service);
 }
 
@@ -179,9 +207,26 @@ void berth_ui_window_set_service(BerthUiWindow *self, BerthUiService *service)
                  berth_ui_service_get_bus(service) == G_BUS_TYPE_SESSION ? _("My Own Service") : _("This Computer"),
                  NULL);
     berth_ui_vm_list_set_vms(self->list, vms);
+    self->notices = berth_ui_notices_new(GTK_WINDOW(self), service);
     g_signal_connect(vms, "items-changed", G_CALLBACK(on_vms_changed), self);
     g_signal_connect_swapped(service, "notify::status", G_CALLBACK(on_status_changed), self);
     on_status_changed(self);
+}
+
+/* A new VM is the one that is shown. */
+static void on_created(BerthUiFormDialog *dialog, BerthUiVm *vm, BerthUiWindow *self)
+{
+    berth_ui_vm_list_choose(self->list, vm);
+    on_chosen(self->list, vm, TRUE, self);
+}
+
+/* @parameter: the image that it is made from, "" where that is to be asked */
+static void on_new_vm(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    const char *image = g_variant_get_string(parameter, NULL);
+    BerthUiFormDialog *dialog = berth_ui_form_dialog_new(GTK_WINDOW(self), self->service, *image ? image : NULL);
+    g_signal_connect_object(dialog, "created", G_CALLBACK(on_created), self, 0);
 }
 
 /* Actions of the window, and keys: what has the focus is asked first, so that a text entry keeps its own. */
@@ -271,6 +316,7 @@ static void class_add_keys(GtkWidgetClass *klass)
     } keys[] = {
         {GDK_KEY_Return, GDK_CONTROL_MASK, "start"},
         {GDK_KEY_Return, GDK_CONTROL_MASK | GDK_SHIFT_MASK, "shut-down"},
+        {GDK_KEY_e, GDK_CONTROL_MASK, "configure"},
         {GDK_KEY_Delete, 0, "remove"},
         {GDK_KEY_z, GDK_CONTROL_MASK, "cancel-removal"},
     };
@@ -306,6 +352,12 @@ static void berth_ui_window_dispose(GObject *object)
     G_OBJECT_CLASS(berth_ui_window_parent_class)->dispose(object);
 }
 
+static void berth_ui_window_finalize(GObject *object)
+{
+    g_free(BERTH_UI_WINDOW(object)->awaited);
+    G_OBJECT_CLASS(berth_ui_window_parent_class)->finalize(object);
+}
+
 static void class_bind_template(GtkWidgetClass *klass)
 {
     gtk_widget_class_set_template_from_resource(klass, "/org/berth/Berth/window.ui");
@@ -332,6 +384,7 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
     G_OBJECT_CLASS(klass)->get_property = berth_ui_window_get_property;
     G_OBJECT_CLASS(klass)->dispose = berth_ui_window_dispose;
+    G_OBJECT_CLASS(klass)->finalize = berth_ui_window_finalize;
     specs[PROPERTY_SERVICE] = g_param_spec_object("service", NULL, NULL, BERTH_UI_TYPE_SERVICE,
                                                   G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
@@ -341,6 +394,7 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
     class_bind_template(widget_class);
+    gtk_widget_class_install_action(widget_class, "win.new-vm", "s", on_new_vm);
     gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
     gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);
     gtk_widget_class_install_action(widget_class, "win.escape", NULL, on_escape);

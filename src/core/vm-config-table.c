@@ -133,7 +133,7 @@ static const BerthKeyTable limits_table = {limit_keys, G_N_ELEMENTS(limit_keys),
 
 /* What 0 unsets again. Spans have the bounds of berth.conf's. */
 #define UNSET BERTH_KEY_UNSET | BERTH_KEY_ZERO
-#define SPAN UNSET, .min = SECOND / 10, .max = DAY
+#define SPAN BERTH_KEY_LIVE | UNSET, .min = SECOND / 10, .max = DAY
 
 static const BerthKey vm_keys[] = {
     {"vcpus", &berth_kind_uint, AT(BerthVmConfig, vcpus), .min = 1, .max = 255, .fallback = 1},
@@ -145,19 +145,23 @@ static const BerthKey vm_keys[] = {
     {"firmware", &berth_kind_word, AT(BerthVmConfig, firmware), .words = WORDS("bios", "uefi")},
     {"display", &berth_kind_word, AT(BerthVmConfig, display), .words = WORDS("none", "vga", "virtio")},
     {"cmdline", &berth_kind_text, AT(BerthVmConfig, cmdline), .max = 2 * KIB, .problem = line_problem},
-    {"restart", &berth_kind_word, AT(BerthVmConfig, restart), .words = WORDS("no", "on-failure", "always")},
+    {"restart", &berth_kind_word, AT(BerthVmConfig, restart), BERTH_KEY_LIVE,
+     .words = WORDS("no", "on-failure", "always")},
     {"restart-delay", &berth_kind_span, AT(BerthVmConfig, restarts.delay_usec), SPAN},
     {"restart-max-delay", &berth_kind_span, AT(BerthVmConfig, restarts.max_delay_usec), SPAN},
-    {"restart-limit-burst", &berth_kind_uint64, AT(BerthVmConfig, restarts.burst), UNSET, .min = 1, .max = G_MAXINT32},
+    {"restart-limit-burst", &berth_kind_uint64, AT(BerthVmConfig, restarts.burst), BERTH_KEY_LIVE | UNSET, .min = 1,
+     .max = G_MAXINT32},
     {"restart-limit-interval", &berth_kind_span, AT(BerthVmConfig, restarts.interval_usec), SPAN},
     {"restart-healthy", &berth_kind_span, AT(BerthVmConfig, restarts.healthy_usec), SPAN},
-    {"boot-order", &berth_kind_uint64, AT(BerthVmConfig, boot_order), UNSET, .min = 1, .max = G_MAXINT32},
+    {"boot-order", &berth_kind_uint64, AT(BerthVmConfig, boot_order), BERTH_KEY_LIVE | UNSET, .min = 1,
+     .max = G_MAXINT32},
     {"boot-delay", &berth_kind_span, AT(BerthVmConfig, boot_delay_usec), SPAN},
     {"vsock", &berth_kind_bool, AT(BerthVmConfig, vsock)},
     {"limits", &berth_kind_dict, AT(BerthVmConfig, limits), .table = &limits_table},
-    {"description", &berth_kind_text, AT(BerthVmConfig, description), .max = KIB, .problem = description_problem},
-    {"labels", &berth_kind_labels, AT(BerthVmConfig, labels), .max = 64},
-    {"protected", &berth_kind_bool, AT(BerthVmConfig, protected_)},
+    {"description", &berth_kind_text, AT(BerthVmConfig, description), BERTH_KEY_LIVE, .max = KIB,
+     .problem = description_problem},
+    {"labels", &berth_kind_labels, AT(BerthVmConfig, labels), BERTH_KEY_LIVE, .max = 64},
+    {"protected", &berth_kind_bool, AT(BerthVmConfig, protected_), BERTH_KEY_LIVE},
 };
 
 const BerthKeyTable berth_vm_config_table = {vm_keys, G_N_ELEMENTS(vm_keys), sizeof(BerthVmConfig), NULL};

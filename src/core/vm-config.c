@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vm-config.h"
 
+#include <string.h>
+
 #include "error.h"
 #include "json-guard.h"
 #include "text.h"
@@ -72,6 +74,19 @@ GVariant *berth_vm_config_variant_from_string(const char *key, const char *text,
         return NULL;
     }
     return berth_key_from_text(known, text, error);
+}
+
+char *berth_vm_config_place_in(const char *text)
+{
+    g_autofree char *key = g_strndup(text, strspn(text, G_CSET_a_2_z "-"));
+    gsize length = strspn(text, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-.[]");
+    return berth_keys_find(&berth_vm_config_table, key) ? g_strndup(text, length) : NULL;
+}
+
+gboolean berth_vm_config_is_live(const char *key)
+{
+    const BerthKey *known = berth_keys_find(&berth_vm_config_table, key);
+    return known && (known->flags & BERTH_KEY_LIVE);
 }
 
 #define NAME_MAX_BYTES 63u

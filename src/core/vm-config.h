@@ -132,6 +132,20 @@ BerthVmConfig *berth_vm_config_read(JsonObject *object, const BerthKeyTarget *ot
 GVariant *berth_vm_config_variant_from_string(const char *key, const char *text, GError **error);
 
 /**
+ * berth_vm_config_place_in:
+ * @text: of an error that is about a key of a definition
+ *
+ * Every such text begins with the place of the key, which is how a client knows where to show it.
+ *
+ * Returns: (transfer full) (nullable): e.g. "memory", "networks[0].ports[1].host-port"; %NULL where @text is about
+ *   something else
+ */
+char *berth_vm_config_place_in(const char *text);
+
+/* Whether a change of @key, of a definition, holds at once where the VM runs; else its next start brings it. */
+gboolean berth_vm_config_is_live(const char *key);
+
+/**
  * berth_vm_config_check_image:
  * @config: a definition that names an image
  * @image: that image

@@ -209,6 +209,43 @@ static void take_dialog(Stage *stage, const char *name)
     gtk_window_destroy(GTK_WINDOW(dialog));
 }
 
+static GtkWidget *row(Stage *stage, const char *title, GType type)
+{
+    AWAIT(stage_find(stage_top(stage), GTK_TYPE_LABEL, title));
+    return gtk_widget_get_ancestor(stage_find(stage_top(stage), GTK_TYPE_LABEL, title), type);
+}
+
+/* Choosing an image, a form that is as proposed, and one that is unfolded and wrong. */
+static void take_form(Stage *stage)
+{
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", "s", "");
+    AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
+    gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, HEIGHT);
+    take_window(stage, "new-image");
+    gtk_widget_activate(row(stage, "debian-12", GTK_TYPE_LIST_BOX_ROW));
+    await_frames(stage_top(stage));
+    take_window(stage, "new");
+    gtk_editable_set_text(GTK_EDITABLE(row(stage, "Name", ADW_TYPE_ENTRY_ROW)), "web");
+    adw_expander_row_set_expanded(ADW_EXPANDER_ROW(row(stage, "Network 1", ADW_TYPE_EXPANDER_ROW)), TRUE);
+    gtk_widget_activate(row(stage, "Forward a Port", GTK_TYPE_LIST_BOX_ROW));
+    gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, 2 * HEIGHT);
+    await_frames(stage_top(stage));
+    take_dialog(stage, "new-wrong");
+}
+
+static void take_change(Stage *stage, const char *vm)
+{
+    open_vm(stage, vm);
+    stage_click(stage, "Change…");
+    AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
+    gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, 2 * HEIGHT);
+    GtkWidget *processors = stage_find(row(stage, "Processors", GTK_TYPE_LIST_BOX_ROW), GTK_TYPE_SPIN_BUTTON, NULL);
+    gtk_spin_button_set_value(GTK_SPIN_BUTTON(processors), 200);
+    await_frames(stage_top(stage));
+    take_dialog(stage, "change");
+    close_vm(stage);
+}
+
 /* A dialog with an own size, which is made smaller where there is no room for that. */
 static void take_sized(Stage *stage, const char *words, const char *name)
 {
@@ -287,6 +324,8 @@ static void take_all(Stage *stage, gconstpointer data)
     stage_click(stage, "Remove");
     take_dialog(stage, "remove");
     close_vm(stage);
+    take_form(stage);
+    take_change(stage, "web");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.select-all", NULL);
     take_window(stage, "selecting");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.escape", NULL);

@@ -38,6 +38,10 @@ static void assert_refused(const char *changes, const char *message)
     g_assert_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS);
     if (!g_str_equal(error->message, message))
         g_error("%s:\n  %s\ninstead of\n  %s", changes, error->message, message);
+    /* The contract has it so, where there is such a key. */
+    g_autofree char *place = berth_vm_config_place_in(message);
+    if (!place && !g_str_has_prefix(message, "unknown key "))
+        g_error("\"%s\" does not begin with the place of its key", message);
 }
 
 static void test_defaults(void)
@@ -472,6 +476,41 @@ static void test_microvm_devices(void)
 }
 
 /* What is not in the changes stays; lists and dictionaries are replaced whole; the base is never touched. */
+/* A client shows an error where the key is. */
+static void test_place(void)
+{
+    static const struct {
+        const char *text, *place;
+    } cases[] = {
+        {"memory is 1; it must be from 16M to 1T", "memory"},
+        {"image: there is no image \"x\"", "image"},
+        {"networks[0].ports[12].host-port: tcp port 80 is forwarded", "networks[0].ports[12].host-port"},
+        {"limits.MemoryMax is 1G; it must not be less", "limits.MemoryMax"},
+        {"There is a VM \"memory\" already", NULL},
+        {"memories are made of this", NULL},
+        {"", NULL},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *place = berth_vm_config_place_in(cases[i].text);
+        g_assert_cmpstr(place, ==, cases[i].place);
+    }
+}
+
+static void test_live(void)
+{
+    static const char *const live[] = {"description", "labels", "protected"};
+    static const char *const waiting[] = {"vcpus", "memory", "networks", "limits", "nothing"};
+    for (guint i = 0; i < berth_vm_config_table.n_keys; i++) {
+        const char *key = berth_vm_config_table.keys[i].name;
+        gboolean by_name = g_str_has_prefix(key, "restart") || g_str_has_prefix(key, "boot-");
+        for (guint j = 0; j < G_N_ELEMENTS(live); j++)
+            by_name = by_name || g_str_equal(key, live[j]);
+        g_assert_cmpint(berth_vm_config_is_live(key), ==, by_name); /* the contract lists them */
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(waiting); i++)
+        g_assert_false(berth_vm_config_is_live(waiting[i]));
+}
+
 static void test_apply(void)
 {
     g_autoptr(GError) error = NULL;
@@ -605,6 +644,8 @@ int main(int argc, char **argv)
     g_test_add_func("/vm-config/together", test_together);
     g_test_add_func("/vm-config/amounts", test_amounts);
     g_test_add_func("/vm-config/microvm-devices", test_microvm_devices);
+    g_test_add_func("/vm-config/place", test_place);
+    g_test_add_func("/vm-config/live", test_live);
     g_test_add_func("/vm-config/apply", test_apply);
     g_test_add_func("/vm-config/apply-checks-the-whole", test_apply_checks_the_whole);
     g_test_add_func("/vm-config/port-collides", test_port_collides);
