@@ -80,7 +80,7 @@ static const struct {
     {"app.quit", "<Control>q"},
     {"app.preferences", "<Control>comma"},
     {"window.close", "<Control>w"},
-    {"win.new-vm", "<Control>n"},
+    {"win.new-vm::", "<Control>n"},
     {"win.search", "<Control>f"},
     {"win.images", "<Control>i"},
 };

@@ -194,10 +194,12 @@ static void on_created(BerthUiFormDialog *dialog, BerthUiVm *vm, BerthUiWindow *
     on_chosen(self->list, vm, TRUE, self);
 }
 
+/* @parameter: the image that it is made from, "" where that is to be asked */
 static void on_new_vm(GtkWidget *widget, const char *name, GVariant *parameter)
 {
     BerthUiWindow *self = BERTH_UI_WINDOW(widget);
-    BerthUiFormDialog *dialog = berth_ui_form_dialog_new(GTK_WINDOW(self), self->service);
+    const char *image = g_variant_get_string(parameter, NULL);
+    BerthUiFormDialog *dialog = berth_ui_form_dialog_new(GTK_WINDOW(self), self->service, *image ? image : NULL);
     g_signal_connect_object(dialog, "created", G_CALLBACK(on_created), self, 0);
 }
 
@@ -360,7 +362,7 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
     class_bind_template(widget_class);
-    gtk_widget_class_install_action(widget_class, "win.new-vm", NULL, on_new_vm);
+    gtk_widget_class_install_action(widget_class, "win.new-vm", "s", on_new_vm);
     gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
     gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);
     gtk_widget_class_install_action(widget_class, "win.escape", NULL, on_escape);

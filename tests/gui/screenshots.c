@@ -218,7 +218,7 @@ static GtkWidget *row(Stage *stage, const char *title, GType type)
 /* Choosing an image, a form that is as proposed, and one that is unfolded and wrong. */
 static void take_form(Stage *stage)
 {
-    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", NULL);
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", "s", "");
     AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
     gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, HEIGHT);
     take_window(stage, "new-image");
