@@ -28,7 +28,7 @@ static void set(char **field, const char *text)
 static void vm_free(gpointer data)
 {
     FakeVm *vm = data;
-    char *texts[] = {vm->id, vm->name, vm->path, vm->state, vm->phase, vm->blocker};
+    char *texts[] = {vm->id, vm->name, vm->path, vm->state, vm->phase, vm->blocker, vm->exit_reason};
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_variant_unref(vm->config);
@@ -71,7 +71,7 @@ static GVariant *vm_properties(const FakeVm *vm)
     g_variant_dict_insert(&dict, "PID", "u", runs ? 4711u : 0u);
     g_variant_dict_insert(&dict, "Responsive", "b", runs);
     g_variant_dict_insert(&dict, "NextStart", "t", vm->next_start);
-    g_variant_dict_insert(&dict, "ExitReason", "s", "");
+    g_variant_dict_insert(&dict, "ExitReason", "s", vm->exit_reason ? vm->exit_reason : "");
     g_variant_dict_insert(&dict, "ExitStatus", "i", -1);
     g_variant_dict_insert(&dict, "GuestReady", "b", runs);
     g_variant_dict_insert(&dict, "GuestStatus", "s", runs ? "Startup \033[31m finished" : "");
@@ -351,6 +351,15 @@ void fake_berth_configure(FakeBerth *fake, FakeVm *vm, GVariant *config)
     vm->config = g_variant_ref_sink(config);
     if (fake->is_owned)
         emit_changed(fake, vm->path, IFACE "VM", g_variant_new_parsed("{'Config': <%@a{sv}>}", vm->config));
+}
+
+void fake_berth_exit(FakeBerth *fake, FakeVm *vm, const char *reason)
+{
+    set(&vm->state, "exited");
+    set(&vm->exit_reason, reason);
+    if (fake->is_owned)
+        emit_changed(fake, vm->path, IFACE "VM",
+                     g_variant_new_parsed("{'State': <'exited'>, 'ExitReason': <%s>}", reason));
 }
 
 void fake_berth_vanish(FakeBerth *fake, FakeVm *vm)

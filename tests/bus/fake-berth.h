@@ -9,6 +9,7 @@
 typedef struct {
     char *id, *name, *path;
     char *state, *phase, *blocker;
+    char *exit_reason;
     guint64 next_start; /* µs since the epoch, 0 */
     GVariant *config;   /* a{sv}, what CreateVM or Configure brought last */
     guint registration;
@@ -58,6 +59,8 @@ FakeVm *fake_berth_add(FakeBerth *fake, const char *name, const char *state);
 void fake_berth_change(FakeBerth *fake, FakeVm *vm, const char *state, const char *phase, const char *blocker);
 /* Likewise. @config: a{sv}, floating: the whole definition */
 void fake_berth_configure(FakeBerth *fake, FakeVm *vm, GVariant *config);
+/* It is exited for this reason: with PropertiesChanged. */
+void fake_berth_exit(FakeBerth *fake, FakeVm *vm, const char *reason);
 /* With InterfacesRemoved, where the name is owned. */
 void fake_berth_vanish(FakeBerth *fake, FakeVm *vm);
 
