@@ -333,6 +333,9 @@ static void take_all(Stage *stage, gconstpointer data)
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
     take_sized(stage, "No Images", "no-images");
     close_top(stage);
+    /* Nobody manages windows here; of a VM that fails behind a user's back the desktop would be told. */
+    gtk_window_present(GTK_WINDOW(stage->window));
+    AWAIT(gtk_window_is_active(GTK_WINDOW(stage->window)));
     make_vms(stage);
     take_window(stage, "list");
     open_vm(stage, "web");
