@@ -5,6 +5,7 @@
 
 #include "actions.h"
 #include "application.h"
+#include "display-page.h"
 #include "drop.h"
 #include "form-dialog.h"
 #include "images-window.h"
@@ -390,6 +391,7 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
                                              G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     g_object_class_install_properties(G_OBJECT_CLASS(klass), N_PROPERTIES, specs);
+    g_type_ensure(BERTH_UI_TYPE_DISPLAY_PAGE);
     g_type_ensure(BERTH_UI_TYPE_JOURNAL_PAGE);
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);

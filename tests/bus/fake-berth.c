@@ -246,11 +246,14 @@ static void return_descriptor(GDBusMethodInvocation *invocation, int fd)
     g_dbus_method_invocation_return_value_with_unix_fd_list(invocation, g_variant_new("(h)", 0), list);
 }
 
-static void open_console(FakeBerth *fake, GDBusMethodInvocation *invocation)
+/* The other end stays in @end. */
+static void open_socket(int *end, GDBusMethodInvocation *invocation)
 {
     int pair[2];
     g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
-    fake->console = pair[0];
+    if (*end >= 0)
+        close(*end);
+    *end = pair[0];
     return_descriptor(invocation, pair[1]);
 }
 
@@ -261,8 +264,8 @@ static void vm_call(FakeBerth *fake, FakeVm *vm, const char *method, GVariant *p
     fake->called = g_strdup_printf("%s %s", method, vm->name);
     if (refuse(fake, invocation))
         return;
-    if (g_str_equal(method, "OpenConsole")) {
-        open_console(fake, invocation);
+    if (g_str_equal(method, "OpenConsole") || g_str_equal(method, "OpenDisplay")) {
+        open_socket(g_str_equal(method, "OpenConsole") ? &fake->console : &fake->display, invocation);
         return;
     }
     if (g_str_equal(method, "OpenLog")) {
@@ -342,6 +345,14 @@ void fake_berth_change(FakeBerth *fake, FakeVm *vm, const char *state, const cha
                                           blocker));
 }
 
+void fake_berth_configure(FakeBerth *fake, FakeVm *vm, GVariant *config)
+{
+    g_variant_unref(vm->config);
+    vm->config = g_variant_ref_sink(config);
+    if (fake->is_owned)
+        emit_changed(fake, vm->path, IFACE "VM", g_variant_new_parsed("{'Config': <%@a{sv}>}", vm->config));
+}
+
 void fake_berth_exit(FakeBerth *fake, FakeVm *vm, const char *reason)
 {
     set(&vm->state, "exited");
@@ -418,6 +429,7 @@ FakeBerth *fake_berth_new(GDBusConnection *connection)
     fake->vms = g_ptr_array_new_with_free_func(vm_free);
     fake->findings = g_variant_ref_sink(g_variant_new_parsed("@aa{sv} []"));
     fake->console = -1;
+    fake->display = -1;
     fake->root = export(fake, ROOT, fake->standard, OBJECT_MANAGER);
     fake->root_manager = export(fake, ROOT, fake->contract, IFACE "Manager");
     fake->image = export(fake, IMAGE, fake->contract, IFACE "Image");
@@ -437,6 +449,8 @@ void fake_berth_free(FakeBerth *fake)
             g_dbus_connection_unregister_object(fake->connection, ids[i]);
     if (fake->console >= 0)
         close(fake->console);
+    if (fake->display >= 0)
+        close(fake->display);
     g_ptr_array_unref(fake->vms);
     g_dbus_node_info_unref(fake->contract);
     g_dbus_node_info_unref(fake->standard);
