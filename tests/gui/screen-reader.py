@@ -62,13 +62,18 @@ def has_place(node):
     return extents.width > 0 and extents.height > 0
 
 
+def is_expander(node):
+    """libadwaita's rows that unfold are a row with a list inside; the first of that is what has the focus."""
+    return node.getRole() == pyatspi.ROLE_LIST_ITEM and any(find(pyatspi.ROLE_LIST, None, node))
+
+
 def names():
     seen = 0
     for top in windows():
         for node in below(top):
             if not node.getState().contains(pyatspi.STATE_FOCUSABLE) or node.getRole() in NAMELESS:
                 continue
-            if not has_place(node):
+            if not has_place(node) or is_expander(node):
                 continue
             seen += 1
             # What has no name is called by its class.

@@ -53,9 +53,18 @@ static void await_frames(GtkWidget *widget)
     AWAIT(frames >= 4);
 }
 
+/* Each window fits on a small screen. */
+static void assert_narrow(GtkWidget *window)
+{
+    int minimum;
+    gtk_widget_measure(window, GTK_ORIENTATION_HORIZONTAL, -1, &minimum, NULL, NULL, NULL);
+    g_assert_cmpint(minimum, <=, NARROW);
+}
+
 static void take_window(Stage *stage, const char *name)
 {
     GtkWidget *top = stage_top(stage);
+    assert_narrow(top);
     gtk_widget_remove_css_class(top, FRAME);
     await_frames(top);
     take(top, name);

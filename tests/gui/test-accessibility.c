@@ -79,8 +79,12 @@ static void test_names(Stage *stage, gconstpointer data)
     g_autofree char *path = scripted_vm(&stage->fixture, "web", NULL);
     stage_choose(stage, "web");
     reader_holds("names", NULL, NULL);
-    stage_view(stage, "journal");
-    reader_holds("names", NULL, NULL);
+    g_autoptr(GtkSelectionModel) views =
+        adw_view_stack_get_pages(ADW_VIEW_STACK(stage_find(GTK_WIDGET(stage->window), ADW_TYPE_VIEW_STACK, NULL)));
+    for (guint i = 1; i < g_list_model_get_n_items(G_LIST_MODEL(views)); i++) {
+        gtk_selection_model_select_item(views, i, TRUE);
+        reader_holds("names", NULL, NULL);
+    }
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.select-all", NULL);
     reader_holds("names", NULL, NULL);
 }
@@ -110,6 +114,10 @@ static void add(void)
 
 int main(int argc, char **argv)
 {
+    if (!g_file_test(g_getenv("BERTH_AT_SPI"), G_FILE_TEST_IS_EXECUTABLE)) {
+        g_print("1..0 # SKIP at-spi2-core is missing\n");
+        return 0;
+    }
     int status = stage_main(argc, argv, add);
     stop_bus();
     return status;
