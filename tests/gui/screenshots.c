@@ -55,11 +55,22 @@ static void await_frames(GtkWidget *widget)
     AWAIT(frames >= 4);
 }
 
+/* Each window fits on a small screen; but that of the shortcuts is laid out by GTK alone. */
+static void assert_narrow(GtkWidget *window)
+{
+    int minimum;
+    if (GTK_IS_SHORTCUTS_WINDOW(window))
+        return;
+    gtk_widget_measure(window, GTK_ORIENTATION_HORIZONTAL, -1, &minimum, NULL, NULL, NULL);
+    g_assert_cmpint(minimum, <=, NARROW);
+}
+
 static void take_window(Stage *stage, const char *name)
 {
     GtkWidget *top = stage_top(stage);
     gtk_widget_remove_css_class(top, FRAME);
     await_frames(top);
+    assert_narrow(top);
     take(top, name);
 }
 
