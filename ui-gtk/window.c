@@ -5,11 +5,13 @@
 
 #include "actions.h"
 #include "application.h"
+#include "display-page.h"
 #include "drop.h"
 #include "form-dialog.h"
 #include "images-window.h"
 #include "import-window.h"
 #include "journal-page.h"
+#include "notices.h"
 #include "settings.h"
 #include "vm-list.h"
 #include "vm-page.h"
@@ -29,6 +31,8 @@ struct _BerthUiWindow {
     BerthUiService *service;
     BerthUiVm *vm;                        /* that the views show */
     BerthUiActions *on_one, *on_selected; /* "vm" and "selection" */
+    BerthUiNotices *notices;
+    char *awaited; /* (nullable): id of the VM that is to be shown when it is there */
     GSettings *settings;
 };
 
@@ -79,6 +83,27 @@ static void on_selection_changed(BerthUiWindow *self)
     berth_ui_actions_set_vms(self->on_selected, self->service, vms);
 }
 
+static void open_awaited(BerthUiWindow *self)
+{
+    GListModel *vms = berth_ui_service_get_vms(self->service);
+    for (guint i = 0; self->awaited && i < g_list_model_get_n_items(vms); i++) {
+        g_autoptr(BerthUiVm) vm = g_list_model_get_item(vms, i);
+        if (!g_str_equal(berth_ui_vm_get_id(vm), self->awaited))
+            continue;
+        g_clear_pointer(&self->awaited, g_free);
+        berth_ui_vm_list_set_selecting(self->list, FALSE);
+        berth_ui_vm_list_choose(self->list, vm);
+        on_chosen(self->list, vm, TRUE, self);
+    }
+}
+
+void berth_ui_window_open_vm(BerthUiWindow *self, const char *id)
+{
+    g_free(self->awaited);
+    self->awaited = g_strdup(id);
+    open_awaited(self);
+}
+
 static gboolean contains(GListModel *vms, BerthUiVm *vm)
 {
     for (guint i = 0; i < g_list_model_get_n_items(vms); i++) {
@@ -96,6 +121,7 @@ static void on_vms_changed(GListModel *vms, guint position, guint removed, guint
         show_vm(self, NULL);
     else
         show_content(self);
+    open_awaited(self);
 }
 
 /* The service. */
@@ -167,6 +193,7 @@ static void leave_service(BerthUiWindow *self)
         return;
     g_signal_handlers_disconnect_by_data(self->service, self);
     g_signal_handlers_disconnect_by_data(berth_ui_service_get_vms(self->service), self);
+    g_clear_object(&self->notices);
     g_clear_object(&self->service);
 }
 
@@ -181,6 +208,7 @@ void berth_ui_window_set_service(BerthUiWindow *self, BerthUiService *service)
                  berth_ui_service_get_bus(service) == G_BUS_TYPE_SESSION ? _("My Own Service") : _("This Computer"),
                  NULL);
     berth_ui_vm_list_set_vms(self->list, vms);
+    self->notices = berth_ui_notices_new(GTK_WINDOW(self), service);
     g_signal_connect(vms, "items-changed", G_CALLBACK(on_vms_changed), self);
     g_signal_connect_swapped(service, "notify::status", G_CALLBACK(on_status_changed), self);
     on_status_changed(self);
@@ -193,10 +221,12 @@ static void on_created(BerthUiFormDialog *dialog, BerthUiVm *vm, BerthUiWindow *
     on_chosen(self->list, vm, TRUE, self);
 }
 
+/* @parameter: the image that it is made from, "" where that is to be asked */
 static void on_new_vm(GtkWidget *widget, const char *name, GVariant *parameter)
 {
     BerthUiWindow *self = BERTH_UI_WINDOW(widget);
-    BerthUiFormDialog *dialog = berth_ui_form_dialog_new(GTK_WINDOW(self), self->service);
+    const char *image = g_variant_get_string(parameter, NULL);
+    BerthUiFormDialog *dialog = berth_ui_form_dialog_new(GTK_WINDOW(self), self->service, *image ? image : NULL);
     g_signal_connect_object(dialog, "created", G_CALLBACK(on_created), self, 0);
 }
 
@@ -229,19 +259,9 @@ static void on_images(GtkWidget *widget, const char *name, GVariant *parameter)
     berth_ui_images_window_present(self->toasts, self->service);
 }
 
-/* What is on top of this window, if anything is: what asks for it. */
-static GtkWindow *topmost(GtkWindow *window)
-{
-    g_autoptr(GList) all = gtk_window_list_toplevels();
-    for (GList *at = all; at; at = at->next)
-        if (gtk_window_get_transient_for(at->data) == window && gtk_widget_get_visible(at->data))
-            return topmost(at->data);
-    return window;
-}
-
 static void import_image(BerthUiWindow *self, GFile *file)
 {
-    berth_ui_import_window_present(topmost(GTK_WINDOW(self)), self->toasts, self->service, file);
+    berth_ui_import_window_present(GTK_WINDOW(self), self->toasts, self->service, file);
 }
 
 static void on_import_image(GtkWidget *widget, const char *name, GVariant *parameter)
@@ -323,6 +343,12 @@ static void berth_ui_window_dispose(GObject *object)
     G_OBJECT_CLASS(berth_ui_window_parent_class)->dispose(object);
 }
 
+static void berth_ui_window_finalize(GObject *object)
+{
+    g_free(BERTH_UI_WINDOW(object)->awaited);
+    G_OBJECT_CLASS(berth_ui_window_parent_class)->finalize(object);
+}
+
 static void class_bind_template(GtkWidgetClass *klass)
 {
     gtk_widget_class_set_template_from_resource(klass, "/org/berth/Berth/window.ui");
@@ -349,16 +375,18 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
     G_OBJECT_CLASS(klass)->get_property = berth_ui_window_get_property;
     G_OBJECT_CLASS(klass)->dispose = berth_ui_window_dispose;
+    G_OBJECT_CLASS(klass)->finalize = berth_ui_window_finalize;
     specs[PROPERTY_SERVICE] = g_param_spec_object("service", NULL, NULL, BERTH_UI_TYPE_SERVICE,
                                                   G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
                                              G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     g_object_class_install_properties(G_OBJECT_CLASS(klass), N_PROPERTIES, specs);
+    g_type_ensure(BERTH_UI_TYPE_DISPLAY_PAGE);
     g_type_ensure(BERTH_UI_TYPE_JOURNAL_PAGE);
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
     class_bind_template(widget_class);
-    gtk_widget_class_install_action(widget_class, "win.new-vm", NULL, on_new_vm);
+    gtk_widget_class_install_action(widget_class, "win.new-vm", "s", on_new_vm);
     gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
     gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);
     gtk_widget_class_install_action(widget_class, "win.escape", NULL, on_escape);

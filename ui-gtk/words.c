@@ -120,6 +120,13 @@ const char *berth_ui_describe_exit(BerthUiVm *vm)
     return words ? _(words) : NULL;
 }
 
+char *berth_ui_describe_end(BerthUiVm *vm)
+{
+    const char *name = berth_ui_vm_get_name(vm);
+    return berth_ui_vm_get_state(vm) == BERTH_VM_BROKEN ? g_strdup_printf(_("“%s” is broken"), name)
+                                                        : g_strdup_printf(_("“%s” has failed"), name);
+}
+
 const char *berth_ui_error_words(BerthError code)
 {
     return _(errors[code]);

@@ -72,7 +72,7 @@ static gboolean complains(Stage *stage, const char *title, const char *words)
 static void open_new(Stage *stage)
 {
     AWAIT(berth_ui_service_get_status(stage->service) == BERTH_UI_SERVICE_READY);
-    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", NULL);
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", "s", "");
     AWAIT(dialog_is_open(stage));
     activate(stage, "Without an Image");
     stage_await_button(stage, "Cr_eate", TRUE);
@@ -168,6 +168,28 @@ static void test_ports(Stage *stage, gconstpointer data)
 }
 
 #define HOST_PORT "{'networks': <[{'ports': <[{'host-port': <uint32 8080>, 'guest-port': <uint32 1>}]>}]>}"
+
+/* By the window's own key, which goes back to where images come from. */
+static void test_from_file(Stage *stage, gconstpointer data)
+{
+    AWAIT(berth_ui_service_get_status(stage->service) == BERTH_UI_SERVICE_READY);
+    g_auto(GStrv) keys =
+        gtk_application_get_accels_for_action(gtk_window_get_application(GTK_WINDOW(stage->window)), "win.new-vm::");
+    g_assert_cmpstr(keys[0], ==, "<Control>n");
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", "s", "");
+    AWAIT(dialog_is_open(stage));
+    activate(stage, "From a File");
+    AWAIT(stage_sees(stage, "Disk Image"));
+    gtk_window_close(GTK_WINDOW(stage_top(stage)));
+    AWAIT(!dialog_is_open(stage));
+    /* With what came of it. */
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", "s", "debian");
+    AWAIT(dialog_is_open(stage));
+    stage_click(stage, "Cr_eate");
+    AWAIT(stage_sees(stage, "image: there is no image \"debian\"; import it first"));
+    stage_click(stage, "_Cancel");
+    AWAIT(!dialog_is_open(stage));
+}
 
 /* What only the daemon knows: its own words, below the field that they are about. */
 static void test_refused(Stage *stage, gconstpointer data)
@@ -275,6 +297,7 @@ static void add(void)
     STAGE_ADD("/gui/form/create", test_create);
     STAGE_ADD("/gui/form/checks", test_checks);
     STAGE_ADD("/gui/form/ports", test_ports);
+    STAGE_ADD("/gui/form/from-file", test_from_file);
     STAGE_ADD("/gui/form/refused", test_refused);
     g_test_add("/gui/form/no-place", Stage, "[Manager]\nMaxVMs=1\n", stage_set_up, test_no_place, stage_tear_down);
     STAGE_ADD("/gui/form/cancelled", test_cancelled);
