@@ -10,6 +10,8 @@
 #include "src/core/names.h"
 #include "ui-gtk/badge.h"
 #include "ui-gtk/file-row.h"
+#include "ui-gtk/graph.h"
+#include "ui-gtk/image-row.h"
 #include "ui-gtk/journal-page.h"
 #include "ui-gtk/journal-row.h"
 
@@ -53,11 +55,22 @@ static void await_frames(GtkWidget *widget)
     AWAIT(frames >= 4);
 }
 
+/* Each window fits on a small screen; but that of the shortcuts is laid out by GTK alone. */
+static void assert_narrow(GtkWidget *window)
+{
+    int minimum;
+    if (GTK_IS_SHORTCUTS_WINDOW(window))
+        return;
+    gtk_widget_measure(window, GTK_ORIENTATION_HORIZONTAL, -1, &minimum, NULL, NULL, NULL);
+    g_assert_cmpint(minimum, <=, NARROW);
+}
+
 static void take_window(Stage *stage, const char *name)
 {
     GtkWidget *top = stage_top(stage);
     gtk_widget_remove_css_class(top, FRAME);
     await_frames(top);
+    assert_narrow(top);
     take(top, name);
 }
 
@@ -144,6 +157,25 @@ static void close_vm(Stage *stage)
     if (is_narrow())
         stage_click(stage, "Back");
     await_frames(GTK_WIDGET(stage->window));
+}
+
+/* Of the processors' graph, which needs two of them. */
+static gboolean has_figures(Stage *stage)
+{
+    GtkWidget *graph = stage_find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_GRAPH, NULL);
+    return graph && berth_ui_graph_get_last(BERTH_UI_GRAPH(graph), NULL) >= 0;
+}
+
+/* A minute of something to be seen, which a QEMU that is a fake does not do. */
+static void draw_graphs(Stage *stage)
+{
+    GtkWidget *graph;
+    for (guint n = 0; (graph = stage_find_nth(GTK_WIDGET(stage->window), BERTH_UI_TYPE_GRAPH, n)); n++) {
+        BerthUiGraphPoint points[50];
+        for (guint i = 0; i < G_N_ELEMENTS(points); i++)
+            points[i] = (BerthUiGraphPoint){i, n ? 0.6 : i == 20 ? -1 : (i * 7 % 11) / 20.0 + (i > 35) * 0.5};
+        berth_ui_graph_set_points(BERTH_UI_GRAPH(graph), points, G_N_ELEMENTS(points), 60, "");
+    }
 }
 
 static void take_vm(Stage *stage, const char *vm, const char *name)
@@ -258,9 +290,13 @@ static void take_sized(Stage *stage, const char *words, const char *name)
     take_window(stage, name);
 }
 
+/* There is no window manager that would give the focus back: a window without it is one that nobody looks at. */
 static void close_top(Stage *stage)
 {
     gtk_window_close(GTK_WINDOW(stage_top(stage)));
+    AWAIT(stage_top(stage) == GTK_WIDGET(stage->window));
+    gtk_window_present(GTK_WINDOW(stage->window));
+    AWAIT(gtk_window_is_active(GTK_WINDOW(stage->window)));
 }
 
 static void open_import(Stage *stage, const char *name, off_t size)
@@ -293,10 +329,11 @@ static void take_images(Stage *stage)
     take_sized(stage, "Importing “debian-13”", "importing");
     close_top(stage);
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
+    AWAIT(stage_find(stage_top(stage), BERTH_UI_TYPE_IMAGE_ROW, NULL));
+    g_object_set(stage_find(stage_top(stage), BERTH_UI_TYPE_IMAGE_ROW, NULL), "expanded", TRUE, NULL);
     take_sized(stage, "Importing “debian-13”", "images");
     stage_click(stage, "Cancel the Import");
     close_top(stage);
-    AWAIT(stage_top(stage) == GTK_WIDGET(stage->window));
 }
 
 static void take_all(Stage *stage, gconstpointer data)
@@ -313,9 +350,16 @@ static void take_all(Stage *stage, gconstpointer data)
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
     take_sized(stage, "No Images", "no-images");
     close_top(stage);
+    /* Nobody manages windows here; of a VM that fails behind a user's back the desktop would be told. */
+    gtk_window_present(GTK_WINDOW(stage->window));
+    AWAIT(gtk_window_is_active(GTK_WINDOW(stage->window)));
     make_vms(stage);
     take_window(stage, "list");
-    take_vm(stage, "web", "running");
+    open_vm(stage, "web");
+    AWAIT(has_figures(stage));
+    draw_graphs(stage);
+    take_window(stage, "running");
+    close_vm(stage);
     take_vm(stage, "build-01", "failed");
     take_vm(stage, "old-wiki", "removing");
     if (!journal_missing)
