@@ -57,21 +57,25 @@ static void measure_appearing(Stage *stage, Samples *called, Samples *answered)
     AWAIT(!g_str_equal(stage_row_name(stage, 0), name));
 }
 
-static double measure_scrolling(Stage *stage, const char *name)
+static double measure_scrolling(Stage *stage)
 {
-    g_autoptr(Samples) samples = samples_new();
+    g_autoptr(Samples) elapsed = samples_new(), processor = samples_new();
     Scrolling scrolling;
     scrolling_init(&scrolling);
     scrolling_run(&scrolling, stage, STEP);
-    for (guint i = 0; i < scrolling.frames->len; i++)
-        samples_add(samples, ms_of(g_array_index(scrolling.frames, gint64, i)));
-    samples_print(name, samples);
-    double percentile = samples_percentile(samples, 99);
-    g_print("| … 99 %% | | %.2f | |\n| … rows bound for each frame | | %.2f | |\n| … widgets made | | %u | |\n",
-            percentile, (double) scrolling.n_bound / scrolling.frames->len, scrolling.n_made);
+    for (guint i = 0; i < scrolling.frames->len; i++) {
+        const ScrollingFrame *frame = &g_array_index(scrolling.frames, ScrollingFrame, i);
+        samples_add(elapsed, ms_of(frame->elapsed));
+        samples_add(processor, ms_of(frame->processor));
+    }
+    samples_print("a frame while scrolling (aim 16)", elapsed);
+    samples_print("  of it on a processor", processor);
+    g_print("99 %% of %u frames: %.2f ms, on a processor %.2f ms; %.2f rows bound for each; %u widgets made\n",
+            scrolling.frames->len, samples_percentile(elapsed, 99), samples_percentile(processor, 99),
+            (double) scrolling.n_bound / scrolling.frames->len, scrolling.n_made);
     scrolling_clear(&scrolling);
     scrolling_to_top(stage);
-    return samples_median(samples);
+    return samples_median(processor);
 }
 
 static double measure(Stage *stage, guint n)
@@ -84,7 +88,7 @@ static double measure(Stage *stage, guint n)
         measure_appearing(stage, called, answered);
     samples_print("CreateVM called → row painted (aim 100)", called);
     samples_print("CreateVM answered → row painted", answered);
-    double median = measure_scrolling(stage, "a frame while scrolling (aim 16)");
+    double median = measure_scrolling(stage);
     g_print("\n");
     return median;
 }
@@ -92,7 +96,7 @@ static double measure(Stage *stage, guint n)
 static void bench(Stage *stage, gconstpointer data)
 {
     double few = measure(stage, FEW), many = measure(stage, MANY);
-    g_print("ratio of a frame with %u VMs to one with %u: %.2f\n", MANY, FEW, many / few);
+    g_print("ratio of a frame's processor time with %u VMs to one with %u: %.2f\n", MANY, FEW, many / few);
 }
 
 static void add(void)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "scrolling.h"
 
+#include <time.h>
+
 #include "ui-gtk/vm-list.h"
 
 static gulong setup_hook, bind_hook;
@@ -20,7 +22,7 @@ static gulong add_hook(const char *signal, guint *counter)
 
 void scrolling_init(Scrolling *self)
 {
-    *self = (Scrolling){.frames = g_array_new(FALSE, FALSE, sizeof(gint64))};
+    *self = (Scrolling){.frames = g_array_new(FALSE, FALSE, sizeof(ScrollingFrame))};
     setup_hook = add_hook("setup", &self->n_made);
     bind_hook = add_hook("bind", &self->n_bound);
 }
@@ -33,22 +35,33 @@ void scrolling_clear(Scrolling *self)
 }
 
 typedef struct {
-    gint64 begin, end;
+    gboolean begun, painted;
+    ScrollingFrame times;
 } Frame;
+
+static gint64 processor_time(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (gint64) time.tv_sec * G_USEC_PER_SEC + time.tv_nsec / 1000;
+}
 
 static void on_begin(GdkFrameClock *clock, Frame *frame)
 {
-    frame->begin = g_get_monotonic_time();
+    frame->begun = TRUE;
+    frame->times = (ScrollingFrame){-g_get_monotonic_time(), -processor_time()};
 }
 
 static void on_painted(GdkFrameClock *clock, Frame *frame)
 {
-    if (frame->begin)
-        frame->end = g_get_monotonic_time();
+    if (!frame->begun || frame->painted)
+        return;
+    frame->times.elapsed += g_get_monotonic_time();
+    frame->times.processor += processor_time();
+    frame->painted = TRUE;
 }
 
-/* Returns: how long the frame took */
-static gint64 await_frame(Stage *stage)
+static ScrollingFrame await_frame(Stage *stage)
 {
     Frame frame = {0};
     GdkFrameClock *clock = gtk_widget_get_frame_clock(GTK_WIDGET(stage->window));
@@ -56,10 +69,10 @@ static gint64 await_frame(Stage *stage)
     gulong painted = g_signal_connect(clock, "after-paint", G_CALLBACK(on_painted), &frame);
     gdk_frame_clock_request_phase(clock, GDK_FRAME_CLOCK_PHASE_FLUSH_EVENTS | GDK_FRAME_CLOCK_PHASE_PAINT |
                                              GDK_FRAME_CLOCK_PHASE_AFTER_PAINT);
-    AWAIT(frame.end);
+    AWAIT(frame.painted);
     g_signal_handler_disconnect(clock, begin);
     g_signal_handler_disconnect(clock, painted);
-    return frame.end - frame.begin;
+    return frame.times;
 }
 
 void scrolling_await_frame(Stage *stage)
@@ -80,8 +93,8 @@ void scrolling_run(Scrolling *self, Stage *stage, double step)
     double page = gtk_adjustment_get_page_size(at);
     while (gtk_adjustment_get_value(at) + page < gtk_adjustment_get_upper(at)) {
         gtk_adjustment_set_value(at, gtk_adjustment_get_value(at) + (step > 0 ? step : page));
-        gint64 time = await_frame(stage);
-        g_array_append_val(self->frames, time);
+        ScrollingFrame frame = await_frame(stage);
+        g_array_append_val(self->frames, frame);
     }
 }
 

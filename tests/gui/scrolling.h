@@ -5,10 +5,15 @@
 
 /* Scrolls through the list of VMs, and counts what that costs. */
 
+/* From the begin of a frame until it is painted: µs by the clock, and of this thread on a processor. */
+typedef struct {
+    gint64 elapsed, processor;
+} ScrollingFrame;
+
 typedef struct {
     guint n_made;   /* widgets for rows, since the beginning */
     guint n_bound;  /* rows that a widget was given */
-    GArray *frames; /* (element-type gint64): µs from the begin of a frame until it is painted */
+    GArray *frames; /* (element-type ScrollingFrame) */
 } Scrolling;
 
 /* Begins to count; before there is a list. */
