@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stage.h"
 
-#include <gdk/x11/gdkx.h>
-
 #include "fake-screen.h"
+#include "hands.h"
 #include "src/core/autofd.h"
 #include "ui-gtk/display.h"
 
@@ -13,43 +12,6 @@
 #define HEIGHT 200
 #define RED 0xff0000u
 #define BLUE 0x0000ffu
-
-/* The X server's own keyboard and mouse. */
-static void on_typed(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    g_subprocess_wait_check_finish(G_SUBPROCESS(source), result, &error);
-    g_assert_no_error(error);
-    *(gboolean *) data = TRUE;
-}
-
-static void xdotool(const char *command)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *line = g_strconcat("xdotool ", command, NULL);
-    g_auto(GStrv) argv = NULL;
-    gboolean done = FALSE;
-    g_shell_parse_argv(line, NULL, &argv, &error);
-    g_assert_no_error(error);
-    g_autoptr(GSubprocess) process =
-        g_subprocess_newv((const char *const *) argv, G_SUBPROCESS_FLAGS_STDOUT_SILENCE, &error);
-    g_assert_no_error(error);
-    g_subprocess_wait_check_async(process, NULL, on_typed, &done);
-    AWAIT(done);
-}
-
-static gulong xid_of(Stage *stage)
-{
-    return gdk_x11_surface_get_xid(gtk_native_get_surface(GTK_NATIVE(stage->window)));
-}
-
-/* No window manager gives it the keyboard. */
-static void focus_window(Stage *stage)
-{
-    g_autofree char *command = g_strdup_printf("windowfocus %lu", xid_of(stage));
-    xdotool(command);
-    AWAIT(gtk_window_is_active(GTK_WINDOW(stage->window)));
-}
 
 static BerthUiDisplay *screen(Stage *stage)
 {
@@ -99,19 +61,9 @@ static gboolean shows(Stage *stage, guint x, guint y, guint32 colour)
     return pixel(stage, x, y) == (0xff000000u | colour);
 }
 
-/* In the middle of the guest's pixel. */
 static void point_at(Stage *stage, guint x, guint y)
 {
-    BerthUiDisplay *display = screen(stage);
-    BerthUiFit fit = berth_ui_display_get_fit(display);
-    double left, top, window_x, window_y;
-    gtk_widget_translate_coordinates(GTK_WIDGET(display), GTK_WIDGET(stage->window),
-                                     fit.x + (x + 0.5) * fit.width / WIDTH, fit.y + (y + 0.5) * fit.height / HEIGHT,
-                                     &window_x, &window_y);
-    gtk_native_get_surface_transform(GTK_NATIVE(stage->window), &left, &top);
-    g_autofree char *command =
-        g_strdup_printf("mousemove --window %lu %d %d", xid_of(stage), (int) (left + window_x), (int) (top + window_y));
-    xdotool(command);
+    hands_point(stage, screen(stage), x, y);
 }
 
 static void test_picture(Stage *stage, gconstpointer data)
@@ -131,18 +83,18 @@ static void test_picture(Stage *stage, gconstpointer data)
 static void test_keys(Stage *stage, gconstpointer data)
 {
     g_autoptr(FakeScreen) display = show_screen(stage, TRUE);
-    focus_window(stage);
+    hands_focus(stage);
     gtk_widget_grab_focus(GTK_WIDGET(screen(stage)));
-    xdotool("key a");
+    hands_do("key a");
     fake_screen_await(display->keys, "press 30 release 30 ");
-    xdotool("key Right");
+    hands_do("key Right");
     fake_screen_await(display->keys, "press 205 release 205 ");
     /* What the window would take for a shortcut: its search, and the end of the VM. */
-    xdotool("key ctrl+f");
+    hands_do("key ctrl+f");
     fake_screen_await(display->keys, "press 29 press 33 release 29 release 33 ");
-    xdotool("key Delete");
+    hands_do("key Delete");
     fake_screen_await(display->keys, "press 211 release 211 ");
-    xdotool("key Escape");
+    hands_do("key Escape");
     fake_screen_await(display->keys, "press 1 release 1 ");
     g_assert_true(stage_top(stage) == GTK_WIDGET(stage->window));
     g_assert_true(gtk_widget_has_focus(GTK_WIDGET(screen(stage))));
@@ -152,15 +104,15 @@ static void test_keys(Stage *stage, gconstpointer data)
 static void test_focus_lost(Stage *stage, gconstpointer data)
 {
     g_autoptr(FakeScreen) display = show_screen(stage, TRUE);
-    focus_window(stage);
+    hands_focus(stage);
     gtk_widget_grab_focus(GTK_WIDGET(screen(stage)));
-    xdotool("keydown shift keydown b");
+    hands_do("keydown shift keydown b");
     fake_screen_await(display->keys, "press 42 press 48 ");
     gtk_widget_child_focus(GTK_WIDGET(stage->window), GTK_DIR_TAB_FORWARD);
     fake_screen_await(display->keys, "release 42 release 48 ");
-    xdotool("keyup b keyup shift key c");
+    hands_do("keyup b keyup shift key c");
     gtk_widget_grab_focus(GTK_WIDGET(screen(stage)));
-    xdotool("key d");
+    hands_do("key d");
     fake_screen_await(display->keys, "press 32 release 32 ");
 }
 
@@ -168,17 +120,17 @@ static void test_way_out(Stage *stage, gconstpointer data)
 {
     g_autoptr(FakeScreen) display = show_screen(stage, TRUE);
     GtkWidget *widget = GTK_WIDGET(screen(stage));
-    focus_window(stage);
+    hands_focus(stage);
     gtk_widget_grab_focus(widget);
     /* With another key it is the guest's own. */
-    xdotool("key ctrl+alt+x");
+    hands_do("key ctrl+alt+x");
     fake_screen_await(display->keys, "press 29 press 56 press 45 release 29 release 56 release 45 ");
     g_assert_true(gtk_widget_has_focus(widget));
-    xdotool("keydown ctrl keydown alt keyup alt keyup ctrl");
+    hands_do("keydown ctrl keydown alt keyup alt keyup ctrl");
     AWAIT(!gtk_widget_has_focus(widget));
     fake_screen_await(display->keys, "press 29 press 56 release 56 release 29 ");
     /* The window's keys are its own again. */
-    xdotool("key ctrl+f");
+    hands_do("key ctrl+f");
     AWAIT(GTK_IS_TEXT(gtk_window_get_focus(GTK_WINDOW(stage->window))));
     g_assert_cmpstr(display->keys->str, ==, "");
 }
@@ -191,14 +143,14 @@ static void test_pointer(Stage *stage, gconstpointer data)
     fake_screen_await(display->pointer, "place 100,50 ");
     point_at(stage, WIDTH - 1, HEIGHT - 1);
     fake_screen_await(display->pointer, "place 319,199 ");
-    xdotool("mousedown 1 mouseup 1");
+    hands_do("mousedown 1 mouseup 1");
     fake_screen_await(display->pointer, "click 0 unclick 0 ");
     AWAIT(gtk_widget_has_focus(GTK_WIDGET(screen(stage))));
-    xdotool("mousedown 3 mouseup 3 mousedown 2 mouseup 2");
+    hands_do("mousedown 3 mouseup 3 mousedown 2 mouseup 2");
     fake_screen_await(display->pointer, "click 2 unclick 2 click 1 unclick 1 ");
-    xdotool("click 4");
+    hands_do("click 4");
     fake_screen_await(display->pointer, "click 3 unclick 3 ");
-    xdotool("click 5");
+    hands_do("click 5");
     fake_screen_await(display->pointer, "click 4 unclick 4 ");
     /* A guest without a tablet. */
     point_at(stage, 100, 50);
