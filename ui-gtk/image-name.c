@@ -7,6 +7,7 @@
 #include "image.h"
 #include "src/core/vm-config.h"
 
+#define SHA256_DIGITS 64
 #define PROPOSED_MAX 48u /* bytes: that leaves room for a number */
 
 static const char *const endings[] = {".qcow2", ".qcow", ".img", ".raw"};
@@ -68,4 +69,10 @@ const char *berth_ui_check_image_name(const char *name, GListModel *images)
         return _("Letters from A to Z, digits, “.”, “_” and “-”, beginning with a letter or digit; at most 63 of them, "
                  "and no UUID");
     return is_taken(name, images) ? _("There is one of that name already") : NULL;
+}
+
+const char *berth_ui_check_sha256(const char *text)
+{
+    gsize n = strspn(text, G_CSET_DIGITS "abcdefABCDEF");
+    return text[n] || (n > 0 && n != SHA256_DIGITS) ? _("64 digits from 0 to 9 and letters from A to F") : NULL;
 }

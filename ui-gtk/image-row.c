@@ -6,12 +6,13 @@
 #include "format.h"
 
 struct _BerthUiImageRow {
-    AdwActionRow parent_instance;
+    AdwExpanderRow parent_instance;
     GtkWidget *remove;
+    GtkLabel *sha256;
     BerthUiImage *image;
 };
 
-G_DEFINE_FINAL_TYPE(BerthUiImageRow, berth_ui_image_row, ADW_TYPE_ACTION_ROW)
+G_DEFINE_FINAL_TYPE(BerthUiImageRow, berth_ui_image_row, ADW_TYPE_EXPANDER_ROW)
 
 enum { CREATE, REMOVE, N_SIGNALS };
 static guint signals[N_SIGNALS];
@@ -40,7 +41,7 @@ static void show(BerthUiImageRow *self)
 {
     g_autofree char *subtitle = describe(self->image);
     gboolean is_used = berth_ui_image_get_n_users(self->image) > 0;
-    adw_action_row_set_subtitle(ADW_ACTION_ROW(self), subtitle);
+    adw_expander_row_set_subtitle(ADW_EXPANDER_ROW(self), subtitle);
     gtk_widget_set_sensitive(self->remove, !is_used && !berth_ui_object_is_busy(BERTH_UI_OBJECT(self->image)));
     gtk_widget_set_tooltip_text(self->remove,
                                 is_used ? _("There are virtual machines that are made from it") : _("Remove"));
@@ -61,6 +62,7 @@ GtkWidget *berth_ui_image_row_new(BerthUiImage *image)
     BerthUiImageRow *self = g_object_new(BERTH_UI_TYPE_IMAGE_ROW, "title", berth_ui_image_get_name(image), NULL);
     self->image = g_object_ref(image);
     g_signal_connect_swapped(image, "notify", G_CALLBACK(show), self);
+    gtk_label_set_text(self->sha256, berth_ui_image_get_sha256(image));
     show(self);
     return GTK_WIDGET(self);
 }
@@ -88,6 +90,7 @@ static void berth_ui_image_row_class_init(BerthUiImageRowClass *klass)
     signals[REMOVE] = g_signal_new("remove", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/berth/Berth/image-row.ui");
     gtk_widget_class_bind_template_child(widget_class, BerthUiImageRow, remove);
+    gtk_widget_class_bind_template_child(widget_class, BerthUiImageRow, sha256);
     gtk_widget_class_bind_template_callback(widget_class, on_create);
     gtk_widget_class_bind_template_callback(widget_class, on_remove);
 }

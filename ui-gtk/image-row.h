@@ -5,10 +5,10 @@
 
 #include "image.h"
 
-/* A row with an image: what it is, and who uses it. Signals: "create" and "remove", when the user asks for that. */
+/* A row with an image: what it is, how many use it, and, when it is expanded, its sum. Signals: "create" and "remove", when the user asks for that. */
 
 #define BERTH_UI_TYPE_IMAGE_ROW (berth_ui_image_row_get_type())
-G_DECLARE_FINAL_TYPE(BerthUiImageRow, berth_ui_image_row, BERTH_UI, IMAGE_ROW, AdwActionRow)
+G_DECLARE_FINAL_TYPE(BerthUiImageRow, berth_ui_image_row, BERTH_UI, IMAGE_ROW, AdwExpanderRow)
 
 GtkWidget *berth_ui_image_row_new(BerthUiImage *image);
 /* (transfer none) */

@@ -4,6 +4,7 @@
 #include <glib/gi18n.h>
 #include <unistd.h>
 
+#include "complaint.h"
 #include "drop.h"
 #include "failure.h"
 #include "file-row.h"
@@ -19,9 +20,10 @@ struct _BerthUiImportWindow {
     GtkStack *stack; /* "form", "progress", "done" */
     GtkWidget *cancel, *import, *create;
     BerthUiFileRow *disk, *kernel, *initrd;
-    GtkEditable *name, *description, *version, *cmdline;
-    GtkLabel *name_problem, *problem;
-    GtkListBox *jobs; /* has the one */
+    GtkEditable *name, *description, *version, *sha256, *cmdline;
+    BerthUiComplaint *name_complaint, *sha256_complaint;
+    GtkLabel *problem; /* of the whole */
+    GtkListBox *jobs;  /* has the one */
     AdwStatusPage *done;
     AdwToastOverlay *toasts;
     BerthUiService *service;
@@ -34,21 +36,14 @@ G_DEFINE_FINAL_TYPE(BerthUiImportWindow, berth_ui_import_window, ADW_TYPE_WINDOW
 
 /* What is filled in. */
 
-static void show_problem(GtkLabel *label, const char *text)
+static void show_problem(BerthUiImportWindow *self, const char *text, gboolean is_failure)
 {
-    gtk_label_set_text(label, text ? text : "");
-    gtk_widget_set_visible(GTK_WIDGET(label), text != NULL);
-}
-
-static void show_name_problem(BerthUiImportWindow *self, const char *text)
-{
-    show_problem(self->name_problem, text);
-    if (text)
-        gtk_widget_add_css_class(GTK_WIDGET(self->name), "error");
+    gtk_label_set_text(self->problem, text ? text : "");
+    gtk_widget_set_visible(GTK_WIDGET(self->problem), text != NULL);
+    if (is_failure)
+        gtk_widget_add_css_class(GTK_WIDGET(self->problem), "error");
     else
-        gtk_widget_remove_css_class(GTK_WIDGET(self->name), "error");
-    gtk_accessible_update_state(GTK_ACCESSIBLE(self->name), GTK_ACCESSIBLE_STATE_INVALID,
-                                text ? GTK_ACCESSIBLE_INVALID_TRUE : GTK_ACCESSIBLE_INVALID_FALSE, -1);
+        gtk_widget_remove_css_class(GTK_WIDGET(self->problem), "error");
 }
 
 static void check(BerthUiImportWindow *self)
@@ -57,11 +52,13 @@ static void check(BerthUiImportWindow *self)
     gboolean has_kernel = berth_ui_file_row_get_file(self->kernel) != NULL;
     const char *name = gtk_editable_get_text(self->name);
     const char *problem = berth_ui_check_image_name(name, berth_ui_service_get_images(self->service));
+    const char *sum_problem = berth_ui_check_sha256(gtk_editable_get_text(self->sha256));
     /* Nobody has failed to name what is not there yet. */
-    show_name_problem(self, *name || has_disk || has_kernel ? problem : NULL);
+    berth_ui_complaint_set_text(self->name_complaint, *name || has_disk || has_kernel ? problem : NULL);
+    berth_ui_complaint_set_text(self->sha256_complaint, sum_problem);
     gtk_widget_set_sensitive(GTK_WIDGET(self->initrd), has_kernel);
     gtk_widget_set_sensitive(GTK_WIDGET(self->cmdline), has_kernel);
-    gtk_widget_set_sensitive(self->import, !self->is_begun && !problem && (has_disk || has_kernel));
+    gtk_widget_set_sensitive(self->import, !self->is_begun && !problem && !sum_problem && (has_disk || has_kernel));
 }
 
 /* What the user has written stays. */
@@ -70,7 +67,7 @@ static void on_file(BerthUiFileRow *row, GParamSpec *spec, BerthUiImportWindow *
     GFile *file = berth_ui_file_row_get_file(row);
     g_autofree char *base = file ? g_file_get_basename(file) : NULL;
     g_autofree char *shown = base ? g_filename_display_name(base) : NULL;
-    show_problem(self->problem, NULL);
+    show_problem(self, NULL, FALSE);
     if (shown && g_str_equal(gtk_editable_get_text(self->name), self->proposed)) {
         g_free(self->proposed);
         self->proposed = berth_ui_propose_image_name(shown, berth_ui_service_get_images(self->service));
@@ -106,8 +103,7 @@ static void show_cancelled(BerthUiImportWindow *self)
     self->is_begun = FALSE;
     show_page(self, "form");
     check(self);
-    show_problem(self->problem, _("The import was cancelled"));
-    gtk_widget_remove_css_class(GTK_WIDGET(self->problem), "error");
+    show_problem(self, _("The import was cancelled"), FALSE);
 }
 
 /* Where it is: beside the name, where that is what the daemon does not like. */
@@ -120,10 +116,9 @@ static void show_failure(BerthUiImportWindow *self, const GError *error)
     show_page(self, "form");
     check(self);
     if (is_of_name)
-        show_name_problem(self, text);
+        berth_ui_complaint_set_text(self->name_complaint, text);
     else
-        show_problem(self->problem, text);
-    gtk_widget_add_css_class(GTK_WIDGET(self->problem), "error");
+        show_problem(self, text, TRUE);
     gtk_widget_grab_focus(GTK_WIDGET(self->name));
 }
 
@@ -133,7 +128,7 @@ static void show_done(BerthUiImportWindow *self)
     g_autofree char *markup = g_markup_escape_text(title, -1);
     adw_status_page_set_title(self->done, markup);
     show_page(self, "done");
-    gtk_window_set_default_widget(GTK_WINDOW(self), gtk_widget_get_visible(self->create) ? self->create : NULL);
+    gtk_window_set_default_widget(GTK_WINDOW(self), self->create);
 }
 
 static void show_end(BerthUiImportWindow *self)
@@ -234,6 +229,7 @@ static void on_files_opened(GObject *source, GAsyncResult *result, gpointer data
         .name = gtk_editable_get_text(self->name),
         .description = gtk_editable_get_text(self->description),
         .version = gtk_editable_get_text(self->version),
+        .sha256 = gtk_editable_get_text(self->sha256),
         .cmdline = fds[KERNEL] >= 0 ? gtk_editable_get_text(self->cmdline) : NULL,
         .disk = fds[DISK],
         .kernel = fds[KERNEL],
@@ -254,7 +250,7 @@ static void on_import(BerthUiImportWindow *self)
     if (!gtk_widget_is_sensitive(self->import))
         return;
     self->is_begun = TRUE;
-    show_problem(self->problem, NULL);
+    show_problem(self, NULL, FALSE);
     check(self);
     berth_ui_open_files_async(files, N_FILES, NULL, on_files_opened, g_object_ref(self));
 }
@@ -279,11 +275,8 @@ static void on_close(BerthUiImportWindow *self)
 void berth_ui_import_window_present(GtkWindow *parent, AdwToastOverlay *toasts, BerthUiService *service, GFile *file)
 {
     BerthUiImportWindow *self = g_object_new(BERTH_UI_TYPE_IMPORT_WINDOW, "transient-for", parent, NULL);
-    gboolean may_create =
-        BERTH_UI_IS_IMAGES_WINDOW(parent) || parent == (gpointer) gtk_widget_get_root(GTK_WIDGET(toasts));
     self->toasts = g_object_ref(toasts);
     self->service = g_object_ref(service);
-    gtk_widget_set_visible(self->create, may_create);
     berth_ui_file_row_set_file(self->disk, file);
     check(self);
     gtk_window_present(GTK_WINDOW(self));
@@ -325,8 +318,10 @@ static void class_bind_template(GtkWidgetClass *klass)
     gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, name);
     gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, description);
     gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, version);
+    gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, sha256);
+    gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, sha256_complaint);
     gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, cmdline);
-    gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, name_problem);
+    gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, name_complaint);
     gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, problem);
     gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, jobs);
     gtk_widget_class_bind_template_child(klass, BerthUiImportWindow, done);
@@ -341,6 +336,7 @@ static void berth_ui_import_window_class_init(BerthUiImportWindowClass *klass)
 {
     G_OBJECT_CLASS(klass)->dispose = berth_ui_import_window_dispose;
     G_OBJECT_CLASS(klass)->finalize = berth_ui_import_window_finalize;
+    g_type_ensure(BERTH_UI_TYPE_COMPLAINT);
     g_type_ensure(BERTH_UI_TYPE_FILE_ROW);
     class_bind_template(GTK_WIDGET_CLASS(klass));
     gtk_widget_class_add_binding_action(GTK_WIDGET_CLASS(klass), GDK_KEY_Escape, 0, "window.close", NULL);

@@ -612,8 +612,10 @@ static gboolean add_file(GVariantDict *options, const char *key, GUnixFDList *fd
 static GVariant *import_arguments(const BerthUiImport *import, GUnixFDList *fds, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-    const char *texts[][2] = {
-        {"description", import->description}, {"version", import->version}, {"cmdline", import->cmdline}};
+    const char *texts[][2] = {{"description", import->description},
+                              {"version", import->version},
+                              {"cmdline", import->cmdline},
+                              {"sha256", import->sha256}};
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
         if (texts[i][1] && *texts[i][1])
             g_variant_dict_insert(&options, texts[i][0], "s", texts[i][1]);

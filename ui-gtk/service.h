@@ -99,6 +99,8 @@ int berth_ui_service_open_finish(BerthUiService *service, GAsyncResult *result, 
 typedef struct {
     const char *name;
     const char *description, *version, *cmdline; /* (nullable) */
+    const char
+        *sha256; /* (nullable): in hex: of the disk, or of the kernel where there is none: another one is refused */
     int disk, kernel, initrd;
 } BerthUiImport;
 

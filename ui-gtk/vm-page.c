@@ -144,7 +144,6 @@ static GtkWidget *button_new(const BerthUiActionWords *words)
     gtk_widget_set_halign(content, GTK_ALIGN_CENTER);
     gtk_button_set_child(GTK_BUTTON(button), content);
     gtk_actionable_set_action_name(GTK_ACTIONABLE(button), action);
-    gtk_accessible_update_property(GTK_ACCESSIBLE(button), GTK_ACCESSIBLE_PROPERTY_LABEL, _(words->label), -1);
     g_object_set_data(G_OBJECT(button), "words", (gpointer) words);
     return button;
 }

@@ -259,19 +259,9 @@ static void on_images(GtkWidget *widget, const char *name, GVariant *parameter)
     berth_ui_images_window_present(self->toasts, self->service);
 }
 
-/* What is on top of this window, if anything is: what asks for it. */
-static GtkWindow *topmost(GtkWindow *window)
-{
-    g_autoptr(GList) all = gtk_window_list_toplevels();
-    for (GList *at = all; at; at = at->next)
-        if (gtk_window_get_transient_for(at->data) == window && gtk_widget_get_visible(at->data))
-            return topmost(at->data);
-    return window;
-}
-
 static void import_image(BerthUiWindow *self, GFile *file)
 {
-    berth_ui_import_window_present(topmost(GTK_WINDOW(self)), self->toasts, self->service, file);
+    berth_ui_import_window_present(GTK_WINDOW(self), self->toasts, self->service, file);
 }
 
 static void on_import_image(GtkWidget *widget, const char *name, GVariant *parameter)

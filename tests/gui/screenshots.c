@@ -13,6 +13,7 @@
 #include "ui-gtk/badge.h"
 #include "ui-gtk/display.h"
 #include "ui-gtk/file-row.h"
+#include "ui-gtk/image-row.h"
 #include "ui-gtk/journal-page.h"
 #include "ui-gtk/journal-row.h"
 
@@ -56,11 +57,22 @@ static void await_frames(GtkWidget *widget)
     AWAIT(frames >= 4);
 }
 
+/* Each window fits on a small screen; but that of the shortcuts is laid out by GTK alone. */
+static void assert_narrow(GtkWidget *window)
+{
+    int minimum;
+    if (GTK_IS_SHORTCUTS_WINDOW(window))
+        return;
+    gtk_widget_measure(window, GTK_ORIENTATION_HORIZONTAL, -1, &minimum, NULL, NULL, NULL);
+    g_assert_cmpint(minimum, <=, NARROW);
+}
+
 static void take_window(Stage *stage, const char *name)
 {
     GtkWidget *top = stage_top(stage);
     gtk_widget_remove_css_class(top, FRAME);
     await_frames(top);
+    assert_narrow(top);
     take(top, name);
 }
 
@@ -261,9 +273,13 @@ static void take_sized(Stage *stage, const char *words, const char *name)
     take_window(stage, name);
 }
 
+/* There is no window manager that would give the focus back: a window without it is one that nobody looks at. */
 static void close_top(Stage *stage)
 {
     gtk_window_close(GTK_WINDOW(stage_top(stage)));
+    AWAIT(stage_top(stage) == GTK_WIDGET(stage->window));
+    gtk_window_present(GTK_WINDOW(stage->window));
+    AWAIT(gtk_window_is_active(GTK_WINDOW(stage->window)));
 }
 
 static void open_import(Stage *stage, const char *name, off_t size)
@@ -296,10 +312,11 @@ static void take_images(Stage *stage)
     take_sized(stage, "Importing “debian-13”", "importing");
     close_top(stage);
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
+    AWAIT(stage_find(stage_top(stage), BERTH_UI_TYPE_IMAGE_ROW, NULL));
+    g_object_set(stage_find(stage_top(stage), BERTH_UI_TYPE_IMAGE_ROW, NULL), "expanded", TRUE, NULL);
     take_sized(stage, "Importing “debian-13”", "images");
     stage_click(stage, "Cancel the Import");
     close_top(stage);
-    AWAIT(stage_top(stage) == GTK_WIDGET(stage->window));
 }
 
 static void prepare_window(Stage *stage)

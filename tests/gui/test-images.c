@@ -15,6 +15,7 @@
 /* Between a number and its unit is a no-break space. */
 
 #define MIB ((off_t) 1 << 20)
+#define SHA256_OF_A_MIB "30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58"
 #define FOR_EVER ((off_t) 1 << 40) /* so many zeroes take hours */
 
 /* (transfer full): a file of zeroes below the fixture's directory */
@@ -102,6 +103,7 @@ static void test_import(Stage *stage, gconstpointer data)
     g_assert_cmpstr(gtk_editable_get_text(entry(stage, "Name")), ==, "My-Disk-1");
     gtk_editable_set_text(entry(stage, "Description"), "Zeroes <b>");
     gtk_editable_set_text(entry(stage, "Version"), "7");
+    gtk_editable_set_text(entry(stage, "Expected SHA-256"), SHA256_OF_A_MIB);
     stage_click(stage, "_Import");
     AWAIT(stage_sees(stage, "“My-Disk-1” Is Imported"));
     stage_click(stage, "_Done");
@@ -109,6 +111,8 @@ static void test_import(Stage *stage, gconstpointer data)
     AWAIT(stage_sees(stage, "My-Disk-1"));
     AWAIT(stage_sees(stage, "Zeroes <b> · 7\n1.0 MiB · Not used"));
     g_assert_null(stage_find(stage_top(stage), BERTH_UI_TYPE_JOB_ROW, NULL));
+    g_object_set(stage_find(stage_top(stage), BERTH_UI_TYPE_IMAGE_ROW, NULL), "expanded", TRUE, NULL);
+    AWAIT(stage_sees(stage, SHA256_OF_A_MIB));
 }
 
 /* What is typed is checked at once; what was typed stays when another file is chosen. */
@@ -135,6 +139,21 @@ static void test_name(Stage *stage, gconstpointer data)
     gtk_editable_set_text(entry(stage, "Name"), "mine");
     AWAIT(stage_sees(stage, "There is one of that name already"));
     stage_await_button(stage, "_Import", FALSE);
+}
+
+/* It is checked as it is typed, and by the daemon. */
+static void test_sum(Stage *stage, gconstpointer data)
+{
+    g_autoptr(GFile) file = make_file(stage, "a.raw", MIB + 512);
+    open_import(stage);
+    choose_file(stage, "Disk Image", file);
+    gtk_editable_set_text(entry(stage, "Expected SHA-256"), "30e14");
+    stage_await_button(stage, "_Import", FALSE);
+    await_part(stage, "64 digits from 0 to 9");
+    gtk_editable_set_text(entry(stage, "Expected SHA-256"), SHA256_OF_A_MIB);
+    stage_click(stage, "_Import");
+    await_part(stage, "The disk has the SHA-256 ");
+    g_assert_cmpuint(n_images(stage), ==, 0);
 }
 
 static void test_cancel(Stage *stage, gconstpointer data)
@@ -217,6 +236,34 @@ static void test_drop(Stage *stage, gconstpointer data)
     open_images(stage);
     g_assert_true(drop(stage_top(stage), file));
     AWAIT(stage_sees(stage, "dropped.img"));
+}
+
+/* The form for a new VM is there, and knows what it is made of. */
+static void await_form(Stage *stage, const char *image)
+{
+    AWAIT(stage_sees(stage, "New Virtual Machine"));
+    AWAIT(stage_sees(stage, image));
+    stage_await_button(stage, "Cr_eate", TRUE);
+    close_top(stage);
+    AWAIT(stage_top(stage) == GTK_WIDGET(stage->window));
+}
+
+/* From the form to the import and back, and from the list. */
+static void test_create(Stage *stage, gconstpointer data)
+{
+    g_autoptr(GFile) file = make_file(stage, "debian.img", MIB);
+    AWAIT(berth_ui_service_get_status(stage->service) == BERTH_UI_SERVICE_READY);
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", "s", "");
+    AWAIT(stage_sees(stage, "From a File"));
+    gtk_widget_activate(
+        gtk_widget_get_ancestor(stage_find(stage_top(stage), GTK_TYPE_LABEL, "From a File"), GTK_TYPE_LIST_BOX_ROW));
+    choose_file(stage, "Disk Image", file);
+    stage_click(stage, "_Import");
+    stage_click(stage, "Create _Virtual Machine");
+    await_form(stage, "debian");
+    open_images(stage);
+    stage_click(stage, "Create a Virtual Machine From It");
+    await_form(stage, "debian");
 }
 
 static void import_one(Stage *stage, const char *name)
@@ -332,6 +379,9 @@ static void test_closed(Stage *stage, gconstpointer data)
     close_meanwhile(stage);
     fake_berth_complete(stage->fake, "", "");
     AWAIT(stage_sees(stage, "“mine” is imported"));
+    stage_click(stage, "_Create Virtual Machine");
+    AWAIT(stage_sees(stage, "New Virtual Machine"));
+    AWAIT(stage_sees(stage, "mine"));
 }
 
 static void test_closed_and_fails(Stage *stage, gconstpointer data)
@@ -356,10 +406,12 @@ static void add(void)
 {
     STAGE_ADD("/gui/images/import", test_import);
     STAGE_ADD("/gui/images/name", test_name);
+    STAGE_ADD("/gui/images/sum", test_sum);
     STAGE_ADD("/gui/images/cancel", test_cancel);
     STAGE_ADD("/gui/images/job-fails", test_job_fails);
     STAGE_ADD("/gui/images/unreadable", test_unreadable);
     STAGE_ADD("/gui/images/drop", test_drop);
+    STAGE_ADD("/gui/images/create", test_create);
     STAGE_ADD("/gui/images/remove", test_remove);
     STAGE_ADD("/gui/images/in-use", test_in_use);
     STAGE_ADD("/gui/images/of-others", test_of_others);
