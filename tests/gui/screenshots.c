@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fake-screen.h"
+#include "hands.h"
 #include "journal-files.h"
 #include "src/core/autofd.h"
 #include "src/core/names.h"
@@ -328,6 +329,7 @@ static void prepare_window(Stage *stage)
     gtk_widget_remove_css_class(GTK_WIDGET(stage->window), FRAME);
     gtk_window_set_default_size(GTK_WINDOW(stage->window), width, HEIGHT);
     AWAIT(gtk_widget_get_width(GTK_WIDGET(stage->window)) == width);
+    hands_focus(stage); /* else the desktop would be told of what fails, and there is none */
 }
 
 static void take_all(Stage *stage, gconstpointer data)
