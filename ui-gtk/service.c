@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "service-usage.h"
 #include "src/core/names.h"
 
 #define DBUS_NAME "org.freedesktop.DBus"
@@ -45,6 +46,7 @@ struct _BerthUiService {
     char *owner;                      /* unique name of the daemon, NULL where there is none */
     GCancellable *reading;            /* of the one look at all of this daemon's objects */
     guint subscriptions[3 + N_KINDS]; /* to this daemon's signals */
+    BerthUiUsageWatches *usage_watches;
     GListStore *lists[N_KINDS];
     GHashTable *objects; /* path → BerthUiObject, which the list holds */
     guint n_imports;     /* calls that will be answered with a job */
@@ -285,6 +287,7 @@ static void leave_daemon(BerthUiService *self)
     if (self->reading)
         g_cancellable_cancel(self->reading);
     g_clear_object(&self->reading);
+    berth_ui_usage_watches_follow(self->usage_watches, NULL, NULL);
     g_clear_pointer(&self->owner, g_free);
     forget_all_but(self, NULL, KIND_JOB); /* they end with their daemon, and the next one counts anew */
     g_hash_table_remove_all(self->ended);
@@ -321,6 +324,7 @@ static void on_name_appeared(GDBusConnection *connection, const char *name, cons
     self->owner = g_strdup(owner);
     self->reading = g_cancellable_new();
     subscribe_all(self);
+    berth_ui_usage_watches_follow(self->usage_watches, connection, owner);
     g_dbus_connection_call(connection, owner, BERTH_PATH_ROOT, IFACE_OBJECT_MANAGER, "GetManagedObjects", NULL,
                            G_VARIANT_TYPE("(a{oa{sa{sv}}})"), G_DBUS_CALL_FLAGS_NO_AUTO_START, G_MAXINT, self->reading,
                            on_read, self);
@@ -466,6 +470,11 @@ void berth_ui_service_call_object_async(BerthUiService *self, BerthUiObject *obj
 gboolean berth_ui_service_call_finish(BerthUiService *self, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+BerthUiUsage *berth_ui_service_watch_usage(BerthUiService *self, BerthUiVm *vm)
+{
+    return berth_ui_usage_watches_get(self->usage_watches, path_of(vm));
 }
 
 void berth_ui_service_configure_async(BerthUiService *self, BerthUiVm *vm, GVariant *changes, GCancellable *cancellable,
@@ -747,6 +756,7 @@ static void berth_ui_service_dispose(GObject *object)
 static void berth_ui_service_finalize(GObject *object)
 {
     BerthUiService *self = BERTH_UI_SERVICE(object);
+    berth_ui_usage_watches_free(self->usage_watches);
     g_hash_table_unref(self->objects);
     g_hash_table_unref(self->ended);
     for (guint i = 0; i < N_KINDS; i++)
@@ -771,6 +781,7 @@ static void berth_ui_service_class_init(BerthUiServiceClass *klass)
 static void berth_ui_service_init(BerthUiService *self)
 {
     self->cancellable = g_cancellable_new();
+    self->usage_watches = berth_ui_usage_watches_new();
     self->objects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_object_unref);
     for (guint i = 0; i < N_KINDS; i++)

@@ -5,6 +5,7 @@
 
 #include "image.h"
 #include "job.h"
+#include "usage.h"
 #include "vm.h"
 
 /* The daemon, for the rest of the program: the only file that knows D-Bus. It shows the daemon's objects as lists of
@@ -67,6 +68,16 @@ gboolean berth_ui_service_call_finish(BerthUiService *service, GAsyncResult *res
 void berth_ui_service_call_object_async(BerthUiService *service, BerthUiObject *object, const char *method,
                                         GVariant *options, GCancellable *cancellable, GAsyncReadyCallback callback,
                                         gpointer data);
+
+/**
+ * berth_ui_service_watch_usage:
+ *
+ * The daemon is asked to tell what the VM uses as long as this is held, and not a moment longer; also a daemon that comes later.
+ * It begins empty, and grows while the VM runs.
+ *
+ * Returns: (transfer full)
+ */
+BerthUiUsage *berth_ui_service_watch_usage(BerthUiService *service, BerthUiVm *vm);
 
 /**
  * berth_ui_service_create_async:

@@ -28,7 +28,7 @@ static void set(char **field, const char *text)
 static void vm_free(gpointer data)
 {
     FakeVm *vm = data;
-    char *texts[] = {vm->id, vm->name, vm->path, vm->state, vm->phase, vm->blocker, vm->exit_reason};
+    char *texts[] = {vm->id, vm->name, vm->path, vm->state, vm->phase, vm->blocker, vm->exit_reason, vm->subscriber};
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_variant_unref(vm->config);
@@ -257,9 +257,26 @@ static void open_socket(int *end, GDBusMethodInvocation *invocation)
     return_descriptor(invocation, pair[1]);
 }
 
+/* Looking, which is no call of anybody's that a test waits for. */
+static gboolean usage_call(FakeVm *vm, const char *method, GDBusMethodInvocation *invocation)
+{
+    if (g_str_equal(method, "SubscribeUsage")) {
+        set(&vm->subscriber, g_dbus_method_invocation_get_sender(invocation));
+        vm->n_subscribed++;
+    } else if (g_str_equal(method, "UnsubscribeUsage")) {
+        vm->n_unsubscribed++;
+    } else {
+        return FALSE;
+    }
+    g_dbus_method_invocation_return_value(invocation, NULL);
+    return TRUE;
+}
+
 static void vm_call(FakeBerth *fake, FakeVm *vm, const char *method, GVariant *parameters,
                     GDBusMethodInvocation *invocation)
 {
+    if (usage_call(vm, method, invocation))
+        return;
     g_free(fake->called);
     fake->called = g_strdup_printf("%s %s", method, vm->name);
     if (refuse(fake, invocation))
@@ -370,6 +387,15 @@ void fake_berth_vanish(FakeBerth *fake, FakeVm *vm)
         emit(fake, ROOT, OBJECT_MANAGER, "InterfacesRemoved",
              g_variant_new("(o@as)", vm->path, g_variant_new_strv(interfaces, G_N_ELEMENTS(interfaces))));
     g_ptr_array_remove(fake->vms, vm);
+}
+
+void fake_berth_tell_usage(FakeBerth *fake, FakeVm *vm, guint64 time, guint64 cpu, guint64 resident)
+{
+    g_autoptr(GError) error = NULL;
+    g_dbus_connection_emit_signal(
+        fake->connection, vm->subscriber, vm->path, IFACE "VM", "Usage",
+        g_variant_new_parsed("(%t, {'cpu-usec': <%t>, 'resident-bytes': <%t>})", time, cpu, resident), &error);
+    g_assert_no_error(error);
 }
 
 void fake_berth_progress(FakeBerth *fake, double fraction)

@@ -15,6 +15,8 @@ typedef struct {
     guint registration;
     guint grace;     /* of the last Remove, G_MAXUINT where it did not say */
     guint n_removes; /* calls of Remove */
+    guint n_subscribed, n_unsubscribed; /* calls of SubscribeUsage and UnsubscribeUsage */
+    char *subscriber;                   /* (nullable): unique name of who called the first of them last */
 } FakeVm;
 
 typedef enum {
@@ -63,6 +65,9 @@ void fake_berth_configure(FakeBerth *fake, FakeVm *vm, GVariant *config);
 void fake_berth_exit(FakeBerth *fake, FakeVm *vm, const char *reason);
 /* With InterfacesRemoved, where the name is owned. */
 void fake_berth_vanish(FakeBerth *fake, FakeVm *vm);
+
+/* Usage, to the subscriber: CPU time and resident memory at a time. */
+void fake_berth_tell_usage(FakeBerth *fake, FakeVm *vm, guint64 time, guint64 cpu, guint64 resident);
 
 /* The job of ImportImage, which goes with its end. @error: "" for success. */
 void fake_berth_progress(FakeBerth *fake, double fraction);

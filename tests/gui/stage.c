@@ -148,6 +148,11 @@ GtkWidget *stage_find(GtkWidget *root, GType type, const char *text)
     return find(root, type, text, &n);
 }
 
+GtkWidget *stage_find_nth(GtkWidget *root, GType type, guint n)
+{
+    return find(root, type, NULL, &n);
+}
+
 gboolean stage_sees(Stage *stage, const char *text)
 {
     return stage_find(stage_top(stage), GTK_TYPE_WIDGET, text) != NULL;

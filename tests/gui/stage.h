@@ -39,6 +39,8 @@ GtkWidget *stage_top(Stage *stage);
 /* (transfer none) (nullable): the first widget below @root, and mapped, that is a @type and shows @text (NULL: any):
  * the text of a label, the label or tooltip of a button, the words of a badge */
 GtkWidget *stage_find(GtkWidget *root, GType type, const char *text);
+/* (transfer none) (nullable): the n-th one of a @type, from 0 */
+GtkWidget *stage_find_nth(GtkWidget *root, GType type, guint n);
 /* Whether these words are anywhere to be seen. */
 gboolean stage_sees(Stage *stage, const char *text);
 /* Waits for it, and clicks it: it is sensitive. @label: as stage_find() has it */
