@@ -234,7 +234,7 @@ static void test_cancelled(Stage *stage, gconstpointer data)
     kill(stage->fixture.daemon, SIGCONT);
     /* What came of it is seen where everything is; it is not what is shown. */
     stage_await_badge(stage, "vm", "Running");
-    g_assert_true(stage_sees(stage, "Choose a Virtual Machine"));
+    AWAIT(stage_sees(stage, "Choose a Virtual Machine"));
 }
 
 static void open_change(Stage *stage, const char *vm)
