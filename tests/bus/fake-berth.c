@@ -257,6 +257,19 @@ static void open_socket(int *end, GDBusMethodInvocation *invocation)
     return_descriptor(invocation, pair[1]);
 }
 
+static void clone_vm(FakeBerth *fake, FakeVm *vm, GVariant *parameters, GDBusMethodInvocation *invocation)
+{
+    const char *name;
+    g_autoptr(GVariant) changes = NULL;
+    g_variant_get(parameters, "(&s@a{sv}@a{sv})", &name, &changes, NULL);
+    g_autofree char *text = g_variant_print(changes, FALSE);
+    g_free(fake->called);
+    fake->called = g_strdup_printf("Clone %s %s %s", vm->name, name, text);
+    add_job(fake);
+    g_dbus_method_invocation_return_value(invocation, g_variant_new("(o)", JOB));
+    fake->job_exists = TRUE;
+}
+
 /* Looking, which is no call of anybody's that a test waits for. */
 static gboolean usage_call(FakeVm *vm, const char *method, GDBusMethodInvocation *invocation)
 {
@@ -281,6 +294,10 @@ static void vm_call(FakeBerth *fake, FakeVm *vm, const char *method, GVariant *p
     fake->called = g_strdup_printf("%s %s", method, vm->name);
     if (refuse(fake, invocation))
         return;
+    if (g_str_equal(method, "Clone")) {
+        clone_vm(fake, vm, parameters, invocation);
+        return;
+    }
     if (g_str_equal(method, "OpenConsole") || g_str_equal(method, "OpenDisplay")) {
         open_socket(g_str_equal(method, "OpenConsole") ? &fake->console : &fake->display, invocation);
         return;
