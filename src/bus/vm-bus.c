@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "call.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 
 #include "../core/autofd.h"
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../host/bus-keys.h"
 #include "../host/runtime-dir.h"
+#include "../host/unix-socket.h"
 #include "../vm/control.h"
 #include "../vm/display.h"
 #include "../vm/guest.h"
@@ -198,9 +197,11 @@ static void run_open_console(BerthBus *bus, sd_bus_message *message, BerthVm *vm
 
 static void run_open_display(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
+    g_autoptr(GError) error = NULL;
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
-        berth_call_fail_with(message, BERTH_ERROR_LIMIT_REACHED, "The display can't be opened: %s", g_strerror(errno));
+    /* QEMU lets in who says that he is whom the kernel names. */
+    if (!berth_unix_pair(bus->caller, ends, &error)) {
+        berth_call_fail(message, error);
         return;
     }
     berth_vm_add_display_client(vm, ends[1], berth_call_reply_with_fd(bus, message, ends[0]));

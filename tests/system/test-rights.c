@@ -32,8 +32,8 @@ static void assert_uid(GDBusConnection *bus, guint32 expected)
     g_assert_cmpuint(told, ==, expected);
 }
 
-static const char *const vm_methods[] = {"Start",  "Shutdown", "PowerOff",      "Reset",      "Pause",
-                                         "Resume", "Remove",   "CancelRemoval", "OpenConsole"};
+static const char *const vm_methods[] = {"Start",  "Shutdown", "PowerOff",      "Reset",       "Pause",
+                                         "Resume", "Remove",   "CancelRemoval", "OpenConsole", "OpenDisplay"};
 
 /* All of them by the same answer, whatever state the VM is in: nothing is told to who may not ask. */
 static void assert_vm_denied(GDBusConnection *alice, const char *path)
@@ -137,6 +137,7 @@ static void test_rule(void)
     client_await_state(hers->vm, "running");
     client_vm_fails(alice, hers->path, "Remove", DENIED, "");
     client_vm_fails(alice, hers->path, "OpenConsole", DENIED, "");
+    client_vm_fails(alice, hers->path, "OpenDisplay", DENIED, "");
     client_vm(alice, hers->path, "Pause");
     client_await_state(hers->vm, "paused");
     write_rule(NULL);
