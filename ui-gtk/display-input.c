@@ -13,9 +13,10 @@
 struct _BerthUiDisplayInput {
     GObject parent_instance;
     BerthUiDisplay *display;
-    GtkEventController *keys; /* the root's, while the display has the focus: it comes before all of the window's own */
-    GtkWidget *root;          /* whose it is */
-    gboolean held[N_KEYS];    /* by the kernel's codes */
+    GtkEventController
+        *keys;             /* the root's, with a phase while the display has the focus: before all the window's own */
+    GtkWidget *root;       /* whose it is, weak */
+    gboolean held[N_KEYS]; /* by the kernel's codes */
     guint n_held;
     gboolean is_chord; /* Control and Alt are held, and nothing else has come in between */
     guint buttons;     /* that are held, as bits */
@@ -104,12 +105,19 @@ static void inhibit_shortcuts(BerthUiDisplayInput *self, gboolean inhibit)
         gdk_toplevel_restore_system_shortcuts(GDK_TOPLEVEL(surface));
 }
 
+static void remove_keys(BerthUiDisplayInput *self)
+{
+    if (self->root && self->keys)
+        gtk_widget_remove_controller(self->root, self->keys);
+    g_clear_weak_pointer(&self->root);
+    self->keys = NULL;
+}
+
 static void on_focus(BerthUiDisplayInput *self)
 {
-    if (self->keys)
-        return;
+    remove_keys(self);
     self->keys = gtk_event_controller_key_new();
-    self->root = GTK_WIDGET(gtk_widget_get_root(GTK_WIDGET(self->display)));
+    g_set_weak_pointer(&self->root, GTK_WIDGET(gtk_widget_get_root(GTK_WIDGET(self->display))));
     gtk_event_controller_set_propagation_phase(self->keys, GTK_PHASE_CAPTURE);
     g_signal_connect(self->keys, "key-pressed", G_CALLBACK(on_key_pressed), self);
     g_signal_connect(self->keys, "key-released", G_CALLBACK(on_key_released), self);
@@ -117,15 +125,14 @@ static void on_focus(BerthUiDisplayInput *self)
     inhibit_shortcuts(self, TRUE);
 }
 
+/* The controller stays, and hears nothing: it may be in the middle of the key that has led to this. */
 static void on_focus_lost(BerthUiDisplayInput *self)
 {
     berth_ui_display_input_release_all(self);
-    if (!self->keys)
+    if (!self->root || !self->keys)
         return;
     inhibit_shortcuts(self, FALSE);
-    gtk_widget_remove_controller(self->root, self->keys);
-    self->keys = NULL;
-    self->root = NULL;
+    gtk_event_controller_set_propagation_phase(self->keys, GTK_PHASE_NONE);
 }
 
 /* The pointer. */
@@ -251,6 +258,7 @@ BerthUiDisplayInput *berth_ui_display_input_new(BerthUiDisplay *display)
 static void berth_ui_display_input_dispose(GObject *object)
 {
     on_focus_lost(BERTH_UI_DISPLAY_INPUT(object));
+    remove_keys(BERTH_UI_DISPLAY_INPUT(object));
     G_OBJECT_CLASS(berth_ui_display_input_parent_class)->dispose(object);
 }
 

@@ -54,8 +54,8 @@ static gboolean runs(BerthUiVm *vm)
 static Words words_of_none(BerthUiDisplayPage *self)
 {
     return (Words){.title = _("No Display"),
-                   .text = _("This virtual machine was made without a screen. It gets one when its definition has a "
-                             "display, the next time it is started."),
+                   .text = _("This virtual machine has no screen. Give it a display, and it has one from its next "
+                             "start on."),
                    .icon = "video-display-symbolic",
                    .child = self->configure};
 }
@@ -66,7 +66,7 @@ static Words words_of_rest(BerthUiDisplayPage *self)
     return (Words){.title = _(berth_ui_state_words(self->vm)->label),
                    .text = can_start ? _("Its screen is here as soon as it runs.")
                                      : berth_ui_why_not(self->vm, BERTH_METHOD_OPEN_DISPLAY),
-                   .icon = berth_ui_state_words(self->vm)->icon,
+                   .icon = "video-display-symbolic",
                    .child = can_start ? self->start : NULL};
 }
 

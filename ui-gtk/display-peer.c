@@ -6,13 +6,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "display-backlog.h"
+
 #define CONSOLE_PATH "/org/qemu/Display1/Console_0"
 #define LISTENER_PATH "/org/qemu/Display1/Listener"
 #define IFACE "org.qemu.Display1."
 #define IFACE_PROPERTIES "org.freedesktop.DBus.Properties"
 
-/* What QEMU may have sent and we have not yet looked at: some whole pictures. GDBus itself would take any amount. */
-#define BACKLOG_MAX ((gint64) 256 << 20)
+/* Bytes that QEMU may have sent and we have not yet looked at: some whole pictures of the largest screens. */
+#define BACKLOG_MAX ((gsize) 256 << 20)
 
 /* What we take of QEMU's. "Interfaces" is what newer ones ask for: which faster ways we know beside this. */
 static const char listener_xml[] =
@@ -30,20 +32,13 @@ static const char listener_xml[] =
     "<property name='Interfaces' type='as' access='read'/>"
     "</interface></node>";
 
-/* Shared with GDBus' thread. */
-typedef struct {
-    gint64 size; /* bytes that wait */
-    gboolean is_over;
-    GMutex lock;
-} Backlog;
-
 struct _BerthUiDisplayPeer {
     GObject parent_instance;
     GCancellable *cancellable;   /* of all that is under way */
     GDBusConnection *connection; /* we ask QEMU; NULL until it is there */
     GDBusConnection *listening;  /* QEMU tells us; likewise */
     guint registration, subscription;
-    Backlog *backlog;
+    BerthUiBacklog *backlog;
     char *problem; /* NULL while it is not closed */
     BerthUiFrame frame;
     BerthUiCursor cursor;
@@ -60,52 +55,6 @@ G_DEFINE_FINAL_TYPE(BerthUiDisplayPeer, berth_ui_display_peer, G_TYPE_OBJECT)
 
 enum { SIGNAL_FRAME_CHANGED, SIGNAL_CURSOR_CHANGED, SIGNAL_CLOSED, N_SIGNALS };
 static guint signals[N_SIGNALS];
-
-/* What QEMU tells is counted in GDBus' thread as it comes, and here when it is dealt with: where it comes faster
- * than that, the connection ends. What GDBus itself refuses is never taken off; QEMU has no reason to send that. */
-
-static Backlog *backlog_new(void)
-{
-    Backlog *backlog = g_atomic_rc_box_new0(Backlog);
-    g_mutex_init(&backlog->lock);
-    return backlog;
-}
-
-static void backlog_clear(gpointer backlog)
-{
-    g_mutex_clear(&((Backlog *) backlog)->lock);
-}
-
-static void backlog_unref(gpointer backlog)
-{
-    g_atomic_rc_box_release_full(backlog, backlog_clear);
-}
-
-/* Returns: whether there is room for it */
-static gboolean backlog_add(Backlog *backlog, gint64 size)
-{
-    g_mutex_lock(&backlog->lock);
-    backlog->is_over = backlog->is_over || backlog->size + size > BACKLOG_MAX;
-    backlog->size += backlog->is_over ? 0 : size;
-    gboolean is_kept = !backlog->is_over;
-    g_mutex_unlock(&backlog->lock);
-    return is_kept;
-}
-
-static void backlog_take(Backlog *backlog, gint64 size)
-{
-    g_mutex_lock(&backlog->lock);
-    backlog->size -= size;
-    g_mutex_unlock(&backlog->lock);
-}
-
-static gboolean backlog_is_over(Backlog *backlog)
-{
-    g_mutex_lock(&backlog->lock);
-    gboolean is_over = backlog->is_over;
-    g_mutex_unlock(&backlog->lock);
-    return is_over;
-}
 
 /* The end. */
 
@@ -142,23 +91,13 @@ static void fail(BerthUiDisplayPeer *self, const char *problem)
 /* QEMU ends, or takes another client in our place. */
 static void on_closed(GDBusConnection *connection, gboolean vanished, const GError *error, BerthUiDisplayPeer *self)
 {
-    if (backlog_is_over(self->backlog))
+    if (berth_ui_backlog_is_over(self->backlog))
         fail(self, "QEMU sends more than can be shown");
     else
         fail(self, error && !vanished ? error->message : "");
 }
 
 /* What QEMU tells. */
-
-static GDBusMessage *on_message(GDBusConnection *connection, GDBusMessage *message, gboolean incoming, gpointer data)
-{
-    GVariant *body = g_dbus_message_get_body(message);
-    if (!incoming || !body || backlog_add(data, (gint64) g_variant_get_size(body)))
-        return message;
-    g_object_unref(message);
-    g_dbus_connection_close(connection, NULL, NULL, NULL);
-    return NULL;
-}
 
 /* @bytes: ay, held by the caller */
 static void set_data(BerthUiPixels *pixels, GVariant *bytes)
@@ -236,7 +175,7 @@ static void on_told(GDBusConnection *connection, const char *sender, const char 
     guint i = 0;
     while (!g_str_equal(told[i].method, method))
         i++; /* GDBus lets no other pass than the XML's */
-    backlog_take(self->backlog, (gint64) g_variant_get_size(parameters));
+    berth_ui_backlog_take(self->backlog, parameters);
     if (!told[i].handle(self, parameters, &error))
         fail(self, error->message);
     else
@@ -290,7 +229,7 @@ static void on_listening(GObject *source, GAsyncResult *result, gpointer data)
     self->listening = connection;
     self->registration =
         g_dbus_connection_register_object(connection, LISTENER_PATH, node->interfaces[0], &vtable, self, NULL, NULL);
-    g_dbus_connection_add_filter(connection, on_message, g_atomic_rc_box_acquire(self->backlog), backlog_unref);
+    berth_ui_backlog_watch(self->backlog, connection);
     g_dbus_connection_start_message_processing(connection);
 }
 
@@ -356,6 +295,7 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
     if (!connection)
         return;
     self->connection = connection;
+    berth_ui_backlog_watch(self->backlog, connection);
     self->subscription =
         g_dbus_connection_signal_subscribe(connection, NULL, IFACE_PROPERTIES, "PropertiesChanged", CONSOLE_PATH,
                                            IFACE "Mouse", G_DBUS_SIGNAL_FLAGS_NONE, on_properties_changed, self, NULL);
@@ -477,7 +417,7 @@ static void berth_ui_display_peer_finalize(GObject *object)
     BerthUiDisplayPeer *self = BERTH_UI_DISPLAY_PEER(object);
     berth_ui_frame_clear(&self->frame);
     g_clear_pointer(&self->cursor.pixels, g_bytes_unref);
-    backlog_unref(self->backlog);
+    berth_ui_backlog_unref(self->backlog);
     g_object_unref(self->cancellable);
     g_free(self->problem);
     G_OBJECT_CLASS(berth_ui_display_peer_parent_class)->finalize(object);
@@ -496,5 +436,5 @@ static void berth_ui_display_peer_class_init(BerthUiDisplayPeerClass *klass)
 static void berth_ui_display_peer_init(BerthUiDisplayPeer *self)
 {
     self->cancellable = g_cancellable_new();
-    self->backlog = backlog_new();
+    self->backlog = berth_ui_backlog_new(BACKLOG_MAX);
 }

@@ -6,9 +6,13 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+#include "fake-screen.h"
+#include "hands.h"
 #include "journal-files.h"
+#include "src/core/autofd.h"
 #include "src/core/names.h"
 #include "ui-gtk/badge.h"
+#include "ui-gtk/display.h"
 #include "ui-gtk/file-row.h"
 #include "ui-gtk/graph.h"
 #include "ui-gtk/image-row.h"
@@ -336,7 +340,7 @@ static void take_images(Stage *stage)
     close_top(stage);
 }
 
-static void take_all(Stage *stage, gconstpointer data)
+static void prepare_window(Stage *stage)
 {
     int width = is_narrow() ? NARROW : WIDE;
     adw_style_manager_set_color_scheme(adw_style_manager_get_default(), g_str_equal(variant, "dark")
@@ -345,6 +349,12 @@ static void take_all(Stage *stage, gconstpointer data)
     gtk_widget_remove_css_class(GTK_WIDGET(stage->window), FRAME);
     gtk_window_set_default_size(GTK_WINDOW(stage->window), width, HEIGHT);
     AWAIT(gtk_widget_get_width(GTK_WIDGET(stage->window)) == width);
+    hands_focus(stage); /* else the desktop would be told of what fails, and there is none */
+}
+
+static void take_all(Stage *stage, gconstpointer data)
+{
+    prepare_window(stage);
     AWAIT(stage_sees(stage, "No Virtual Machines"));
     take_window(stage, "empty");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
@@ -369,6 +379,10 @@ static void take_all(Stage *stage, gconstpointer data)
     take_dialog(stage, "remove");
     close_vm(stage);
     take_form(stage);
+    open_vm(stage, "database");
+    stage_click(stage, "Clone…");
+    take_dialog(stage, "clone");
+    close_vm(stage);
     take_change(stage, "web");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.select-all", NULL);
     take_window(stage, "selecting");
@@ -385,15 +399,51 @@ static void take_all(Stage *stage, gconstpointer data)
     fixture_stop_daemon(&stage->fixture, SIGTERM);
     AWAIT(stage_sees(stage, "The Service Is Not Running"));
     take_window(stage, "not-running");
-    g_assert_cmpint(gtk_widget_get_width(GTK_WIDGET(stage->window)), ==, width);
+    g_assert_cmpint(gtk_widget_get_width(GTK_WIDGET(stage->window)), ==, is_narrow() ? NARROW : WIDE);
     fixture_start_daemon(&stage->fixture);
+}
+
+/* A guest's screen: a picture of two colours stands for it. */
+static void take_display(Stage *stage, gconstpointer data)
+{
+    prepare_window(stage);
+    FakeVm *vm = fake_berth_add(stage->fake, "desktop", "running");
+    open_vm(stage, "desktop");
+    stage_view(stage, "display");
+    AWAIT(stage_sees(stage, "No Display"));
+    take_window(stage, "display-none");
+    fake_berth_configure(stage->fake, vm, g_variant_new_parsed("{'display': <'virtio'>}"));
+    AWAIT(stage->fake->display >= 0);
+    take_window(stage, "display-connecting");
+    g_autoptr(FakeScreen) display = fake_screen_new(berth_steal_fd(&stage->fake->display), TRUE);
+    fake_screen_fill(display, 640, 400, 0x204a87);
+    fake_screen_fill_part(display, 40, 40, 400, 240, 0xeeeeec);
+    AWAIT(stage_find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_DISPLAY, NULL));
+    take_window(stage, "display");
+    g_clear_pointer(&display, fake_screen_free);
+    AWAIT(stage_sees(stage, "The Screen Was Closed"));
+    take_window(stage, "display-closed");
+    fake_berth_change(stage->fake, vm, "stopped", "", "");
+    AWAIT(stage_sees(stage, "Its screen is here as soon as it runs."));
+    take_window(stage, "display-stopped");
+}
+
+static void choose_variant(const char *which)
+{
+    variant = which;
+    gtk_widget_set_default_direction(g_str_equal(variant, "rtl") ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
 }
 
 static void set_up(Stage *stage, gconstpointer which)
 {
-    variant = which;
-    gtk_widget_set_default_direction(g_str_equal(variant, "rtl") ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
+    choose_variant(which);
     stage_set_up(stage, "");
+}
+
+static void set_up_fake(Stage *stage, gconstpointer which)
+{
+    choose_variant(which);
+    stage_set_up_fake(stage, NULL);
 }
 
 static void add(void)
@@ -401,6 +451,11 @@ static void add(void)
     g_assert_true(g_mkdir_with_parents(g_getenv("BERTH_SCREENSHOTS"), 0755) == 0);
     if ((journal_missing = journal_files_missing()))
         g_test_message("No picture of the journal: %s", journal_missing);
+    static const char *const variants[] = {"light", "dark", "rtl", "narrow"};
+    for (guint i = 0; i < G_N_ELEMENTS(variants); i++) {
+        g_autofree char *path = g_strconcat("/gui/screenshots/display-", variants[i], NULL);
+        g_test_add(path, Stage, variants[i], set_up_fake, take_display, stage_tear_down_fake);
+    }
     g_test_add("/gui/screenshots/light", Stage, "light", set_up, take_all, stage_tear_down);
     g_test_add("/gui/screenshots/dark", Stage, "dark", set_up, take_all, stage_tear_down);
     g_test_add("/gui/screenshots/rtl", Stage, "rtl", set_up, take_all, stage_tear_down);

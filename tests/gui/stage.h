@@ -24,6 +24,12 @@ void stage_set_up_fake(Stage *stage, gconstpointer unused);
 void stage_tear_down_fake(Stage *stage, gconstpointer unused);
 void stage_set_up(Stage *stage, gconstpointer config);
 void stage_tear_down(Stage *stage, gconstpointer config);
+/* What those are made of, for tests that bring a service of their own. @address: (nullable): of the bus that it is on;
+ * NULL for the system's own. */
+void stage_begin(void);
+void stage_end(void);
+void stage_open(Stage *stage, const char *address);
+void stage_close(Stage *stage);
 /* main() of such tests. */
 int stage_main(int argc, char **argv, void (*add)(void));
 

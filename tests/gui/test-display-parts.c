@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <glib.h>
+#include <gio/gio.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "tests/lib/await.h"
+#include "ui-gtk/display-backlog.h"
 #include "ui-gtk/display-frame.h"
 #include "ui-gtk/display-geometry.h"
 #include "ui-gtk/display-keys.h"
@@ -202,6 +205,78 @@ static void test_cursors(void)
     }
 }
 
+/* Two ends of a connection. */
+
+static void on_end(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    *(GDBusConnection **) data = g_dbus_connection_new_finish(result, &error);
+    g_assert_no_error(error);
+}
+
+static void open_end(int fd, GDBusConnectionFlags flags, GDBusConnection **end)
+{
+    g_autoptr(GSocket) socket = g_socket_new_from_fd(fd, NULL);
+    g_autoptr(GSocketConnection) stream = g_socket_connection_factory_create_connection(socket);
+    g_autofree char *guid = g_dbus_generate_guid();
+    gboolean is_server = flags & G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER;
+    g_dbus_connection_new(G_IO_STREAM(stream), is_server ? guid : NULL, flags, NULL, NULL, on_end, end);
+}
+
+static void tell(GDBusConnection *end, guint8 filling)
+{
+    g_autoptr(GError) error = NULL;
+    guint8 bytes[1000];
+    memset(bytes, filling, sizeof bytes);
+    g_dbus_connection_emit_signal(
+        end, NULL, "/a", "a.b", "C",
+        g_variant_new("(@ay)", g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, bytes, sizeof bytes, 1)), &error);
+    g_assert_no_error(error);
+}
+
+static void on_told(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
+                    const char *signal, GVariant *parameters, gpointer data)
+{
+    ++*(guint *) data;
+}
+
+/* Three are taken; then one is dealt with, and a fourth is; the fifth is too much, and ends the connection. */
+static void test_backlog(void)
+{
+    int pair[2];
+    guint n_told = 0;
+    GDBusConnection *peer = NULL, *end = NULL;
+    BerthUiBacklog *backlog = berth_ui_backlog_new(3500);
+    g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+    open_end(pair[0], G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER, &peer);
+    open_end(pair[1], G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING,
+             &end);
+    AWAIT(peer && end);
+    berth_ui_backlog_watch(backlog, end);
+    guint subscription = g_dbus_connection_signal_subscribe(end, NULL, "a.b", "C", "/a", NULL, G_DBUS_SIGNAL_FLAGS_NONE,
+                                                            on_told, &n_told, NULL);
+    g_dbus_connection_start_message_processing(end);
+    for (guint8 i = 0; i < 3; i++)
+        tell(peer, i);
+    AWAIT(n_told == 3);
+    g_assert_false(berth_ui_backlog_is_over(backlog));
+    g_autoptr(GVariant) body = g_variant_ref_sink(
+        g_variant_new("(@ay)", g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, (guint8[1000]){0}, 1000, 1)));
+    berth_ui_backlog_take(backlog, body);
+    tell(peer, 3);
+    AWAIT(n_told == 4);
+    g_assert_false(berth_ui_backlog_is_over(backlog));
+    tell(peer, 4);
+    AWAIT(g_dbus_connection_is_closed(end));
+    g_assert_true(berth_ui_backlog_is_over(backlog));
+    AWAIT(g_dbus_connection_is_closed(peer));
+    g_assert_cmpuint(n_told, ==, 4);
+    g_dbus_connection_signal_unsubscribe(end, subscription);
+    g_object_unref(end);
+    g_object_unref(peer);
+    berth_ui_backlog_unref(backlog);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -214,5 +289,6 @@ int main(int argc, char **argv)
     g_test_add_func("/display/hostile-frames", test_hostile_frames);
     g_test_add_func("/display/hostile-updates", test_hostile_updates);
     g_test_add_func("/display/cursors", test_cursors);
+    g_test_add_func("/display/backlog", test_backlog);
     return g_test_run();
 }

@@ -6,7 +6,7 @@
 /* QEMU's end of a display, for its viewers: what org.qemu.Display1 takes and tells, as QEMU 7.2 does, on the test's
  * own main context. */
 
-#define FAKE_DISPLAY_XRGB 0x20020888u
+#define FAKE_SCREEN_XRGB 0x20020888u
 
 typedef struct {
     GDBusConnection *connection; /* NULL until the viewer is there */
@@ -17,20 +17,20 @@ typedef struct {
     GString *keys, *pointer, *sizes;
     gboolean is_absolute;
     gboolean is_gone; /* the viewer has hung up */
-} FakeDisplay;
+} FakeScreen;
 
 /* @fd: (transfer full). Waits until the viewer listens. */
-FakeDisplay *fake_display_new(int fd, gboolean is_absolute);
+FakeScreen *fake_screen_new(int fd, gboolean is_absolute);
 /* Hangs up, where the viewer has not. */
-void fake_display_free(FakeDisplay *display);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(FakeDisplay, fake_display_free)
+void fake_screen_free(FakeScreen *display);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FakeScreen, fake_screen_free)
 
 /* A whole picture of one colour, 0xRRGGBB, and a part of it. */
-void fake_display_fill(FakeDisplay *display, guint width, guint height, guint32 colour);
-void fake_display_fill_part(FakeDisplay *display, int x, int y, int width, int height, guint32 colour);
+void fake_screen_fill(FakeScreen *display, guint width, guint height, guint32 colour);
+void fake_screen_fill_part(FakeScreen *display, int x, int y, int width, int height, guint32 colour);
 /* @method of the listener. @parameters: floating */
-void fake_display_tell(FakeDisplay *display, const char *method, GVariant *parameters);
+void fake_screen_tell(FakeScreen *display, const char *method, GVariant *parameters);
 /* The guest begins, or ends, to use its tablet. */
-void fake_display_set_absolute(FakeDisplay *display, gboolean is_absolute);
+void fake_screen_set_absolute(FakeScreen *display, gboolean is_absolute);
 /* Waits until the viewer has done @what, and forgets what it did so far. @heard: keys, pointer or sizes */
-void fake_display_await(GString *heard, const char *what);
+void fake_screen_await(GString *heard, const char *what);

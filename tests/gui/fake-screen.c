@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "fake-display.h"
+#include "fake-screen.h"
 
 #include <gio/gunixfdlist.h>
 
@@ -24,7 +24,7 @@ static const char xml[] =
     "<property name='IsAbsolute' type='b' access='read'/></interface>"
     "</node>";
 
-static void connect_to(FakeDisplay *display, int fd, GAsyncReadyCallback callback)
+static void connect_to(FakeScreen *display, int fd, GAsyncReadyCallback callback)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *guid = g_dbus_generate_guid();
@@ -39,14 +39,14 @@ static void connect_to(FakeDisplay *display, int fd, GAsyncReadyCallback callbac
 
 static void on_listener(GObject *source, GAsyncResult *result, gpointer data)
 {
-    FakeDisplay *display = data;
+    FakeScreen *display = data;
     g_autoptr(GError) error = NULL;
     display->listener = g_dbus_connection_new_finish(result, &error);
     g_assert_no_error(error);
     g_dbus_connection_start_message_processing(display->listener);
 }
 
-static void register_listener(FakeDisplay *display, GDBusMethodInvocation *invocation)
+static void register_listener(FakeScreen *display, GDBusMethodInvocation *invocation)
 {
     g_autoptr(GError) error = NULL;
     GUnixFDList *fds = g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(invocation));
@@ -56,7 +56,7 @@ static void register_listener(FakeDisplay *display, GDBusMethodInvocation *invoc
 }
 
 /* A refusal is QEMU's own. */
-static gboolean is_refused(FakeDisplay *display, const char *method, GDBusMethodInvocation *invocation)
+static gboolean is_refused(FakeScreen *display, const char *method, GDBusMethodInvocation *invocation)
 {
     gboolean refuses = g_str_equal(method, display->is_absolute ? "RelMotion" : "SetAbsPosition");
     if (refuses)
@@ -64,7 +64,7 @@ static gboolean is_refused(FakeDisplay *display, const char *method, GDBusMethod
     return refuses;
 }
 
-static void hear(FakeDisplay *display, const char *interface, const char *method, GVariant *parameters)
+static void hear(FakeScreen *display, const char *interface, const char *method, GVariant *parameters)
 {
     gboolean is_key = g_str_equal(interface, IFACE "Keyboard"), pressed = g_str_equal(method, "Press");
     guint number, x, y;
@@ -88,7 +88,7 @@ static void hear(FakeDisplay *display, const char *interface, const char *method
 static void on_call(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
                     const char *method, GVariant *parameters, GDBusMethodInvocation *invocation, gpointer data)
 {
-    FakeDisplay *display = data;
+    FakeScreen *display = data;
     if (is_refused(display, method, invocation))
         return;
     if (g_str_equal(method, "RegisterListener"))
@@ -101,10 +101,10 @@ static void on_call(GDBusConnection *connection, const char *sender, const char 
 static GVariant *get_property(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
                               const char *name, GError **error, gpointer data)
 {
-    return g_variant_new_boolean(((FakeDisplay *) data)->is_absolute);
+    return g_variant_new_boolean(((FakeScreen *) data)->is_absolute);
 }
 
-static void on_closed(FakeDisplay *display)
+static void on_closed(FakeScreen *display)
 {
     display->is_gone = TRUE;
 }
@@ -112,7 +112,7 @@ static void on_closed(FakeDisplay *display)
 static void on_viewer(GObject *source, GAsyncResult *result, gpointer data)
 {
     static const GDBusInterfaceVTable vtable = {.method_call = on_call, .get_property = get_property};
-    FakeDisplay *display = data;
+    FakeScreen *display = data;
     g_autoptr(GError) error = NULL;
     display->connection = g_dbus_connection_new_finish(result, &error);
     g_assert_no_error(error);
@@ -124,9 +124,9 @@ static void on_viewer(GObject *source, GAsyncResult *result, gpointer data)
     g_dbus_connection_start_message_processing(display->connection);
 }
 
-FakeDisplay *fake_display_new(int fd, gboolean is_absolute)
+FakeScreen *fake_screen_new(int fd, gboolean is_absolute)
 {
-    FakeDisplay *display = g_new0(FakeDisplay, 1);
+    FakeScreen *display = g_new0(FakeScreen, 1);
     display->keys = g_string_new(NULL);
     display->pointer = g_string_new(NULL);
     display->sizes = g_string_new(NULL);
@@ -138,7 +138,7 @@ FakeDisplay *fake_display_new(int fd, gboolean is_absolute)
     return display;
 }
 
-static void hang_up(GDBusConnection *connection, FakeDisplay *display)
+static void hang_up(GDBusConnection *connection, FakeScreen *display)
 {
     g_autoptr(GError) error = NULL;
     g_signal_handlers_disconnect_by_data(connection, display);
@@ -147,7 +147,7 @@ static void hang_up(GDBusConnection *connection, FakeDisplay *display)
     g_object_unref(connection);
 }
 
-void fake_display_free(FakeDisplay *display)
+void fake_screen_free(FakeScreen *display)
 {
     hang_up(display->listener, display);
     hang_up(display->connection, display);
@@ -160,7 +160,7 @@ void fake_display_free(FakeDisplay *display)
 }
 
 /* QEMU asks for no answer. */
-void fake_display_tell(FakeDisplay *display, const char *method, GVariant *parameters)
+void fake_screen_tell(FakeScreen *display, const char *method, GVariant *parameters)
 {
     g_dbus_connection_call(display->listener, NULL, LISTENER, IFACE "Listener", method, parameters, NULL,
                            G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, NULL);
@@ -177,21 +177,21 @@ static GVariant *pixels_new(int width, int height, guint32 colour)
     return g_variant_new_from_bytes(G_VARIANT_TYPE_BYTESTRING, bytes, TRUE);
 }
 
-void fake_display_fill(FakeDisplay *display, guint width, guint height, guint32 colour)
+void fake_screen_fill(FakeScreen *display, guint width, guint height, guint32 colour)
 {
-    fake_display_tell(display, "Scanout",
-                      g_variant_new("(uuuu@ay)", width, height, width * 4, FAKE_DISPLAY_XRGB,
-                                    pixels_new((int) width, (int) height, colour)));
+    fake_screen_tell(display, "Scanout",
+                     g_variant_new("(uuuu@ay)", width, height, width * 4, FAKE_SCREEN_XRGB,
+                                   pixels_new((int) width, (int) height, colour)));
 }
 
-void fake_display_fill_part(FakeDisplay *display, int x, int y, int width, int height, guint32 colour)
+void fake_screen_fill_part(FakeScreen *display, int x, int y, int width, int height, guint32 colour)
 {
-    fake_display_tell(display, "Update",
-                      g_variant_new("(iiiiuu@ay)", x, y, width, height, (guint) width * 4, FAKE_DISPLAY_XRGB,
-                                    pixels_new(width, height, colour)));
+    fake_screen_tell(display, "Update",
+                     g_variant_new("(iiiiuu@ay)", x, y, width, height, (guint) width * 4, FAKE_SCREEN_XRGB,
+                                   pixels_new(width, height, colour)));
 }
 
-void fake_display_set_absolute(FakeDisplay *display, gboolean is_absolute)
+void fake_screen_set_absolute(FakeScreen *display, gboolean is_absolute)
 {
     display->is_absolute = is_absolute;
     g_dbus_connection_emit_signal(
@@ -199,7 +199,7 @@ void fake_display_set_absolute(FakeDisplay *display, gboolean is_absolute)
         g_variant_new_parsed("(%s, {'IsAbsolute': <%b>}, @as [])", IFACE "Mouse", is_absolute), NULL);
 }
 
-void fake_display_await(GString *heard, const char *what)
+void fake_screen_await(GString *heard, const char *what)
 {
     AWAIT(strstr(heard->str, what));
     g_string_truncate(heard, 0);
