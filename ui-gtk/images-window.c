@@ -15,7 +15,7 @@ struct _BerthUiImagesWindow {
     GtkStack *stack;
     GtkListBox *images, *jobs;
     GtkWidget *jobs_group, *images_group;
-    AdwToastOverlay *toasts; /* of the window below, which lives longer */
+    AdwToastOverlay *toasts; /* of the window below */
     BerthUiService *service;
 };
 
@@ -49,9 +49,9 @@ static gboolean on_dropped(GtkWidget *widget, GFile *file)
 static void on_create(BerthUiImageRow *row, BerthUiImagesWindow *self)
 {
     g_autofree char *name = g_strdup(berth_ui_image_get_name(berth_ui_image_row_get_image(row)));
-    GtkWidget *below = GTK_WIDGET(self->toasts);
+    g_autoptr(AdwToastOverlay) toasts = g_object_ref(self->toasts);
     gtk_window_close(GTK_WINDOW(self));
-    gtk_widget_activate_action(below, "win.new-vm", "s", name);
+    gtk_widget_activate_action(GTK_WIDGET(toasts), "win.new-vm", "s", name);
 }
 
 /* Removing. */
@@ -70,26 +70,29 @@ static void removal_free(gpointer data)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Removal, removal_free)
 
+/* The window may have been closed meanwhile. */
 static void on_removed(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Removal) removal = data;
     g_autoptr(GError) error = NULL;
+    BerthUiImagesWindow *self = removal->window;
     if (berth_ui_service_call_finish(BERTH_UI_SERVICE(source), result, &error))
         return;
     g_autofree char *details = berth_ui_failure_details(error);
     g_autofree char *title = g_strdup_printf(_("“%s” could not be removed"), berth_ui_image_get_name(removal->image));
-    berth_ui_tell_failure(removal->window->own_toasts, title, details);
+    berth_ui_tell_failure(gtk_widget_get_visible(GTK_WIDGET(self)) ? self->own_toasts : self->toasts, title, details);
 }
 
-static void on_response(AdwMessageDialog *dialog, const char *response, Removal *asked)
+static void on_response(AdwMessageDialog *dialog, const char *response, BerthUiImagesWindow *self)
 {
+    BerthUiImage *image = g_object_get_data(G_OBJECT(dialog), "image");
     if (!g_str_equal(response, "remove"))
         return;
     Removal *removal = g_new(Removal, 1);
-    removal->window = g_object_ref(asked->window);
-    removal->image = g_object_ref(asked->image);
-    berth_ui_service_call_object_async(asked->window->service, BERTH_UI_OBJECT(asked->image), "Remove", NULL, NULL,
-                                       on_removed, removal);
+    removal->window = g_object_ref(self);
+    removal->image = g_object_ref(image);
+    berth_ui_service_call_object_async(self->service, BERTH_UI_OBJECT(image), "Remove", NULL, NULL, on_removed,
+                                       removal);
 }
 
 static void on_remove(BerthUiImageRow *row, BerthUiImagesWindow *self)
@@ -99,16 +102,14 @@ static void on_remove(BerthUiImageRow *row, BerthUiImagesWindow *self)
     GtkWidget *dialog =
         adw_message_dialog_new(GTK_WINDOW(self), heading, _("Its files are deleted. This can’t be undone."));
     AdwMessageDialog *message = ADW_MESSAGE_DIALOG(dialog);
-    Removal *removal = g_new(Removal, 1);
-    removal->window = g_object_ref(self);
-    removal->image = g_object_ref(image);
     gtk_window_set_destroy_with_parent(GTK_WINDOW(dialog), TRUE);
     adw_message_dialog_add_responses(message, "cancel", _("_Cancel"), "remove", _("_Remove"), NULL);
     adw_message_dialog_set_response_appearance(message, "remove", ADW_RESPONSE_DESTRUCTIVE);
     adw_message_dialog_set_default_response(message, "cancel");
     adw_message_dialog_set_close_response(message, "cancel");
-    g_signal_connect_data(dialog, "response", G_CALLBACK(on_response), removal,
-                          (GClosureNotify) (void (*)(void)) removal_free, 0);
+    g_object_set_data_full(G_OBJECT(dialog), "image", g_object_ref(image), g_object_unref);
+    /* Without a reference: the dialog goes with this window, which has to go first. */
+    g_signal_connect_object(dialog, "response", G_CALLBACK(on_response), self, 0);
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
@@ -145,7 +146,7 @@ void berth_ui_images_window_present(AdwToastOverlay *toasts, BerthUiService *ser
 {
     GtkWindow *parent = GTK_WINDOW(gtk_widget_get_root(GTK_WIDGET(toasts)));
     BerthUiImagesWindow *self = g_object_new(BERTH_UI_TYPE_IMAGES_WINDOW, "transient-for", parent, NULL);
-    self->toasts = toasts;
+    self->toasts = g_object_ref(toasts);
     set_service(self, service);
     gtk_window_present(GTK_WINDOW(self));
 }
@@ -158,6 +159,7 @@ static void berth_ui_images_window_dispose(GObject *object)
         gtk_list_box_bind_model(self->jobs, NULL, NULL, NULL, NULL);
     }
     g_clear_object(&self->service);
+    g_clear_object(&self->toasts);
     G_OBJECT_CLASS(berth_ui_images_window_parent_class)->dispose(object);
 }
 

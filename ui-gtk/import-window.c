@@ -29,7 +29,7 @@ struct _BerthUiImportWindow {
     BerthUiService *service;
     BerthUiJob *job;
     char *proposed; /* what we have put into the name ourselves */
-    gboolean is_begun, is_closed;
+    gboolean is_begun;
 };
 
 G_DEFINE_FINAL_TYPE(BerthUiImportWindow, berth_ui_import_window, ADW_TYPE_WINDOW)
@@ -129,6 +129,7 @@ static void show_done(BerthUiImportWindow *self)
     adw_status_page_set_title(self->done, markup);
     show_page(self, "done");
     gtk_window_set_default_widget(GTK_WINDOW(self), self->create);
+    gtk_widget_grab_focus(self->create);
 }
 
 static void show_end(BerthUiImportWindow *self)
@@ -147,37 +148,23 @@ static void show_end(BerthUiImportWindow *self)
 
 /* By a toast, where there is no dialog to tell it. */
 
-static void tell_failure(AdwToastOverlay *toasts, const char *image, const GError *error)
-{
-    g_autofree char *title = g_strdup_printf(_("“%s” could not be imported"), image);
-    g_autofree char *details = berth_ui_failure_details(error);
-    berth_ui_tell_failure(toasts, title, details);
-}
-
 static void tell_end(BerthUiJob *job, AdwToastOverlay *toasts)
 {
     const char *image = berth_ui_job_get_image(job);
     const GError *error = berth_ui_job_get_error(job);
     if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED))
         return;
+    g_autofree char *title = g_strdup_printf(error ? _("“%s” could not be imported") : _("“%s” is imported"), image);
     if (error) {
-        tell_failure(toasts, image, error);
+        g_autofree char *details = berth_ui_failure_details(error);
+        berth_ui_tell_failure(toasts, title, details);
         return;
     }
-    g_autofree char *title = g_strdup_printf(_("“%s” is imported"), image);
     AdwToast *toast = adw_toast_new(title);
     adw_toast_set_button_label(toast, _("_Create Virtual Machine"));
     adw_toast_set_action_name(toast, "win.new-vm");
     adw_toast_set_action_target_value(toast, g_variant_new_string(image));
     adw_toast_overlay_add_toast(toasts, toast);
-}
-
-static void leave_to_toasts(BerthUiJob *job, AdwToastOverlay *toasts)
-{
-    if (berth_ui_job_is_ended(job))
-        tell_end(job, toasts);
-    else
-        g_signal_connect_object(job, "ended", G_CALLBACK(tell_end), toasts, 0);
 }
 
 /* The import. */
@@ -197,19 +184,22 @@ static void take_job(BerthUiImportWindow *self, BerthUiJob *job)
         g_signal_connect_object(job, "ended", G_CALLBACK(show_end), self, G_CONNECT_SWAPPED);
 }
 
-/* The window may have been closed since it was asked for. */
+/* What is under way has a reference to a window that was closed: by "Cancel", as long as nothing has begun. */
+static gboolean is_open(BerthUiImportWindow *self)
+{
+    return gtk_widget_get_visible(GTK_WIDGET(self));
+}
+
 static void on_begun(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(BerthUiImportWindow) self = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(BerthUiJob) job = berth_ui_service_import_finish(BERTH_UI_SERVICE(source), result, &error);
-    if (self->is_closed && job)
-        leave_to_toasts(job, self->toasts);
-    else if (self->is_closed)
-        tell_failure(self->toasts, gtk_editable_get_text(self->name), error);
-    else if (job)
+    if (job && is_open(self))
         take_job(self, job);
-    else
+    else if (job)
+        berth_ui_service_call_object_async(self->service, BERTH_UI_OBJECT(job), "Cancel", NULL, NULL, NULL, NULL);
+    else if (is_open(self))
         show_failure(self, error);
 }
 
@@ -221,7 +211,7 @@ static void on_files_opened(GObject *source, GAsyncResult *result, gpointer data
     g_autoptr(GError) error = NULL;
     int fds[N_FILES];
     if (!berth_ui_open_files_finish(result, fds, &error)) {
-        if (!self->is_closed)
+        if (is_open(self))
             show_failure(self, error);
         return;
     }
@@ -235,7 +225,7 @@ static void on_files_opened(GObject *source, GAsyncResult *result, gpointer data
         .kernel = fds[KERNEL],
         .initrd = fds[INITRD],
     };
-    if (!self->is_closed)
+    if (is_open(self))
         berth_ui_service_import_async(self->service, &import, on_begun, g_object_ref(self));
     for (guint i = 0; i < N_FILES; i++)
         if (fds[i] >= 0)
@@ -286,10 +276,9 @@ static void berth_ui_import_window_dispose(GObject *object)
 {
     BerthUiImportWindow *self = BERTH_UI_IMPORT_WINDOW(object);
     if (self->job && !berth_ui_job_is_ended(self->job))
-        leave_to_toasts(self->job, self->toasts);
+        g_signal_connect_object(self->job, "ended", G_CALLBACK(tell_end), self->toasts, 0);
     if (self->job)
         g_signal_handlers_disconnect_by_data(self->job, self);
-    self->is_closed = TRUE;
     g_clear_object(&self->job);
     G_OBJECT_CLASS(berth_ui_import_window_parent_class)->dispose(object);
 }

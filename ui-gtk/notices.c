@@ -23,13 +23,19 @@ static gboolean has_failed(BerthUiVm *vm)
     return reason != BERTH_EXIT_NONE && reason != BERTH_EXIT_GUEST_SHUTDOWN && reason != BERTH_EXIT_HOST_STOP;
 }
 
-/* Whether the user looks at the window, or at a dialog of it. */
+static gboolean is_over(gpointer window, GtkWindow *lowest)
+{
+    while (window && window != lowest)
+        window = gtk_window_get_transient_for(window);
+    return window != NULL;
+}
+
+/* Whether the user looks at the window, at a dialog of it, or at one of that. */
 static gboolean is_in_front(BerthUiNotices *self)
 {
     g_autoptr(GList) windows = gtk_window_list_toplevels();
     for (GList *at = windows; at; at = at->next)
-        if (gtk_window_is_active(at->data) &&
-            (at->data == (gpointer) self->window || gtk_window_get_transient_for(at->data) == self->window))
+        if (gtk_window_is_active(at->data) && is_over(at->data, self->window))
             return TRUE;
     return FALSE;
 }

@@ -115,6 +115,31 @@ static void test_import(Stage *stage, gconstpointer data)
     AWAIT(stage_sees(stage, SHA256_OF_A_MIB));
 }
 
+static gboolean is_chosen(GtkFileChooser *chooser, GFile *file)
+{
+    g_autoptr(GFile) chosen = gtk_file_chooser_get_file(chooser);
+    return chosen && g_file_equal(chosen, file);
+}
+
+/* The desktop's own dialog, or GTK's where there is no portal, as here. */
+static void test_chooser(Stage *stage, gconstpointer data)
+{
+    g_autoptr(GFile) file = make_file(stage, "chosen.img", MIB);
+    g_autoptr(GError) error = NULL;
+    open_import(stage);
+    stage_click(stage, "Choose a File");
+    AWAIT(GTK_IS_FILE_CHOOSER(stage_top(stage)));
+    GtkFileChooser *chooser = GTK_FILE_CHOOSER(stage_top(stage));
+    g_assert_cmpstr(gtk_file_filter_get_name(gtk_file_chooser_get_filter(chooser)), ==, "Disk Images");
+    gtk_file_chooser_set_file(chooser, file, &error);
+    g_assert_no_error(error);
+    AWAIT(is_chosen(chooser, file));
+    gtk_dialog_response(GTK_DIALOG(chooser), GTK_RESPONSE_ACCEPT);
+    AWAIT(!GTK_IS_FILE_CHOOSER(stage_top(stage)));
+    AWAIT(stage_sees(stage, "chosen.img"));
+    g_assert_cmpstr(gtk_editable_get_text(entry(stage, "Name")), ==, "chosen");
+}
+
 /* What is typed is checked at once; what was typed stays when another file is chosen. */
 static void test_name(Stage *stage, gconstpointer data)
 {
@@ -393,6 +418,25 @@ static void test_closed_and_fails(Stage *stage, gconstpointer data)
     await_part(stage, "No space left on device");
 }
 
+/* Nothing has begun that could go on: this is taken back as soon as it has a name. */
+static void test_closed_before(Stage *stage, gconstpointer data)
+{
+    begin_fake_import(stage);
+    AWAIT(stage->fake->job_exists); /* and the answer is on its way */
+    stage_click(stage, "_Cancel");
+    AWAIT(stage->fake->job_cancelled);
+}
+
+/* With its dialogs. */
+static void test_asking(Stage *stage, gconstpointer data)
+{
+    open_images(stage);
+    AWAIT(stage_sees(stage, "debian"));
+    stage_click(stage, "Remove");
+    AWAIT(stage_sees(stage, "Remove “debian”?"));
+    /* All go with the window. */
+}
+
 static void test_removal_fails(Stage *stage, gconstpointer data)
 {
     open_images(stage);
@@ -405,6 +449,7 @@ static void test_removal_fails(Stage *stage, gconstpointer data)
 static void add(void)
 {
     STAGE_ADD("/gui/images/import", test_import);
+    STAGE_ADD("/gui/images/chooser", test_chooser);
     STAGE_ADD("/gui/images/name", test_name);
     STAGE_ADD("/gui/images/sum", test_sum);
     STAGE_ADD("/gui/images/cancel", test_cancel);
@@ -419,6 +464,8 @@ static void add(void)
     STAGE_ADD_FAKE("/gui/images/refused", test_refused);
     STAGE_ADD_FAKE("/gui/images/closed", test_closed);
     STAGE_ADD_FAKE("/gui/images/closed-and-fails", test_closed_and_fails);
+    STAGE_ADD_FAKE("/gui/images/closed-before", test_closed_before);
+    STAGE_ADD_FAKE("/gui/images/asking", test_asking);
     STAGE_ADD_FAKE("/gui/images/removal-fails", test_removal_fails);
 }
 

@@ -157,6 +157,19 @@ static void test_dialog(Scene *s, gconstpointer data)
     stage_click(&s->stage, "_Cancel");
 }
 
+/* And so is the dialog of a dialog. */
+static void test_nested_dialog(Scene *s, gconstpointer data)
+{
+    gtk_widget_activate_action(GTK_WIDGET(s->stage.window), "win.images", NULL);
+    AWAIT(stage_sees(&s->stage, "debian"));
+    stage_click(&s->stage, "Remove");
+    AWAIT(stage_sees(&s->stage, "Remove “debian”?"));
+    AWAIT(gtk_window_is_active(GTK_WINDOW(stage_top(&s->stage))));
+    fake_berth_exit(s->stage.fake, s->web, "crashed");
+    change_is_over(s, "Failed");
+    g_assert_null(notice(s->web));
+}
+
 /* Nobody is told of what they look at, of what they asked for, and of what was so before. */
 static void test_silent(Scene *s, gconstpointer data)
 {
@@ -248,6 +261,7 @@ static void add(void)
     ADD("each-reason", test_each_reason);
     ADD("silent", test_silent);
     ADD("dialog", test_dialog);
+    ADD("nested-dialog", test_nested_dialog);
     ADD("seen", test_seen);
     ADD("removed", test_removed);
     ADD("daemon-away", test_daemon_away);
