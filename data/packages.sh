@@ -13,7 +13,7 @@ PACKAGES_GUEST="busybox-static cpio kmod"
 # To make the complete Debian image, and for the suites themselves.
 PACKAGES_TEST="mmdebstrap debian-archive-keyring e2fsprogs fdisk grub-common grub-pc-bin dbus-user-session dbus-broker python3 strace"
 # To run and look at the desktop manager without a desktop.
-PACKAGES_TEST_UI="xvfb xdotool adwaita-icon-theme librsvg2-common fonts-cantarell fonts-dejavu-core appstream systemd-journal-remote"
+PACKAGES_TEST_UI="xvfb xdotool adwaita-icon-theme librsvg2-common fonts-cantarell fonts-dejavu-core appstream systemd-journal-remote at-spi2-core python3-pyatspi"
 
 # Installs those of $* that are missing; says nothing where none is.
 install_packages() {

@@ -15,18 +15,27 @@ struct _BerthUiApplication {
 
 G_DEFINE_FINAL_TYPE(BerthUiApplication, berth_ui_application, ADW_TYPE_APPLICATION)
 
+/* (transfer none) (nullable): a dialog may be in front of it. */
+static BerthUiWindow *main_window(BerthUiApplication *self)
+{
+    for (GList *at = gtk_application_get_windows(GTK_APPLICATION(self)); at; at = at->next)
+        if (BERTH_UI_IS_WINDOW(at->data))
+            return at->data;
+    return NULL;
+}
+
 /* Which service: a stateful action, "system" or "user". */
 
 static void use_bus(BerthUiApplication *self, const char *word)
 {
     GBusType bus = g_str_equal(word, "user") ? G_BUS_TYPE_SESSION : G_BUS_TYPE_SYSTEM;
     GAction *action = g_action_map_lookup_action(G_ACTION_MAP(self), "bus");
-    GtkWindow *window = gtk_application_get_active_window(GTK_APPLICATION(self));
+    BerthUiWindow *window = main_window(self);
     g_simple_action_set_state(G_SIMPLE_ACTION(action), g_variant_new_string(word));
     g_clear_object(&self->service);
     self->service = berth_ui_service_new(bus, NULL);
-    if (BERTH_UI_IS_WINDOW(window))
-        berth_ui_window_set_service(BERTH_UI_WINDOW(window), self->service);
+    if (window)
+        berth_ui_window_set_service(window, self->service);
 }
 
 /* What is chosen in the menu is chosen for the next time too; the options are not. */
@@ -61,15 +70,21 @@ static void on_preferences(GSimpleAction *action, GVariant *parameter, gpointer 
     gtk_window_present(preferences);
 }
 
+/* Of a notification, which may be older than this process. */
+static void on_show_vm(GSimpleAction *action, GVariant *id, gpointer data)
+{
+    g_application_activate(data);
+    berth_ui_window_open_vm(main_window(data), g_variant_get_string(id, NULL));
+}
+
 static void on_quit(GSimpleAction *action, GVariant *parameter, gpointer data)
 {
     g_application_quit(data);
 }
 
 static const GActionEntry actions[] = {
-    {"about", on_about, NULL, NULL, NULL, {0}},
-    {"preferences", on_preferences, NULL, NULL, NULL, {0}},
-    {"quit", on_quit, NULL, NULL, NULL, {0}},
+    {"about", on_about, NULL, NULL, NULL, {0}},  {"preferences", on_preferences, NULL, NULL, NULL, {0}},
+    {"quit", on_quit, NULL, NULL, NULL, {0}},    {"show-vm", on_show_vm, "s", NULL, NULL, {0}},
     {"bus", NULL, "s", "'system'", on_bus, {0}},
 };
 
@@ -80,8 +95,9 @@ static const struct {
     {"app.quit", "<Control>q"},
     {"app.preferences", "<Control>comma"},
     {"window.close", "<Control>w"},
-    {"win.new-vm", "<Control>n"},
+    {"win.new-vm::", "<Control>n"},
     {"win.search", "<Control>f"},
+    {"win.images", "<Control>i"},
 };
 
 static void add_shortcuts(GtkApplication *application)
@@ -124,13 +140,13 @@ static void berth_ui_application_startup(GApplication *application)
 static void berth_ui_application_activate(GApplication *application)
 {
     BerthUiApplication *self = BERTH_UI_APPLICATION(application);
-    GtkWindow *window = gtk_application_get_active_window(GTK_APPLICATION(self));
-    g_autoptr(GVariant) bus = g_action_group_get_action_state(G_ACTION_GROUP(self), "bus");
-    if (!self->service)
+    BerthUiWindow *window = main_window(self);
+    if (!window) {
+        g_autoptr(GVariant) bus = g_action_group_get_action_state(G_ACTION_GROUP(self), "bus");
         use_bus(self, g_variant_get_string(bus, NULL));
-    if (!window)
-        window = GTK_WINDOW(berth_ui_window_new(ADW_APPLICATION(self), self->service));
-    gtk_window_present(window);
+        window = berth_ui_window_new(ADW_APPLICATION(self), self->service);
+    }
+    gtk_window_present(GTK_WINDOW(window));
 }
 
 static void berth_ui_application_dispose(GObject *object)

@@ -3,6 +3,7 @@
 
 #include <glib/gi18n.h>
 
+#include "failure.h"
 #include "words.h"
 
 typedef struct {
@@ -30,16 +31,6 @@ static void batch_free(Batch *batch)
     g_free(batch);
 }
 
-static void on_details(AdwToast *toast, const char *details)
-{
-    GtkWidget *toasts = g_object_get_data(G_OBJECT(toast), "toasts");
-    GtkWidget *dialog =
-        adw_message_dialog_new(GTK_WINDOW(gtk_widget_get_root(toasts)), adw_toast_get_title(toast), details);
-    gtk_window_set_destroy_with_parent(GTK_WINDOW(dialog), TRUE);
-    adw_message_dialog_add_response(ADW_MESSAGE_DIALOG(dialog), "close", _("_Close"));
-    gtk_window_present(GTK_WINDOW(dialog));
-}
-
 static void tell(Batch *batch)
 {
     if (batch->n_failed == 0)
@@ -47,12 +38,7 @@ static void tell(Batch *batch)
     g_autofree char *many = g_strdup_printf(
         ngettext("This failed for %u virtual machine", "This failed for %u virtual machines", batch->n_failed),
         batch->n_failed);
-    AdwToast *toast = adw_toast_new(batch->n_failed == 1 ? batch->title : many);
-    adw_toast_set_button_label(toast, _("_Details"));
-    g_object_set_data(G_OBJECT(toast), "toasts", batch->toasts);
-    g_signal_connect_data(toast, "button-clicked", G_CALLBACK(on_details), g_strdup(batch->details->str),
-                          (GClosureNotify) (void (*)(void)) g_free, 0);
-    adw_toast_overlay_add_toast(batch->toasts, toast);
+    berth_ui_tell_failure(batch->toasts, batch->n_failed == 1 ? batch->title : many, batch->details->str);
 }
 
 static void add_failure(Batch *batch, BerthUiVm *vm, const GError *error)
@@ -60,8 +46,8 @@ static void add_failure(Batch *batch, BerthUiVm *vm, const GError *error)
     batch->n_failed++;
     g_free(batch->title);
     batch->title = berth_ui_describe_failure(vm, batch->method);
-    g_string_append_printf(batch->details, "%s%s\n%s", batch->n_failed > 1 ? "\n\n" : "",
-                           berth_ui_describe_error(error), error->message);
+    g_autofree char *details = berth_ui_failure_details(error);
+    g_string_append_printf(batch->details, "%s%s", batch->n_failed > 1 ? "\n\n" : "", details);
 }
 
 static void end(Batch *batch)

@@ -64,14 +64,26 @@ static void on_changed(BerthUiFormDialog *self)
 
 /* Steps. */
 
-static void on_image_chosen(BerthUiFormDialog *self, BerthUiImage *image)
+static void show_form(BerthUiFormDialog *self, const char *name)
 {
-    const char *name = image ? berth_ui_image_get_name(image) : NULL;
     berth_ui_form_show_new(self->form, name, berth_ui_service_get_vms(self->service));
     adw_window_title_set_subtitle(self->title, name ? name : _("Without an Image"));
     gtk_stack_set_visible_child_name(self->stack, "form");
     show_submit(self);
     gtk_widget_child_focus(GTK_WIDGET(self->form), GTK_DIR_TAB_FORWARD);
+}
+
+static void on_image_chosen(BerthUiFormDialog *self, BerthUiImage *image)
+{
+    show_form(self, image ? berth_ui_image_get_name(image) : NULL);
+}
+
+/* When that is done, it offers to go on with what it brought. */
+static void on_import(BerthUiFormDialog *self)
+{
+    GtkWidget *window = GTK_WIDGET(gtk_window_get_transient_for(GTK_WINDOW(self)));
+    gtk_window_close(GTK_WINDOW(self));
+    gtk_widget_activate_action(window, "win.import-image", NULL);
 }
 
 static void on_back(BerthUiFormDialog *self)
@@ -153,10 +165,13 @@ static BerthUiFormDialog *dialog_new(GtkWindow *parent, BerthUiService *service)
     return self;
 }
 
-BerthUiFormDialog *berth_ui_form_dialog_new(GtkWindow *parent, BerthUiService *service)
+BerthUiFormDialog *berth_ui_form_dialog_new(GtkWindow *parent, BerthUiService *service, const char *image)
 {
     BerthUiFormDialog *self = dialog_new(parent, service);
-    show_submit(self);
+    if (image)
+        show_form(self, image);
+    else
+        show_submit(self);
     gtk_window_present(GTK_WINDOW(self));
     return self;
 }
@@ -220,6 +235,7 @@ static void berth_ui_form_dialog_class_init(BerthUiFormDialogClass *klass)
     gtk_widget_class_bind_template_child(widget_class, BerthUiFormDialog, back);
     gtk_widget_class_bind_template_child(widget_class, BerthUiFormDialog, submit);
     gtk_widget_class_bind_template_child(widget_class, BerthUiFormDialog, spinner);
+    gtk_widget_class_bind_template_callback(widget_class, on_import);
     gtk_widget_class_bind_template_callback(widget_class, on_image_chosen);
     gtk_widget_class_bind_template_callback(widget_class, on_back);
     gtk_widget_class_bind_template_callback(widget_class, on_submit);

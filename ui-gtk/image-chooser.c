@@ -13,7 +13,8 @@ struct _BerthUiImageChooser {
 
 G_DEFINE_FINAL_TYPE(BerthUiImageChooser, berth_ui_image_chooser, ADW_TYPE_BIN)
 
-static guint chosen_signal;
+enum { SIGNAL_CHOSEN, SIGNAL_IMPORT, N_SIGNALS };
+static guint signals[N_SIGNALS];
 
 static int compare_names(gconstpointer a, gconstpointer b, gpointer unused)
 {
@@ -34,7 +35,12 @@ static char *describe(BerthUiImage *image)
 
 static void on_activated(BerthUiImageChooser *self, AdwActionRow *row)
 {
-    g_signal_emit(self, chosen_signal, 0, g_object_get_data(G_OBJECT(row), "image"));
+    g_signal_emit(self, signals[SIGNAL_CHOSEN], 0, g_object_get_data(G_OBJECT(row), "image"));
+}
+
+static void on_import(BerthUiImageChooser *self)
+{
+    g_signal_emit(self, signals[SIGNAL_IMPORT], 0);
 }
 
 static GtkWidget *row_new(gpointer item, gpointer data)
@@ -61,12 +67,15 @@ void berth_ui_image_chooser_set_images(BerthUiImageChooser *self, GListModel *im
 static void berth_ui_image_chooser_class_init(BerthUiImageChooserClass *klass)
 {
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
-    chosen_signal = g_signal_new("chosen", BERTH_UI_TYPE_IMAGE_CHOOSER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                 G_TYPE_NONE, 1, BERTH_UI_TYPE_IMAGE);
+    signals[SIGNAL_CHOSEN] = g_signal_new("chosen", BERTH_UI_TYPE_IMAGE_CHOOSER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                          G_TYPE_NONE, 1, BERTH_UI_TYPE_IMAGE);
+    signals[SIGNAL_IMPORT] =
+        g_signal_new("import", BERTH_UI_TYPE_IMAGE_CHOOSER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/berth/Berth/image-chooser.ui");
     gtk_widget_class_bind_template_child(widget_class, BerthUiImageChooser, list);
     gtk_widget_class_bind_template_child(widget_class, BerthUiImageChooser, sorted);
     gtk_widget_class_bind_template_callback(widget_class, on_activated);
+    gtk_widget_class_bind_template_callback(widget_class, on_import);
     gtk_widget_class_bind_template_callback(widget_class, has_items);
 }
 

@@ -28,7 +28,7 @@ static const BerthUiProperty properties[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(properties) == N_PROPERTIES);
 
-enum { ENDED, N_SIGNALS };
+enum { ENDED, NAMED, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 double berth_ui_job_get_progress(BerthUiJob *job)
@@ -48,6 +48,11 @@ guint64 berth_ui_job_get_total(BerthUiJob *job)
     return berth_ui_object_get_number(BERTH_UI_OBJECT(job), TOTAL);
 }
 
+gboolean berth_ui_job_is_clone(BerthUiJob *job)
+{
+    return g_str_equal(berth_ui_object_get_string(BERTH_UI_OBJECT(job), OPERATION), "clone-vm");
+}
+
 const char *berth_ui_job_get_image(BerthUiJob *job)
 {
     return job->image;
@@ -57,6 +62,7 @@ void berth_ui_job_set_image(BerthUiJob *job, const char *name)
 {
     g_free(job->image);
     job->image = g_strdup(name);
+    g_signal_emit(job, signals[NAMED], 0);
 }
 
 gboolean berth_ui_job_is_ended(BerthUiJob *job)
@@ -90,6 +96,7 @@ static void berth_ui_job_class_init(BerthUiJobClass *klass)
 {
     G_OBJECT_CLASS(klass)->finalize = berth_ui_job_finalize;
     signals[ENDED] = g_signal_new("ended", BERTH_UI_TYPE_JOB, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+    signals[NAMED] = g_signal_new("named", BERTH_UI_TYPE_JOB, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
     berth_ui_object_class_set_properties(
         BERTH_UI_OBJECT_CLASS(klass), (GDBusInterfaceInfo *) &org_berth_berth1_job_interface, properties, N_PROPERTIES);
 }

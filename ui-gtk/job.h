@@ -5,7 +5,7 @@
 
 /* What the daemon does for longer than a call should take: it goes on whoever looks, and is somebody's, not only ours.
  * Its GObject properties are those of the table in job.c. Signal "ended": it is over, well or with an error; no object
- * is let go of by the service before. */
+ * is let go of by the service before. "named": what it imports is known now. */
 
 #define BERTH_UI_TYPE_JOB (berth_ui_job_get_type())
 G_DECLARE_FINAL_TYPE(BerthUiJob, berth_ui_job, BERTH_UI, JOB, BerthUiObject)
@@ -16,7 +16,10 @@ double berth_ui_job_get_progress(BerthUiJob *job);
 guint64 berth_ui_job_get_done(BerthUiJob *job);
 guint64 berth_ui_job_get_total(BerthUiJob *job);
 
-/* (transfer none) (nullable): the name of the image that it imports, where it was begun here: the daemon does not tell
+/* Whether it clones a VM; it imports an image, otherwise. */
+gboolean berth_ui_job_is_clone(BerthUiJob *job);
+
+/* (transfer none) (nullable): the name of the image that it imports, or of the VM that it makes, where it was begun here: the daemon does not tell
  */
 const char *berth_ui_job_get_image(BerthUiJob *job);
 void berth_ui_job_set_image(BerthUiJob *job, const char *name);

@@ -33,6 +33,15 @@ static char *describe_origin(BerthUiJournalEntry *entry, const BerthUiStateWords
     return g_strjoinv(" · ", (char **) parts);
 }
 
+/* GTK's own widget around the row has the focus: a screen reader says its name. */
+static void name_item(BerthUiJournalRow *self)
+{
+    GtkWidget *item = gtk_widget_get_parent(GTK_WIDGET(self));
+    g_autofree char *name =
+        g_strconcat(gtk_label_get_text(self->message), "\n", gtk_label_get_text(self->origin), NULL);
+    gtk_accessible_update_property(GTK_ACCESSIBLE(item), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
+}
+
 void berth_ui_journal_row_set_entry(BerthUiJournalRow *self, BerthUiJournalEntry *entry)
 {
     const BerthUiStateWords *words = berth_ui_priority_words(berth_ui_journal_entry_get_priority(entry));
@@ -42,6 +51,7 @@ void berth_ui_journal_row_set_entry(BerthUiJournalRow *self, BerthUiJournalEntry
     gtk_widget_set_css_classes(GTK_WIDGET(self->icon), classes);
     gtk_label_set_text(self->origin, origin);
     gtk_label_set_text(self->message, berth_ui_journal_entry_get_message(entry));
+    name_item(self);
 }
 
 static void berth_ui_journal_row_class_init(BerthUiJournalRowClass *klass)

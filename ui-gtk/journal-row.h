@@ -11,4 +11,5 @@
 G_DECLARE_FINAL_TYPE(BerthUiJournalRow, berth_ui_journal_row, BERTH_UI, JOURNAL_ROW, GtkBox)
 
 GtkWidget *berth_ui_journal_row_new(void);
+/* @row is the child of a list item. */
 void berth_ui_journal_row_set_entry(BerthUiJournalRow *row, BerthUiJournalEntry *entry);

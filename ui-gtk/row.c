@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "row.h"
 
+#include <glib/gi18n.h>
+
 #include "badge.h"
+#include "words.h"
 
 struct _BerthUiRow {
     GtkBox parent_instance;
     BerthUiVm *vm;
+    GSignalGroup *signals; /* of the VM */
     gboolean selecting, selected;
 };
 
@@ -17,6 +21,27 @@ static GParamSpec *specs[N_PROPERTIES];
 GtkWidget *berth_ui_row_new(void)
 {
     return g_object_new(BERTH_UI_TYPE_ROW, NULL);
+}
+
+/* What has the focus in a list is GTK's own widget around the row: a screen reader says its name. */
+static void name_item(BerthUiRow *self)
+{
+    GtkWidget *item = gtk_widget_get_parent(GTK_WIDGET(self));
+    if (!self->vm || !item)
+        return;
+    g_autofree char *state = berth_ui_describe_state(self->vm);
+    /* Translators: the name of a virtual machine, and its state: “web, Running” */
+    g_autofree char *name = g_strdup_printf(_("%s, %s"), berth_ui_vm_get_name(self->vm), state);
+    gtk_accessible_update_property(GTK_ACCESSIBLE(item), GTK_ACCESSIBLE_PROPERTY_LABEL, name, -1);
+}
+
+static void set_vm(BerthUiRow *self, BerthUiVm *vm)
+{
+    if (!g_set_object(&self->vm, vm))
+        return;
+    g_signal_group_set_target(self->signals, vm);
+    name_item(self);
+    g_object_notify_by_pspec(G_OBJECT(self), specs[PROPERTY_VM]);
 }
 
 static void set_flag(BerthUiRow *self, gboolean *flag, gboolean value, guint property)
@@ -34,8 +59,8 @@ static void berth_ui_row_set_property(GObject *object, guint id, const GValue *v
         set_flag(self, &self->selecting, g_value_get_boolean(value), id);
     else if (id == PROPERTY_SELECTED)
         set_flag(self, &self->selected, g_value_get_boolean(value), id);
-    else if (g_set_object(&self->vm, g_value_get_object(value)))
-        g_object_notify_by_pspec(object, spec);
+    else
+        set_vm(self, g_value_get_object(value));
 }
 
 static void berth_ui_row_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
@@ -54,7 +79,9 @@ static gboolean has_text(BerthUiRow *self, const char *text)
 
 static void berth_ui_row_dispose(GObject *object)
 {
-    g_clear_object(&BERTH_UI_ROW(object)->vm);
+    BerthUiRow *self = BERTH_UI_ROW(object);
+    g_clear_object(&self->signals);
+    g_clear_object(&self->vm);
     G_OBJECT_CLASS(berth_ui_row_parent_class)->dispose(object);
 }
 
@@ -77,5 +104,9 @@ static void berth_ui_row_class_init(BerthUiRowClass *klass)
 
 static void berth_ui_row_init(BerthUiRow *self)
 {
+    static const char *const told[] = {"notify::name", "notify::state", "notify::removal-phase", "notify::responsive"};
     gtk_widget_init_template(GTK_WIDGET(self));
+    self->signals = g_signal_group_new(BERTH_UI_TYPE_VM);
+    for (guint i = 0; i < G_N_ELEMENTS(told); i++)
+        g_signal_group_connect_swapped(self->signals, told[i], G_CALLBACK(name_item), self);
 }

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "service-usage.h"
 #include "src/core/names.h"
 
 #define DBUS_NAME "org.freedesktop.DBus"
@@ -45,6 +46,7 @@ struct _BerthUiService {
     char *owner;                      /* unique name of the daemon, NULL where there is none */
     GCancellable *reading;            /* of the one look at all of this daemon's objects */
     guint subscriptions[3 + N_KINDS]; /* to this daemon's signals */
+    BerthUiUsageWatches *usage_watches;
     GListStore *lists[N_KINDS];
     GHashTable *objects; /* path → BerthUiObject, which the list holds */
     guint n_imports;     /* calls that will be answered with a job */
@@ -285,6 +287,7 @@ static void leave_daemon(BerthUiService *self)
     if (self->reading)
         g_cancellable_cancel(self->reading);
     g_clear_object(&self->reading);
+    berth_ui_usage_watches_follow(self->usage_watches, NULL, NULL);
     g_clear_pointer(&self->owner, g_free);
     forget_all_but(self, NULL, KIND_JOB); /* they end with their daemon, and the next one counts anew */
     g_hash_table_remove_all(self->ended);
@@ -321,6 +324,7 @@ static void on_name_appeared(GDBusConnection *connection, const char *name, cons
     self->owner = g_strdup(owner);
     self->reading = g_cancellable_new();
     subscribe_all(self);
+    berth_ui_usage_watches_follow(self->usage_watches, connection, owner);
     g_dbus_connection_call(connection, owner, BERTH_PATH_ROOT, IFACE_OBJECT_MANAGER, "GetManagedObjects", NULL,
                            G_VARIANT_TYPE("(a{oa{sa{sv}}})"), G_DBUS_CALL_FLAGS_NO_AUTO_START, G_MAXINT, self->reading,
                            on_read, self);
@@ -468,6 +472,11 @@ gboolean berth_ui_service_call_finish(BerthUiService *self, GAsyncResult *result
     return g_task_propagate_boolean(G_TASK(result), error);
 }
 
+BerthUiUsage *berth_ui_service_watch_usage(BerthUiService *self, BerthUiVm *vm)
+{
+    return berth_ui_usage_watches_get(self->usage_watches, path_of(vm));
+}
+
 void berth_ui_service_configure_async(BerthUiService *self, BerthUiVm *vm, GVariant *changes, GCancellable *cancellable,
                                       GAsyncReadyCallback callback, gpointer data)
 {
@@ -612,8 +621,10 @@ static gboolean add_file(GVariantDict *options, const char *key, GUnixFDList *fd
 static GVariant *import_arguments(const BerthUiImport *import, GUnixFDList *fds, GError **error)
 {
     g_auto(GVariantDict) options = G_VARIANT_DICT_INIT(NULL);
-    const char *texts[][2] = {
-        {"description", import->description}, {"version", import->version}, {"cmdline", import->cmdline}};
+    const char *texts[][2] = {{"description", import->description},
+                              {"version", import->version},
+                              {"cmdline", import->cmdline},
+                              {"sha256", import->sha256}};
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
         if (texts[i][1] && *texts[i][1])
             g_variant_dict_insert(&options, texts[i][0], "s", texts[i][1]);
@@ -658,6 +669,31 @@ static void on_import_begun(GObject *source, GAsyncResult *result, gpointer data
         g_hash_table_remove_all(self->ended);
 }
 
+/* @arguments: not floating; @fds: (nullable); @task: (transfer full): its data is the name of what the job makes */
+static void begin_job(BerthUiService *self, const char *path, const char *interface, const char *method,
+                      GVariant *arguments, GUnixFDList *fds, GTask *task)
+{
+    if (!self->connection) {
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "%s", self->problem);
+        g_object_unref(task);
+        return;
+    }
+    self->n_imports++;
+    g_dbus_connection_call_with_unix_fd_list(self->connection, BERTH_BUS_NAME, path, interface, method, arguments,
+                                             G_VARIANT_TYPE("(o)"), G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
+                                             G_MAXINT, fds, NULL, on_import_begun, task);
+}
+
+void berth_ui_service_clone_async(BerthUiService *self, BerthUiVm *vm, const char *name, GAsyncReadyCallback callback,
+                                  gpointer data)
+{
+    g_autoptr(GVariant) arguments = g_variant_ref_sink(g_variant_new_parsed("(%s, @a{sv} {}, @a{sv} {})", name));
+    GTask *task = g_task_new(self, NULL, callback, data);
+    g_task_set_source_tag(task, berth_ui_service_clone_async);
+    g_task_set_task_data(task, g_strdup(name), g_free);
+    begin_job(self, path_of(vm), BERTH_IFACE_VM, berth_vm_method_to_string(BERTH_METHOD_CLONE), arguments, NULL, task);
+}
+
 void berth_ui_service_import_async(BerthUiService *self, const BerthUiImport *import, GAsyncReadyCallback callback,
                                    gpointer data)
 {
@@ -672,15 +708,7 @@ void berth_ui_service_import_async(BerthUiService *self, const BerthUiImport *im
         return;
     }
     g_variant_ref_sink(arguments);
-    if (!self->connection) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "%s", self->problem);
-        return;
-    }
-    self->n_imports++;
-    g_dbus_connection_call_with_unix_fd_list(self->connection, BERTH_BUS_NAME, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER,
-                                             "ImportImage", arguments, G_VARIANT_TYPE("(o)"),
-                                             G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, fds, NULL,
-                                             on_import_begun, g_steal_pointer(&task));
+    begin_job(self, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "ImportImage", arguments, fds, g_steal_pointer(&task));
 }
 
 BerthUiJob *berth_ui_service_import_finish(BerthUiService *self, GAsyncResult *result, GError **error)
@@ -745,6 +773,7 @@ static void berth_ui_service_dispose(GObject *object)
 static void berth_ui_service_finalize(GObject *object)
 {
     BerthUiService *self = BERTH_UI_SERVICE(object);
+    berth_ui_usage_watches_free(self->usage_watches);
     g_hash_table_unref(self->objects);
     g_hash_table_unref(self->ended);
     for (guint i = 0; i < N_KINDS; i++)
@@ -769,6 +798,7 @@ static void berth_ui_service_class_init(BerthUiServiceClass *klass)
 static void berth_ui_service_init(BerthUiService *self)
 {
     self->cancellable = g_cancellable_new();
+    self->usage_watches = berth_ui_usage_watches_new();
     self->objects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     self->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_object_unref);
     for (guint i = 0; i < N_KINDS; i++)

@@ -5,6 +5,7 @@
 
 #include "image.h"
 #include "job.h"
+#include "usage.h"
 #include "vm.h"
 
 /* The daemon, for the rest of the program: the only file that knows D-Bus. It shows the daemon's objects as lists of
@@ -69,6 +70,16 @@ void berth_ui_service_call_object_async(BerthUiService *service, BerthUiObject *
                                         gpointer data);
 
 /**
+ * berth_ui_service_watch_usage:
+ *
+ * The daemon is asked to tell what the VM uses as long as this is held, and not a moment longer; also a daemon that comes later.
+ * It begins empty, and grows while the VM runs.
+ *
+ * Returns: (transfer full)
+ */
+BerthUiUsage *berth_ui_service_watch_usage(BerthUiService *service, BerthUiVm *vm);
+
+/**
  * berth_ui_service_create_async:
  * @config: a{sv}, keys of the VM definition, floating
  * @start: it is to run at once; whether it does, its properties tell
@@ -99,6 +110,8 @@ int berth_ui_service_open_finish(BerthUiService *service, GAsyncResult *result, 
 typedef struct {
     const char *name;
     const char *description, *version, *cmdline; /* (nullable) */
+    const char
+        *sha256; /* (nullable): in hex: of the disk, or of the kernel where there is none: another one is refused */
     int disk, kernel, initrd;
 } BerthUiImport;
 
@@ -111,5 +124,9 @@ typedef struct {
  */
 void berth_ui_service_import_async(BerthUiService *service, const BerthUiImport *import, GAsyncReadyCallback callback,
                                    gpointer data);
-/* Returns: (transfer full): the job, which may have ended already; NULL where nothing was begun */
+/* Begins to make a VM called @name with a copy of the disks of @vm: the same holds for it. It is in the list of VMs before
+ * its job has ended. */
+void berth_ui_service_clone_async(BerthUiService *service, BerthUiVm *vm, const char *name,
+                                  GAsyncReadyCallback callback, gpointer data);
+/* Returns: (transfer full): the job, which may have ended already; NULL where nothing was begun. Of clones too. */
 BerthUiJob *berth_ui_service_import_finish(BerthUiService *service, GAsyncResult *result, GError **error);

@@ -6,6 +6,7 @@
 #include "badge.h"
 #include "format.h"
 #include "hardware.h"
+#include "monitor.h"
 #include "uptime.h"
 #include "words.h"
 
@@ -20,13 +21,14 @@ struct _BerthUiVmPage {
     GtkWidget *error_group, *removal_group;
     GtkButton *undo, *try_again;
     AdwPreferencesGroup *disks, *networks;
+    BerthUiService *service;
     BerthUiVm *vm;
     GSignalGroup *signals; /* of the VM */
 };
 
 G_DEFINE_FINAL_TYPE(BerthUiVmPage, berth_ui_vm_page, ADW_TYPE_BIN)
 
-enum { PROPERTY_VM = 1, N_PROPERTIES };
+enum { PROPERTY_SERVICE = 1, PROPERTY_VM, N_PROPERTIES };
 static GParamSpec *specs[N_PROPERTIES];
 
 /* For the template's bindings. */
@@ -66,6 +68,11 @@ static char *join_lines(BerthUiVmPage *self, GVariant *lines)
 {
     g_autofree const char **words = lines ? g_variant_get_strv(lines, NULL) : NULL;
     return words ? g_strjoinv("\n", (char **) words) : g_strdup("");
+}
+
+static gboolean has_process(BerthUiVmPage *self, guint pid)
+{
+    return pid != 0;
 }
 
 /* A group has a title only with something below it. */
@@ -144,7 +151,6 @@ static GtkWidget *button_new(const BerthUiActionWords *words)
     gtk_widget_set_halign(content, GTK_ALIGN_CENTER);
     gtk_button_set_child(GTK_BUTTON(button), content);
     gtk_actionable_set_action_name(GTK_ACTIONABLE(button), action);
-    gtk_accessible_update_property(GTK_ACCESSIBLE(button), GTK_ACCESSIBLE_PROPERTY_LABEL, _(words->label), -1);
     g_object_set_data(G_OBJECT(button), "words", (gpointer) words);
     return button;
 }
@@ -173,12 +179,17 @@ static void add_buttons(BerthUiVmPage *self)
 
 static void berth_ui_vm_page_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
-    set_vm(BERTH_UI_VM_PAGE(object), g_value_get_object(value));
+    BerthUiVmPage *self = BERTH_UI_VM_PAGE(object);
+    if (id == PROPERTY_VM)
+        set_vm(self, g_value_get_object(value));
+    else if (g_set_object(&self->service, g_value_get_object(value)))
+        g_object_notify_by_pspec(object, spec);
 }
 
 static void berth_ui_vm_page_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
 {
-    g_value_set_object(value, BERTH_UI_VM_PAGE(object)->vm);
+    BerthUiVmPage *self = BERTH_UI_VM_PAGE(object);
+    g_value_set_object(value, id == PROPERTY_VM ? (gpointer) self->vm : (gpointer) self->service);
 }
 
 static void berth_ui_vm_page_dispose(GObject *object)
@@ -186,6 +197,7 @@ static void berth_ui_vm_page_dispose(GObject *object)
     BerthUiVmPage *self = BERTH_UI_VM_PAGE(object);
     g_clear_object(&self->signals);
     g_clear_object(&self->vm);
+    g_clear_object(&self->service);
     G_OBJECT_CLASS(berth_ui_vm_page_parent_class)->dispose(object);
 }
 
@@ -215,6 +227,7 @@ static void class_bind_children(GtkWidgetClass *klass)
     gtk_widget_class_bind_template_callback(klass, format_restart);
     gtk_widget_class_bind_template_callback(klass, join_lines);
     gtk_widget_class_bind_template_callback(klass, has_guest);
+    gtk_widget_class_bind_template_callback(klass, has_process);
 }
 
 static void berth_ui_vm_page_class_init(BerthUiVmPageClass *klass)
@@ -224,11 +237,14 @@ static void berth_ui_vm_page_class_init(BerthUiVmPageClass *klass)
     object_class->get_property = berth_ui_vm_page_get_property;
     object_class->dispose = berth_ui_vm_page_dispose;
     object_class->finalize = berth_ui_vm_page_finalize;
+    specs[PROPERTY_SERVICE] = g_param_spec_object("service", NULL, NULL, BERTH_UI_TYPE_SERVICE,
+                                                  G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
                                              G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     g_object_class_install_properties(object_class, N_PROPERTIES, specs);
     g_type_ensure(BERTH_UI_TYPE_BADGE);
     g_type_ensure(BERTH_UI_TYPE_FIGURE);
+    g_type_ensure(BERTH_UI_TYPE_MONITOR);
     g_type_ensure(BERTH_UI_TYPE_UPTIME);
     gtk_widget_class_set_template_from_resource(GTK_WIDGET_CLASS(klass), "/org/berth/Berth/vm-page.ui");
     class_bind_children(GTK_WIDGET_CLASS(klass));

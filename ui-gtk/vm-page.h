@@ -3,10 +3,10 @@
 
 #include <adwaita.h>
 
-#include "vm.h"
+#include "service.h"
 
-/* All of one VM. Its buttons are of the action group "vm", which whoever holds the page puts there. Properties: "vm"
- * (nullable). */
+/* All of one VM. Its buttons are of the action group "vm", which whoever holds the page puts there. Properties:
+ * "service" and "vm" (both nullable). */
 
 #define BERTH_UI_TYPE_VM_PAGE (berth_ui_vm_page_get_type())
 G_DECLARE_FINAL_TYPE(BerthUiVmPage, berth_ui_vm_page, BERTH_UI, VM_PAGE, AdwBin)

@@ -5,8 +5,13 @@
 
 #include "actions.h"
 #include "application.h"
+#include "display-page.h"
+#include "drop.h"
 #include "form-dialog.h"
+#include "images-window.h"
+#include "import-window.h"
 #include "journal-page.h"
+#include "notices.h"
 #include "settings.h"
 #include "vm-list.h"
 #include "vm-page.h"
@@ -26,6 +31,8 @@ struct _BerthUiWindow {
     BerthUiService *service;
     BerthUiVm *vm;                        /* that the views show */
     BerthUiActions *on_one, *on_selected; /* "vm" and "selection" */
+    BerthUiNotices *notices;
+    char *awaited; /* (nullable): id of the VM that is to be shown when it is there */
     GSettings *settings;
 };
 
@@ -76,6 +83,27 @@ static void on_selection_changed(BerthUiWindow *self)
     berth_ui_actions_set_vms(self->on_selected, self->service, vms);
 }
 
+static void open_awaited(BerthUiWindow *self)
+{
+    GListModel *vms = berth_ui_service_get_vms(self->service);
+    for (guint i = 0; self->awaited && i < g_list_model_get_n_items(vms); i++) {
+        g_autoptr(BerthUiVm) vm = g_list_model_get_item(vms, i);
+        if (!g_str_equal(berth_ui_vm_get_id(vm), self->awaited))
+            continue;
+        g_clear_pointer(&self->awaited, g_free);
+        berth_ui_vm_list_set_selecting(self->list, FALSE);
+        berth_ui_vm_list_choose(self->list, vm);
+        on_chosen(self->list, vm, TRUE, self);
+    }
+}
+
+void berth_ui_window_open_vm(BerthUiWindow *self, const char *id)
+{
+    g_free(self->awaited);
+    self->awaited = g_strdup(id);
+    open_awaited(self);
+}
+
 static gboolean contains(GListModel *vms, BerthUiVm *vm)
 {
     for (guint i = 0; i < g_list_model_get_n_items(vms); i++) {
@@ -93,6 +121,7 @@ static void on_vms_changed(GListModel *vms, guint position, guint removed, guint
         show_vm(self, NULL);
     else
         show_content(self);
+    open_awaited(self);
 }
 
 /* The service. */
@@ -132,6 +161,8 @@ static void on_status_changed(BerthUiWindow *self)
     gtk_widget_set_visible(GTK_WIDGET(self->spinner), status == BERTH_UI_SERVICE_CONNECTING);
     gtk_widget_set_visible(self->wake, status == BERTH_UI_SERVICE_ABSENT);
     gtk_widget_set_visible(self->reconnect, status == BERTH_UI_SERVICE_UNREACHABLE);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.images", status == BERTH_UI_SERVICE_READY);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.import-image", status == BERTH_UI_SERVICE_READY);
     gtk_stack_set_visible_child_name(self->stack, status == BERTH_UI_SERVICE_READY ? "vms" : "problem");
     gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.new-vm", status == BERTH_UI_SERVICE_READY);
 }
@@ -162,6 +193,7 @@ static void leave_service(BerthUiWindow *self)
         return;
     g_signal_handlers_disconnect_by_data(self->service, self);
     g_signal_handlers_disconnect_by_data(berth_ui_service_get_vms(self->service), self);
+    g_clear_object(&self->notices);
     g_clear_object(&self->service);
 }
 
@@ -176,6 +208,7 @@ void berth_ui_window_set_service(BerthUiWindow *self, BerthUiService *service)
                  berth_ui_service_get_bus(service) == G_BUS_TYPE_SESSION ? _("My Own Service") : _("This Computer"),
                  NULL);
     berth_ui_vm_list_set_vms(self->list, vms);
+    self->notices = berth_ui_notices_new(GTK_WINDOW(self), service);
     g_signal_connect(vms, "items-changed", G_CALLBACK(on_vms_changed), self);
     g_signal_connect_swapped(service, "notify::status", G_CALLBACK(on_status_changed), self);
     on_status_changed(self);
@@ -188,10 +221,24 @@ static void on_created(BerthUiFormDialog *dialog, BerthUiVm *vm, BerthUiWindow *
     on_chosen(self->list, vm, TRUE, self);
 }
 
+/* @parameter: its name */
+static void on_show_vm(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    GListModel *vms = berth_ui_service_get_vms(self->service);
+    for (guint i = 0; i < g_list_model_get_n_items(vms); i++) {
+        g_autoptr(BerthUiVm) vm = g_list_model_get_item(vms, i);
+        if (g_str_equal(berth_ui_vm_get_name(vm), g_variant_get_string(parameter, NULL)))
+            on_created(NULL, vm, self);
+    }
+}
+
+/* @parameter: the image that it is made from, "" where that is to be asked */
 static void on_new_vm(GtkWidget *widget, const char *name, GVariant *parameter)
 {
     BerthUiWindow *self = BERTH_UI_WINDOW(widget);
-    BerthUiFormDialog *dialog = berth_ui_form_dialog_new(GTK_WINDOW(self), self->service);
+    const char *image = g_variant_get_string(parameter, NULL);
+    BerthUiFormDialog *dialog = berth_ui_form_dialog_new(GTK_WINDOW(self), self->service, *image ? image : NULL);
     g_signal_connect_object(dialog, "created", G_CALLBACK(on_created), self, 0);
 }
 
@@ -216,6 +263,31 @@ static void on_select_all(GtkWidget *widget, const char *name, GVariant *paramet
     BerthUiWindow *self = BERTH_UI_WINDOW(widget);
     go_back(self);
     berth_ui_vm_list_select_all(self->list);
+}
+
+static void on_images(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    berth_ui_images_window_present(self->toasts, self->service);
+}
+
+static void import_image(BerthUiWindow *self, GFile *file)
+{
+    berth_ui_import_window_present(GTK_WINDOW(self), self->toasts, self->service, file);
+}
+
+static void on_import_image(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    import_image(BERTH_UI_WINDOW(widget), NULL);
+}
+
+static gboolean on_dropped(GtkWidget *widget, GFile *file)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    gboolean is_ready = berth_ui_service_get_status(self->service) == BERTH_UI_SERVICE_READY;
+    if (is_ready)
+        import_image(self, file);
+    return is_ready;
 }
 
 /* From inside out: the selection, the page, and then nothing. */
@@ -283,6 +355,12 @@ static void berth_ui_window_dispose(GObject *object)
     G_OBJECT_CLASS(berth_ui_window_parent_class)->dispose(object);
 }
 
+static void berth_ui_window_finalize(GObject *object)
+{
+    g_free(BERTH_UI_WINDOW(object)->awaited);
+    G_OBJECT_CLASS(berth_ui_window_parent_class)->finalize(object);
+}
+
 static void class_bind_template(GtkWidgetClass *klass)
 {
     gtk_widget_class_set_template_from_resource(klass, "/org/berth/Berth/window.ui");
@@ -309,19 +387,24 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
     G_OBJECT_CLASS(klass)->get_property = berth_ui_window_get_property;
     G_OBJECT_CLASS(klass)->dispose = berth_ui_window_dispose;
+    G_OBJECT_CLASS(klass)->finalize = berth_ui_window_finalize;
     specs[PROPERTY_SERVICE] = g_param_spec_object("service", NULL, NULL, BERTH_UI_TYPE_SERVICE,
                                                   G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
                                              G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     g_object_class_install_properties(G_OBJECT_CLASS(klass), N_PROPERTIES, specs);
+    g_type_ensure(BERTH_UI_TYPE_DISPLAY_PAGE);
     g_type_ensure(BERTH_UI_TYPE_JOURNAL_PAGE);
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
     class_bind_template(widget_class);
-    gtk_widget_class_install_action(widget_class, "win.new-vm", NULL, on_new_vm);
+    gtk_widget_class_install_action(widget_class, "win.show-vm", "s", on_show_vm);
+    gtk_widget_class_install_action(widget_class, "win.new-vm", "s", on_new_vm);
     gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
     gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);
     gtk_widget_class_install_action(widget_class, "win.escape", NULL, on_escape);
+    gtk_widget_class_install_action(widget_class, "win.images", NULL, on_images);
+    gtk_widget_class_install_action(widget_class, "win.import-image", NULL, on_import_image);
     class_add_keys(widget_class);
 }
 
@@ -340,4 +423,5 @@ static void berth_ui_window_init(BerthUiWindow *self)
     gtk_widget_insert_action_group(GTK_WIDGET(self), "vm", berth_ui_actions_get_group(self->on_one));
     gtk_widget_insert_action_group(GTK_WIDGET(self), "selection", berth_ui_actions_get_group(self->on_selected));
     berth_ui_vm_list_capture_search(self->list, GTK_WIDGET(self));
+    berth_ui_take_drops(GTK_WIDGET(self), on_dropped);
 }

@@ -13,3 +13,5 @@ G_DECLARE_FINAL_TYPE(BerthUiWindow, berth_ui_window, BERTH_UI, WINDOW, AdwApplic
 
 BerthUiWindow *berth_ui_window_new(AdwApplication *application, BerthUiService *service);
 void berth_ui_window_set_service(BerthUiWindow *window, BerthUiService *service);
+/* Goes to the VM with this identifier: at once, or as soon as the list has it. */
+void berth_ui_window_open_vm(BerthUiWindow *window, const char *id);

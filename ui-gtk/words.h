@@ -33,6 +33,9 @@ const char *berth_ui_describe_removal(BerthUiVm *vm);
 /* (transfer none) (nullable): how its last run ended, as a sentence; %NULL where there is nothing to say */
 const char *berth_ui_describe_exit(BerthUiVm *vm);
 
+/* (transfer full): that it has failed, or is broken: "“web” has failed" */
+char *berth_ui_describe_end(BerthUiVm *vm);
+
 /* (transfer none): what an error means for a person, as a sentence; @code may be BERTH_ERROR_LAST */
 const char *berth_ui_error_words(BerthError code);
 /* (transfer none): the same of any error */

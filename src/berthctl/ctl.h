@@ -45,6 +45,7 @@ CtlStatus ctl_run_list(Ctl *ctl, const CtlCommand *command, int argc, char **arg
 CtlStatus ctl_run_log(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
 CtlStatus ctl_run_reload(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
 CtlStatus ctl_run_remove(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
+CtlStatus ctl_run_clone(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
 CtlStatus ctl_run_set(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
 CtlStatus ctl_run_status(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
 CtlStatus ctl_run_version(Ctl *ctl, const CtlCommand *command, int argc, char **argv);

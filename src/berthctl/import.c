@@ -115,7 +115,8 @@ static CtlStatus import(Ctl *ctl, const char *name, const char *file, const Impo
         return status;
     g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
     g_autofree char *result = NULL;
-    int r = ctl_job_run(ctl, "ImportImage", arguments(name, o, &files), &result, &error);
+    int r = ctl_job_run(ctl, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "ImportImage", arguments(name, o, &files), &result,
+                        &error);
     if (r < 0)
         return ctl_fail(ctl, r, &error, _("Can't import %s"), name);
     return report_imported(ctl, name, result);

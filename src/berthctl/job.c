@@ -162,12 +162,10 @@ static int subscribe(Job *job, sd_bus_slot **slots)
     return 0;
 }
 
-static int run(Job *job, const char *method, GVariant *args, sd_bus_slot **slots)
+/* @m: the call */
+static int run(Job *job, sd_bus_message *m, sd_bus_slot **slots)
 {
-    g_autoptr(sd_bus_message) m = NULL;
-    int r = ctl_new_call(job->ctl, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, method, args, &m);
-    if (r >= 0)
-        r = sd_bus_attach_event(job->ctl->bus, job->event, SD_EVENT_PRIORITY_NORMAL);
+    int r = sd_bus_attach_event(job->ctl->bus, job->event, SD_EVENT_PRIORITY_NORMAL);
     if (r >= 0)
         r = subscribe(job, slots);
     if (r >= 0)
@@ -180,16 +178,20 @@ static int run(Job *job, const char *method, GVariant *args, sd_bus_slot **slots
     return r;
 }
 
-int ctl_job_run(Ctl *ctl, const char *method, GVariant *args, char **result, sd_bus_error *error)
+int ctl_job_run(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *args, char **result,
+                sd_bus_error *error)
 {
     sd_bus_slot *slots[N_MATCHES + 1] = {NULL};
     Job job = {.ctl = ctl, .error = SD_BUS_ERROR_NULL};
     g_autoptr(sd_event) event = NULL;
-    int r = sd_event_new(&event);
+    g_autoptr(sd_bus_message) m = NULL;
+    int r = ctl_new_call(ctl, path, interface, method, args, &m);
+    if (r >= 0)
+        r = sd_event_new(&event);
     job.event = event;
     job.early = g_ptr_array_new_with_free_func(unref_message);
     if (r >= 0)
-        r = run(&job, method, args, slots);
+        r = run(&job, m, slots);
     ctl_progress_clear();
 
     for (gsize i = 0; i < G_N_ELEMENTS(slots); i++)

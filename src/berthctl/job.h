@@ -5,7 +5,7 @@
 
 /**
  * ctl_job_run:
- * @method: of the manager; answers with a job
+ * @path: of the object whose @method of @interface it is, which answers with a job
  * @args: its arguments, sunk if floating
  * @result: (out) (transfer full): the object that the job made
  *
@@ -14,4 +14,5 @@
  *
  * Returns: negative errno, with @error: the call's or the job's
  */
-int ctl_job_run(Ctl *ctl, const char *method, GVariant *args, char **result, sd_bus_error *error);
+int ctl_job_run(Ctl *ctl, const char *path, const char *interface, const char *method, GVariant *args, char **result,
+                sd_bus_error *error);

@@ -12,6 +12,7 @@ static const CtlCommand commands[] = {
     {"list", "", N_("List the VMs"), ctl_run_list},
     {"status", "NAME…", N_("Show what is known of VMs"), ctl_run_status},
     {"create", "NAME", N_("Make a VM"), ctl_run_create},
+    {"clone", "NAME NEW", N_("Make a VM with a copy of the disks of another"), ctl_run_clone},
     {"set", "NAME KEY=VALUE…", N_("Change the definition of a VM"), ctl_run_set},
     {"start", "NAME…", N_("Start VMs; returns when their guests run"), ctl_run_lifecycle},
     {"shutdown", "NAME…", N_("Ask guests to power down"), ctl_run_lifecycle},

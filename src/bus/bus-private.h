@@ -14,11 +14,12 @@ struct BerthBus {
     const char *const *capabilities;
     sd_bus *connection; /* (nullable): while the objects are on it */
     GPtrArray *slots;   /* (element-type sd_bus_slot) */
+    uid_t caller;       /* whose call is being carried out */
     GHashTable *calls;  /* method calls that wait for polkit, a set */
     GHashTable *dirty;  /* object path → GUINT of aspects that have changed in this turn of the loop */
     guint flush_source;
     GHashTable *subscribers; /* see usage-bus.h: unique name → client that has subscribed */
-    BerthListing *listing; /* (nullable): calls of GetManagedObjects */
+    BerthListing *listing;   /* (nullable): calls of GetManagedObjects */
     void (*name_taken)(gpointer data);
     void (*name_refused)(const char *why, gpointer data);
     gpointer data;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "call.h"
 
+#include <unistd.h>
+
 #include "../core/autofd.h"
 #include "../core/error.h"
 #include "../host/bus-source.h"
@@ -26,6 +28,13 @@ void berth_calls_forget(BerthBus *bus)
     g_hash_table_remove_all(bus->calls);
 }
 
+/* On a bus of the user's own nobody is asked about. */
+static void carry_out(const Call *call)
+{
+    call->bus->caller = call->check ? berth_polkit_check_uid(call->check) : geteuid();
+    call->func(call->bus, call->message);
+}
+
 static void authorised(const GError *error, gpointer data)
 {
     Call *call = data;
@@ -33,7 +42,7 @@ static void authorised(const GError *error, gpointer data)
     if (error)
         berth_call_fail(call->message, error);
     else
-        call->func(call->bus, call->message);
+        carry_out(call);
     call_free(call);
 }
 

@@ -187,7 +187,8 @@ static void job_completed(BerthJob *job, gpointer data)
         return;
     g_autofree char *path = berth_job_path(job);
     const BerthImage *image = job->image ? berth_manager_find_image(bus->manager, job->image) : NULL;
-    g_autofree char *result = image ? berth_image_path(image) : g_strdup("/");
+    const BerthVm *vm = job->vm ? berth_manager_find_by_id(bus->manager, job->vm) : NULL;
+    g_autofree char *result = image ? berth_image_path(image) : vm ? berth_vm_path(vm) : g_strdup("/");
     berth_bus_check_sent(bus->connection,
                          sd_bus_emit_signal(bus->connection, path, BERTH_IFACE_JOB, "Completed", "o(ss)", result,
                                             job->error ? berth_error_dbus_name(job->error) : "",

@@ -36,7 +36,7 @@ GETTER(progress, "d", progress_of(job))
 GETTER(done, "t", job->done)
 GETTER(total, "t", job->total)
 
-/* What an import works on does not exist before it has ended. */
+/* What a job makes does not exist before it has ended. */
 static int get_object(sd_bus *connection, const char *path, const char *interface, const char *property,
                       sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
@@ -59,9 +59,12 @@ static void run_cancel(BerthBus *bus, sd_bus_message *message)
     }
 }
 
+/* Whoever may begin it may end it. */
 static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
 {
-    return berth_call_authorise(berth_bus_current(message), message, BERTH_ACTION_IMAGES, NULL, run_cancel);
+    const BerthJob *job = userdata;
+    const char *action = g_str_equal(job->operation, "clone-vm") ? BERTH_ACTION_CREATE : BERTH_ACTION_IMAGES;
+    return berth_call_authorise(berth_bus_current(message), message, action, NULL, run_cancel);
 }
 
 const sd_bus_vtable berth_job_vtable[] = {

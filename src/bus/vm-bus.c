@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "call.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 
 #include "../core/autofd.h"
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../host/bus-keys.h"
 #include "../host/runtime-dir.h"
+#include "../host/unix-socket.h"
 #include "../vm/control.h"
 #include "../vm/display.h"
 #include "../vm/guest.h"
@@ -198,12 +197,28 @@ static void run_open_console(BerthBus *bus, sd_bus_message *message, BerthVm *vm
 
 static void run_open_display(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
+    g_autoptr(GError) error = NULL;
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
-        berth_call_fail_with(message, BERTH_ERROR_LIMIT_REACHED, "The display can't be opened: %s", g_strerror(errno));
+    /* QEMU lets in who says that he is whom the kernel names. */
+    if (!berth_unix_pair(bus->caller, ends, &error)) {
+        berth_call_fail(message, error);
         return;
     }
     berth_vm_add_display_client(vm, ends[1], berth_call_reply_with_fd(bus, message, ends[0]));
+}
+
+static void run_clone(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) changes = g_variant_get_child_value(args, 1);
+    const char *name = NULL;
+    g_variant_get_child(args, 0, "&s", &name);
+    BerthJob *job = berth_manager_clone(bus->manager, vm, name, changes, &error);
+    g_autofree char *path = job ? berth_job_path(job) : NULL;
+    if (job)
+        berth_call_check_sent(message, sd_bus_reply_method_return(message, "o", path));
+    else
+        berth_call_fail(message, error);
 }
 
 static void run_refresh_guest(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
@@ -279,6 +294,7 @@ static const struct {
     {BERTH_METHOD_PAUSE, BERTH_ACTION_CONTROL, FALSE, run_pause},
     {BERTH_METHOD_RESUME, BERTH_ACTION_CONTROL, FALSE, run_resume},
     {BERTH_METHOD_CONFIGURE, BERTH_ACTION_CONFIGURE, FALSE, run_configure},
+    {BERTH_METHOD_CLONE, BERTH_ACTION_CREATE, FALSE, run_clone},
     {BERTH_METHOD_REMOVE, BERTH_ACTION_REMOVE, TRUE, run_remove},
     {BERTH_METHOD_CANCEL_REMOVAL, BERTH_ACTION_REMOVE, FALSE, run_cancel_removal},
     {BERTH_METHOD_OPEN_CONSOLE, BERTH_ACTION_CONSOLE, FALSE, run_open_console},
@@ -368,6 +384,8 @@ const sd_bus_vtable berth_vm_vtable[] = {
     METHOD("Pause", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("Resume", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("Configure", "a{sv}a{sv}", SD_BUS_PARAM(changes) SD_BUS_PARAM(options), "", ),
+    METHOD("Clone", "sa{sv}a{sv}", SD_BUS_PARAM(name) SD_BUS_PARAM(changes) SD_BUS_PARAM(options), "o",
+           SD_BUS_PARAM(job)),
     METHOD("Remove", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("CancelRemoval", "a{sv}", SD_BUS_PARAM(options), "", ),
     METHOD("OpenConsole", "a{sv}", SD_BUS_PARAM(options), "h", SD_BUS_PARAM(stream)),

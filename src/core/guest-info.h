@@ -7,6 +7,7 @@
  * is left out, and what is kept has bounds and no character that can't be printed. Pure. */
 
 #define BERTH_GUEST_TEXT_MAX 256u     /* bytes of an operating system's name, a status, an interface's name */
+#define BERTH_GUEST_STATUS_MAX 288u   /* bytes of what a notification comes to */
 #define BERTH_GUEST_ADDRESSES_MAX 64u /* of all interfaces */
 
 /* @result: (nullable): what the agent returns for guest-get-osinfo.

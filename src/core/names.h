@@ -60,7 +60,7 @@
 #define BERTH_FILE_AGENT_SOCKET "agent.sock"
 #define BERTH_FILE_EXIT "exit"
 #define BERTH_FILE_RUN "run"
-#define BERTH_FILE_GUEST_READY "guest-ready" /* there: the guest has said that it is up */
+#define BERTH_FILE_GUEST "guest" /* what its service manager has said */
 
 /* In the runtime directory, beside the directory of the VM: its id and this. */
 #define BERTH_ENDED_SUFFIX ".ended"

@@ -49,6 +49,7 @@ static const char *const methods[] = {
     [BERTH_METHOD_REFRESH_GUEST] = "RefreshGuest",
     [BERTH_METHOD_SUBSCRIBE_USAGE] = "SubscribeUsage",
     [BERTH_METHOD_UNSUBSCRIBE_USAGE] = "UnsubscribeUsage",
+    [BERTH_METHOD_CLONE] = "Clone",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(methods) == BERTH_METHOD_LAST);
 
@@ -87,6 +88,7 @@ static const guint allowed[] = {
     [BERTH_METHOD_REFRESH_GUEST] = TO(RUNNING),
     [BERTH_METHOD_SUBSCRIBE_USAGE] = TO_ALL,
     [BERTH_METHOD_UNSUBSCRIBE_USAGE] = TO_ALL,
+    [BERTH_METHOD_CLONE] = TO(STOPPED) | TO(EXITED),
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(allowed) == BERTH_METHOD_LAST);
 

@@ -71,26 +71,12 @@ static gboolean make_directory(const char *path, GError **error)
     return FALSE;
 }
 
-static gboolean put_in_place(const char *temporary, const char *path, GError **error)
-{
-    if (rename(temporary, path) == 0)
-        return TRUE;
-    berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "write %s", path);
-    return FALSE;
-}
-
 gboolean berth_end_record_write(const char *runtime_dir, const char *id, const BerthEndRecord *record, GError **error)
 {
-    g_autofree char *path = path_of(runtime_dir, "", id);
-    g_autofree char *temporary = path_of(runtime_dir, BERTH_STAGING_PREFIX, id);
+    g_autofree char *name = g_strconcat(id, BERTH_ENDED_SUFFIX, NULL);
     g_autofree char *text = format(record);
 
-    if (!make_directory(runtime_dir, error))
-        return FALSE;
-    if (berth_runtime_write_file(temporary, text, error) && put_in_place(temporary, path, error))
-        return TRUE;
-    (void) unlink(temporary); /* else the next write takes it over, or the end of the VM */
-    return FALSE;
+    return make_directory(runtime_dir, error) && berth_runtime_replace_file(runtime_dir, name, text, error);
 }
 
 static gboolean parse_numbers(GHashTable *lines, BerthEndRecord *record, GError **error)
@@ -145,7 +131,7 @@ BerthEndRecord *berth_end_record_read(const char *runtime_dir, const char *id, G
 {
     gsize length;
     g_autofree char *name = g_strconcat(id, BERTH_ENDED_SUFFIX, NULL);
-    g_autofree char *text = berth_runtime_read_file(runtime_dir, "", name, RECORD_MAX, &length, error);
+    g_autofree char *text = berth_runtime_read_file(runtime_dir, name, RECORD_MAX, &length, error);
 
     return text ? parse(text, length, error) : NULL;
 }

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,7 +53,7 @@ gboolean berth_copy_check_cancelled(const BerthCopyJob *job, GError **error)
 {
     if (!g_cancellable_is_cancelled(job->cancellable))
         return TRUE;
-    g_set_error_literal(error, BERTH_ERROR, BERTH_ERROR_CANCELLED, "The import was cancelled");
+    g_set_error(error, BERTH_ERROR, BERTH_ERROR_CANCELLED, "The %s was cancelled", job->name);
     return FALSE;
 }
 
@@ -73,7 +75,7 @@ static gboolean write_at(int fd, const char *data, gsize length, guint64 at, GEr
     while (length > 0) {
         ssize_t n = TEMP_FAILURE_RETRY(pwrite(fd, data, length, at));
         if (n < 0)
-            return storage_failed(error, "write the image");
+            return storage_failed(error, "write the copy");
         data += n;
         at += n;
         length -= n;
@@ -84,7 +86,7 @@ static gboolean write_at(int fd, const char *data, gsize length, guint64 at, GEr
 typedef struct {
     int from, to;
     guint64 at, end;
-    GChecksum *checksum;
+    GChecksum *checksum; /* (nullable) */
     char buffer[CHUNK];
 } Copy;
 
@@ -97,7 +99,8 @@ static gboolean copy_data(Copy *copy, BerthCopyJob *job, guint64 until, GError *
             return storage_failed(error, "read the file");
         if (n == 0)
             return refuse(error, "file", "became shorter while it was read");
-        g_checksum_update(copy->checksum, (const guchar *) copy->buffer, n);
+        if (copy->checksum)
+            g_checksum_update(copy->checksum, (const guchar *) copy->buffer, n);
         if (!write_at(copy->to, copy->buffer, n, copy->at, error))
             return FALSE;
         copy->at += n;
@@ -112,8 +115,10 @@ static gboolean skip_hole(Copy *copy, BerthCopyJob *job, guint64 until, GError *
 {
     static const guchar zeroes[CHUNK];
     while (copy->at < until) {
-        gsize n = MIN(CHUNK, until - copy->at);
-        g_checksum_update(copy->checksum, zeroes, n);
+        /* Without a sum there is nothing to do for it. */
+        gsize n = copy->checksum ? MIN(CHUNK, until - copy->at) : until - copy->at;
+        if (copy->checksum)
+            g_checksum_update(copy->checksum, zeroes, n);
         copy->at += n;
         if (!go_on(job, n, error))
             return FALSE;
@@ -145,7 +150,7 @@ static gboolean copy_all(Copy *copy, BerthCopyJob *job, GError **error)
     }
     /* For a hole at the end. */
     if (ftruncate(copy->to, copy->end) < 0)
-        return storage_failed(error, "write the image");
+        return storage_failed(error, "write the copy");
     return TRUE;
 }
 
@@ -160,33 +165,37 @@ static gboolean check_unchanged(int fd, const struct stat *before, GError **erro
     return TRUE;
 }
 
-static gboolean copy_into(BerthCopyJob *job, int fd, guint64 size, int to, char **sha256, GError **error)
+/* @checksum: (nullable) */
+static gboolean copy_into(BerthCopyJob *job, int fd, guint64 size, int to, GChecksum *checksum, GError **error)
 {
     struct stat before;
     if (fstat(fd, &before) < 0)
         return storage_failed(error, "look at the file");
     if ((guint64) before.st_size != size)
         return refuse(error, "file", "was changed while it was read");
-    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
     g_autofree Copy *copy = g_new0(Copy, 1);
     *copy = (Copy){.from = fd, .to = to, .end = size, .checksum = checksum};
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    if (!copy_all(copy, job, error) || !check_unchanged(fd, &before, error))
-        return FALSE;
-    *sha256 = g_strdup(g_checksum_get_string(checksum));
-    return TRUE;
+    return copy_all(copy, job, error) && check_unchanged(fd, &before, error);
 }
 
 int berth_copy(BerthCopyJob *job, int fd, guint64 size, int to_dir, const char *name, char **sha256, GError **error)
 {
-    g_autofree char *sum = NULL;
+    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
     BERTH_AUTOFD to = openat(to_dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
     if (to < 0 || fchmod(to, 0444) < 0) {
         storage_failed(error, "make the image's file");
         return -1;
     }
-    if (!copy_into(job, fd, size, to, &sum, error))
+    if (!copy_into(job, fd, size, to, checksum, error))
         return -1;
-    *sha256 = g_steal_pointer(&sum);
+    *sha256 = g_strdup(g_checksum_get_string(checksum));
     return berth_steal_fd(&to);
+}
+
+gboolean berth_copy_disk(BerthCopyJob *job, int fd, guint64 size, int to, GError **error)
+{
+    if (ioctl(to, FICLONE, fd) == 0)
+        return go_on(job, size, error);
+    return copy_into(job, fd, size, to, NULL, error);
 }

@@ -3,7 +3,7 @@
 
 #include <gio/gio.h>
 
-/* Copying what a caller handed in, and telling what it is. Between the files image-*.c only. */
+/* Copying what a caller handed in, and disks of VMs: long, so it tells how far it is and can be cancelled. */
 
 typedef struct {
     GCancellable *cancellable;                                    /* (nullable) */
@@ -11,6 +11,7 @@ typedef struct {
     gpointer data;
     guint64 done, total; /* bytes */
     gint64 told;         /* monotonic µs */
+    const char *name;    /* for messages: "import", "clone" */
 } BerthCopyJob;
 
 /**
@@ -35,6 +36,9 @@ gboolean berth_copy_check_input(int fd, const char *what, guint64 max, guint64 *
  * Returns: a descriptor of the copy; -1 on error
  */
 int berth_copy(BerthCopyJob *job, int fd, guint64 size, int to_dir, const char *name, char **sha256, GError **error);
+
+/* The same without a sum into @to, an empty file; where the file system can, the two share their blocks. */
+gboolean berth_copy_disk(BerthCopyJob *job, int fd, guint64 size, int to, GError **error);
 
 /* FALSE with Cancelled, once the job is. */
 gboolean berth_copy_check_cancelled(const BerthCopyJob *job, GError **error);

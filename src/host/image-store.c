@@ -208,7 +208,7 @@ gboolean berth_image_store_import(BerthImageStore *store, BerthImageImport *impo
         return FALSE;
     if (is_taken(store, import->meta->name))
         return name_taken(import->meta->name, error);
-    BerthCopyJob job = {.cancellable = cancellable, .progress = progress, .data = data};
+    BerthCopyJob job = {.cancellable = cancellable, .progress = progress, .data = data, .name = "import"};
     g_autofree char *staged = new_staged_name(import->meta->name);
     if (stage_and_publish(store, staged, import, &job, error)) {
         berth_copy_tell(&job, TRUE);

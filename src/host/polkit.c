@@ -23,6 +23,7 @@ struct BerthPolkitCheck {
     sd_bus *bus;
     sd_bus_slot *slot; /* the question under way; NULL once answered */
     char *sender;
+    uid_t uid; /* the sender's, once the bus has told it */
     char *action;
     char **details;
     gboolean interactive;
@@ -139,7 +140,7 @@ static int on_sender_uid(sd_bus_message *reply, void *data, sd_bus_error *ret_er
     g_clear_pointer(&check->slot, sd_bus_slot_unref);
     if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "u", &uid) <= 0)
         deny(check, "the bus does not tell who asks");
-    else if (uid == 0 || uid == geteuid())
+    else if ((check->uid = uid) == 0 || uid == geteuid())
         allow(check);
     else
         ask_polkit(check);
@@ -197,6 +198,11 @@ BerthPolkitCheck *berth_polkit_check(BerthPolkit *polkit, sd_bus_message *messag
     check->done = done;
     check->data = data;
     return check;
+}
+
+uid_t berth_polkit_check_uid(const BerthPolkitCheck *check)
+{
+    return check->uid;
 }
 
 void berth_polkit_check_free(BerthPolkitCheck **check)

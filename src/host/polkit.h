@@ -30,4 +30,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthPolkit, berth_polkit_free)
  */
 BerthPolkitCheck *berth_polkit_check(BerthPolkit *polkit, sd_bus_message *message, const char *action,
                                      const char *const *details, BerthPolkitDone done, gpointer data);
+/* Who asked, as the bus says: known when @done comes with a yes. */
+uid_t berth_polkit_check_uid(const BerthPolkitCheck *check);
 void berth_polkit_check_free(BerthPolkitCheck **check);

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "../core/autofd.h"
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../core/record-lines.h"
@@ -14,7 +8,6 @@
 #include "runtime-file.h"
 
 #define RUN_RECORD_MAX 8192u
-#define TEMPORARY BERTH_STAGING_PREFIX BERTH_FILE_RUN
 
 static const char *const keys[] = {"incarnation", "cid", "keeper-pid", "qemu-pid", "control-group", "started", NULL};
 
@@ -25,29 +18,9 @@ void berth_run_record_free(BerthRunRecord *record)
     g_free(record);
 }
 
-static gboolean fail(GError **error, const char *path)
-{
-    berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "write %s", path);
-    return FALSE;
-}
-
-gboolean berth_runtime_write_file(const char *path, const char *text, GError **error)
-{
-    BERTH_AUTOFD fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    const gsize length = strlen(text);
-
-    if (fd < 0)
-        return fail(error, path);
-    const ssize_t n = write(fd, text, length);
-    if (n >= 0 && (gsize) n < length)
-        errno = ENOSPC;
-    return (n >= 0 && (gsize) n == length) || fail(error, path);
-}
-
 gboolean berth_runtime_write_run(const char *runtime_dir, const char *id, const BerthRunRecord *record, GError **error)
 {
-    g_autofree char *path = g_build_filename(runtime_dir, id, BERTH_FILE_RUN, NULL);
-    g_autofree char *temporary = g_build_filename(runtime_dir, id, TEMPORARY, NULL);
+    g_autofree char *dir = g_build_filename(runtime_dir, id, NULL);
     g_autofree char *text = g_strdup_printf(
         "incarnation=%s\ncid=%u\nkeeper-pid=%d\nqemu-pid=%d\ncontrol-group=%s\nstarted=%" G_GINT64_FORMAT
         "\noperation=%s\nuntil=%" G_GINT64_FORMAT "\nend\n",
@@ -58,10 +31,7 @@ gboolean berth_runtime_write_run(const char *runtime_dir, const char *id, const 
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "A run record's values are of one line each");
         return FALSE;
     }
-    if (berth_runtime_write_file(temporary, text, error) && (rename(temporary, path) == 0 || fail(error, path)))
-        return TRUE;
-    (void) unlink(temporary);
-    return FALSE;
+    return berth_runtime_replace_file(dir, BERTH_FILE_RUN, text, error);
 }
 
 /* One that is not there is of before an upgrade; one that only a later version knows has ended with it. */
@@ -102,16 +72,11 @@ static BerthRunRecord *parse(const char *text, gsize length, GError **error)
     return g_steal_pointer(&record);
 }
 
-void berth_runtime_sweep(const char *runtime_dir, const char *id)
-{
-    g_autofree char *temporary = g_build_filename(runtime_dir, id, TEMPORARY, NULL);
-    (void) unlink(temporary); /* else the next record does it */
-}
-
 BerthRunRecord *berth_runtime_read_run(const char *runtime_dir, const char *id, GError **error)
 {
     gsize length;
-    g_autofree char *text = berth_runtime_read_file(runtime_dir, id, BERTH_FILE_RUN, RUN_RECORD_MAX, &length, error);
+    g_autofree char *dir = g_build_filename(runtime_dir, id, NULL);
+    g_autofree char *text = berth_runtime_read_file(dir, BERTH_FILE_RUN, RUN_RECORD_MAX, &length, error);
 
     return text ? parse(text, length, error) : NULL;
 }

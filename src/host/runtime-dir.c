@@ -141,16 +141,17 @@ gboolean berth_runtime_remove(const char *runtime_dir, const char *id, GError **
 
 gboolean berth_runtime_retire(const char *runtime_dir, const char *id, GError **error)
 {
-    static const char *const sockets[] = {BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET, BERTH_FILE_AGENT_SOCKET};
+    static const char *const live[] = {BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET, BERTH_FILE_AGENT_SOCKET,
+                                       BERTH_FILE_GUEST};
     BERTH_AUTOFD dir_fd = -1;
 
     if (!open_vm(runtime_dir, id, &dir_fd, error))
         return FALSE;
     if (dir_fd < 0 || faccessat(dir_fd, BERTH_FILE_RUN, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return berth_runtime_remove(runtime_dir, id, error);
-    for (guint i = 0; i < G_N_ELEMENTS(sockets); i++)
-        if (unlinkat(dir_fd, sockets[i], 0) < 0 && errno != ENOENT)
-            return fail(error, "remove a socket", id);
+    for (guint i = 0; i < G_N_ELEMENTS(live); i++)
+        if (unlinkat(dir_fd, live[i], 0) < 0 && errno != ENOENT)
+            return fail(error, "remove what is of no use", id);
     return TRUE;
 }
 
@@ -195,25 +196,6 @@ gboolean berth_runtime_create(const char *runtime_dir, const char *id, const cha
     return TRUE;
 }
 
-char *berth_runtime_read_file(const char *runtime_dir, const char *id, const char *name, gsize max, gsize *length,
-                              GError **error)
-{
-    g_autofree char *path = g_build_filename(runtime_dir, id, name, NULL);
-    g_autofree char *text = g_malloc(max + 1);
-
-    BERTH_AUTOFD fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : pread(fd, text, max + 1, 0);
-    if (n < 0 || (gsize) n > max) {
-        const int errnum = n < 0 ? errno : EFBIG;
-        berth_error_set_errno(error, errnum == ENOENT ? BERTH_ERROR_NOT_FOUND : BERTH_ERROR_STORAGE_FAILED, errnum,
-                              "read %s", path);
-        return NULL;
-    }
-    text[n] = '\0';
-    *length = (gsize) n;
-    return g_steal_pointer(&text);
-}
-
 gboolean berth_runtime_exists(const char *runtime_dir, const char *id)
 {
     g_autofree char *path = g_build_filename(runtime_dir, id, NULL);
@@ -221,10 +203,18 @@ gboolean berth_runtime_exists(const char *runtime_dir, const char *id)
     return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+void berth_runtime_sweep(const char *runtime_dir, const char *id)
+{
+    g_autofree char *dir = g_build_filename(runtime_dir, id, NULL);
+    berth_runtime_sweep_file(dir, BERTH_FILE_RUN);
+    berth_runtime_sweep_file(dir, BERTH_FILE_GUEST);
+}
+
 char *berth_runtime_owner(const char *runtime_dir, const char *id)
 {
     gsize length;
-    g_autofree char *owner = berth_runtime_read_file(runtime_dir, id, BERTH_FILE_LOCK, OWNER_MAX, &length, NULL);
+    g_autofree char *dir = g_build_filename(runtime_dir, id, NULL);
+    g_autofree char *owner = berth_runtime_read_file(dir, BERTH_FILE_LOCK, OWNER_MAX, &length, NULL);
 
     return owner && length > 0 ? g_steal_pointer(&owner) : NULL;
 }
@@ -232,8 +222,8 @@ char *berth_runtime_owner(const char *runtime_dir, const char *id)
 BerthExitRecord *berth_runtime_read_exit(const char *runtime_dir, const char *id, GError **error)
 {
     gsize length;
-    g_autofree char *text =
-        berth_runtime_read_file(runtime_dir, id, BERTH_FILE_EXIT, BERTH_EXIT_RECORD_MAX, &length, error);
+    g_autofree char *dir = g_build_filename(runtime_dir, id, NULL);
+    g_autofree char *text = berth_runtime_read_file(dir, BERTH_FILE_EXIT, BERTH_EXIT_RECORD_MAX, &length, error);
     if (!text)
         return NULL;
 
@@ -273,22 +263,6 @@ GPtrArray *berth_runtime_list(const char *runtime_dir, GError **error)
         return NULL;
     }
     return g_steal_pointer(&ids);
-}
-
-gboolean berth_runtime_mark_ready(const char *runtime_dir, const char *id, gboolean ready, GError **error)
-{
-    g_autofree char *path = g_build_filename(runtime_dir, id, BERTH_FILE_GUEST_READY, NULL);
-    BERTH_AUTOFD fd = ready ? open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
-    if (ready ? fd >= 0 : unlink(path) == 0 || errno == ENOENT)
-        return TRUE;
-    berth_error_set_errno(error, BERTH_ERROR_STORAGE_FAILED, errno, "mark %s", path);
-    return FALSE;
-}
-
-gboolean berth_runtime_is_ready(const char *runtime_dir, const char *id)
-{
-    g_autofree char *path = g_build_filename(runtime_dir, id, BERTH_FILE_GUEST_READY, NULL);
-    return access(path, F_OK) == 0;
 }
 
 int berth_runtime_connect_console(const char *runtime_dir, const char *id, GError **error)

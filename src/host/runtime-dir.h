@@ -29,7 +29,7 @@ typedef struct {
     char *control_group;
     gint64 started; /* µs since the epoch, 0 until the guest runs */
     BerthRecordFound operation;
-    gint64 until;   /* until when the guest may take to power down: µs of the monotonic clock, 0 where it was not asked */
+    gint64 until; /* until when the guest may take to power down: µs of the monotonic clock, 0 where it was not asked */
 } BerthRunRecord;
 
 void berth_run_record_free(BerthRunRecord *record);
@@ -47,7 +47,7 @@ char *berth_runtime_owner(const char *runtime_dir, const char *id);
 /* Whether nobody holds the lock any more; no directory or no lock file is TRUE as well. An error is no proof. */
 gboolean berth_runtime_is_free(const char *runtime_dir, const char *id, gboolean *free, GError **error);
 gboolean berth_runtime_write_run(const char *runtime_dir, const char *id, const BerthRunRecord *record, GError **error);
-/* Half of a record that a daemon was killed over goes. */
+/* Half of what a daemon was killed over goes. */
 void berth_runtime_sweep(const char *runtime_dir, const char *id);
 /* NotFound where there is none. */
 BerthRunRecord *berth_runtime_read_run(const char *runtime_dir, const char *id, GError **error);
@@ -60,9 +60,12 @@ gboolean berth_runtime_retire(const char *runtime_dir, const char *id, GError **
 gboolean berth_runtime_remove(const char *runtime_dir, const char *id, GError **error);
 /* Ids of all directories there. (transfer full) (element-type utf8) */
 GPtrArray *berth_runtime_list(const char *runtime_dir, GError **error);
-/* Marks that the guest has said that it is up, or that it is not any more. */
-gboolean berth_runtime_mark_ready(const char *runtime_dir, const char *id, gboolean ready, GError **error);
-gboolean berth_runtime_is_ready(const char *runtime_dir, const char *id);
+/* What the guest's service manager has said: whether the guest is up, and its STATUS (nullable), which is kept as
+ * berth_text_clean() makes it. */
+gboolean berth_runtime_write_guest(const char *runtime_dir, const char *id, gboolean is_up, const char *status,
+                                   GError **error);
+/* @status: (out) (transfer full) (nullable). FALSE, and both as they were, where nothing is known. */
+gboolean berth_runtime_read_guest(const char *runtime_dir, const char *id, gboolean *is_up, char **status);
 /* A connected stream to the console, or -1. */
 int berth_runtime_connect_console(const char *runtime_dir, const char *id, GError **error);
 /* (transfer full): absolute paths of the sockets of QMP and of the guest agent's channel. */

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "../core/autofd.h"
@@ -61,4 +63,34 @@ int berth_unix_connect(const char *path, GError **error)
         return -1;
     }
     return berth_steal_fd(&fd);
+}
+
+/* Of this thread alone: by the system call, since the C library's function changes all. Real and saved uid stay, so that
+ * nobody else may send this process a signal or look into it, and the way back is open. */
+static gboolean set_effective_uid(uid_t uid)
+{
+    return syscall(SYS_setresuid, (uid_t) -1, uid, (uid_t) -1) == 0;
+}
+
+static int pair_as(uid_t uid, int ends[2])
+{
+    const uid_t own = geteuid();
+    const int dumpable = prctl(PR_GET_DUMPABLE);
+    if (uid != own && !set_effective_uid(uid))
+        return errno;
+    const int errnum = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ? errno : 0;
+    if (uid != own && !set_effective_uid(own))
+        g_error("Can't be uid %u again: %s", own, g_strerror(errno));
+    /* The kernel has taken it away: else the daemon would leave no core. */
+    if (uid != own && dumpable == 1)
+        (void) prctl(PR_SET_DUMPABLE, 1);
+    return errnum;
+}
+
+gboolean berth_unix_pair(uid_t uid, int ends[2], GError **error)
+{
+    const int errnum = pair_as(uid, ends);
+    if (errnum != 0)
+        berth_error_set_errno(error, BERTH_ERROR_LIMIT_REACHED, errnum, "make a pair of sockets for uid %u", uid);
+    return errnum == 0;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <sys/types.h>
 
 /* Stream sockets in the file system, at paths of any length: sun_path has only 108 bytes, so they are reached through
  * a descriptor of their directory. */
@@ -19,3 +20,15 @@ int berth_unix_listen(int dir_fd, const char *name, int backlog, GError **error)
  *   where nobody listens there, else StorageFailed
  */
 int berth_unix_connect(const char *path, GError **error);
+
+/**
+ * berth_unix_pair:
+ * @uid: in whose name it is made: that is whom either end's SO_PEERCRED names
+ * @ends: (out): close-on-exec, blocking
+ *
+ * A peer that asks the kernel who speaks would else be told of the daemon, whoever it gave the other end to. The daemon's own
+ * uid, or root's power to be another, is needed.
+ *
+ * Returns: FALSE with LimitReached
+ */
+gboolean berth_unix_pair(uid_t uid, int ends[2], GError **error);

@@ -3,6 +3,7 @@
 
 #include "../core/image-meta.h"
 #include "../core/vm-config.h"
+#include "image-copy.h"
 
 /* The files below a VM's disks/: made when the VM is. */
 
@@ -23,3 +24,16 @@ typedef struct {
  * made before an error is the caller's to discard, with the directory.
  */
 gboolean berth_vm_disks_make(const char *vm_dir, const BerthDisksSpec *spec, GError **error);
+
+/**
+ * berth_vm_disks_clone:
+ * @vm_dir: absolute path of the (staged) directory
+ * @source_dir: absolute path of the VM's whose disks are copied: nobody may write to them meanwhile
+ * @config: of both, as far as it says what disks there are
+ * @job: tells how far it is; its total is set here
+ *
+ * The same for a VM that begins with the disks of another, byte for byte: an overlay stays one on the same image. What
+ * lies there belongs to whom QEMU ran as, and is trusted in nothing.
+ */
+gboolean berth_vm_disks_clone(const char *vm_dir, const char *source_dir, const BerthVmConfig *config,
+                              BerthCopyJob *job, GError **error);

@@ -35,6 +35,18 @@ static const BerthKeyTable identity = {keys, G_N_ELEMENTS(keys), sizeof(BerthVmR
 static const char *const own_members[] = {"id", "name", "incarnation", "cid", "created", NULL};
 G_STATIC_ASSERT(G_N_ELEMENTS(own_members) == G_N_ELEMENTS(keys) + 1);
 
+BerthVmRecord *berth_vm_record_new(char *id, const char *name, guint32 cid, BerthVmConfig *config)
+{
+    BerthVmRecord *record = g_new0(BerthVmRecord, 1);
+    record->id = id;
+    record->name = g_strdup(name);
+    record->incarnation = g_uuid_string_random();
+    record->cid = cid;
+    record->created = g_get_real_time();
+    record->config = config;
+    return record;
+}
+
 void berth_vm_record_free(BerthVmRecord *record)
 {
     if (!record)

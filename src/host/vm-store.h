@@ -20,6 +20,8 @@ typedef struct {
     BerthVmConfig *config;
 } BerthVmRecord;
 
+/* (transfer full): of a VM that is made now. @id, @config: (transfer full) */
+BerthVmRecord *berth_vm_record_new(char *id, const char *name, guint32 cid, BerthVmConfig *config);
 void berth_vm_record_free(BerthVmRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthVmRecord, berth_vm_record_free)
 

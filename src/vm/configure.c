@@ -33,7 +33,7 @@ static void saved(BerthVm *vm, gpointer data, const GError *error)
 }
 
 /* Disks hold data: what they are is decided when the VM is made. */
-static gboolean disks_are_kept(const BerthVmConfig *old, const BerthVmConfig *new, GError **error)
+gboolean berth_manager_check_kept(const BerthVmConfig *old, const BerthVmConfig *new, GError **error)
 {
     gboolean same = old->disks->len == new->disks->len;
     for (guint i = 0; same && i < old->disks->len; i++) {
@@ -56,7 +56,7 @@ void berth_manager_configure(BerthManager *manager, BerthVm *vm, GVariant *chang
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(BerthVmConfig) config = berth_vm_config_apply(vm->record->config, changes, &error);
-    if (!config || !disks_are_kept(vm->record->config, config, &error) ||
+    if (!config || !berth_manager_check_kept(vm->record->config, config, &error) ||
         !berth_manager_check_config(manager, vm, config, &error)) {
         berth_reply_return(&reply, error);
         return;

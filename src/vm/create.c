@@ -68,14 +68,7 @@ static Creation *creation_new(BerthManager *manager, char *id, const char *name,
     creation->manager = manager;
     creation->store = host->vms;
 
-    BerthVmRecord *record = creation->record = g_new0(BerthVmRecord, 1);
-    record->id = id;
-    record->name = g_strdup(name);
-    record->incarnation = g_uuid_string_random();
-    record->cid = cid;
-    record->created = g_get_real_time();
-    record->config = config;
-
+    creation->record = berth_vm_record_new(id, name, cid, config);
     const BerthImage *image = berth_manager_find_image(manager, config->image);
     if (image) {
         creation->image = berth_image_meta_copy(image->meta);

@@ -32,6 +32,18 @@ static GError *why_not(const BerthVm *vm)
     return berth_vm_no_monitor(vm);
 }
 
+/* (transfer full) (nullable): a definition says what the next start will have; what there is now, QEMU knows. */
+static GError *contract_error(const BerthVm *vm, const GError *error)
+{
+    GError *failure = berth_vm_command_error(vm, "OpenDisplay", error, BERTH_ERROR_UNSUPPORTED);
+    if (g_error_matches(failure, BERTH_ERROR, BERTH_ERROR_UNSUPPORTED)) {
+        g_autofree char *text = g_steal_pointer(&failure->message);
+        failure->message =
+            g_strconcat(text, "; a display that was added while it ran is there at its next start", NULL);
+    }
+    return failure;
+}
+
 static void arrived(Arrival *arrival)
 {
     berth_reply_return(&arrival->reply, arrival->failure);
@@ -45,7 +57,7 @@ static void command_done(JsonNode *result, const GError *error, gpointer data)
     Arrival *arrival = data;
     BerthVm *vm = arrival->vm;
     if (!arrival->failure)
-        arrival->failure = berth_vm_command_error(vm, "OpenDisplay", error, BERTH_ERROR_UNSUPPORTED);
+        arrival->failure = contract_error(vm, error);
     if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED) && vm->run && vm->run->qmp)
         berth_vm_set_responsive(vm, FALSE);
     if (--arrival->n_open == 0)

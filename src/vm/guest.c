@@ -252,27 +252,25 @@ static void channel_changed(BerthGuest *guest, JsonObject *arguments)
         forget_agent(guest);
 }
 
-/* READY=1 comes once: the daemon after this one finds a mark. */
-static void set_up(BerthGuest *guest, gboolean is_up)
+/* It is said once: the daemon after this one finds it written down. */
+static void keep_words(const BerthGuest *guest)
 {
     g_autoptr(GError) error = NULL;
     const BerthVm *vm = guest->run->vm;
-    if (guest->is_up == is_up)
-        return;
-    guest->is_up = is_up;
-    if (!berth_runtime_mark_ready(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), is_up,
-                                  &error))
+    if (!berth_runtime_write_guest(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm),
+                                   guest->is_up, guest->manager_words, &error))
         berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
 }
 
 /* Its own channels QEMU closes itself, and says so; it may also have been too busy to. */
 static void guest_was_reset(BerthGuest *guest)
 {
-    const gboolean had_spoken = guest->is_up || guest->manager_words;
-    set_up(guest, FALSE);
-    g_clear_pointer(&guest->manager_words, g_free);
-    if (had_spoken)
+    if (guest->is_up || guest->manager_words) {
+        guest->is_up = FALSE;
+        g_clear_pointer(&guest->manager_words, g_free);
+        keep_words(guest);
         changed(guest);
+    }
     forget_agent(guest);
 }
 
@@ -310,11 +308,10 @@ static void looked(JsonNode *result, const GError *error, gpointer data)
 void berth_guest_look(BerthGuest *guest)
 {
     const BerthVm *vm = guest->run->vm;
-    if (!guest->is_up &&
-        berth_runtime_is_ready(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm))) {
-        guest->is_up = TRUE;
+    if (!guest->is_up && !guest->manager_words &&
+        berth_runtime_read_guest(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &guest->is_up,
+                                 &guest->manager_words))
         changed(guest);
-    }
     berth_qmp_execute(guest->run->qmp, "query-chardev", NULL, LOOK_TIMEOUT_USEC, looked, guest);
 }
 
@@ -340,11 +337,13 @@ void berth_vm_guest_notice(BerthVm *vm, const BerthGuestNotice *notice)
     if (!guest)
         return;
     if (notice->ready || notice->stopping)
-        set_up(guest, notice->ready && !notice->stopping);
+        guest->is_up = notice->ready && !notice->stopping;
     if (notice->status) {
         g_free(guest->manager_words);
         guest->manager_words = g_strdup(notice->status);
     }
+    if (notice->ready || notice->stopping || notice->status)
+        keep_words(guest);
     if (notice->exit_status >= 0)
         berth_vm_log(vm, G_LOG_LEVEL_MESSAGE, "The guest ends with exit status %d", notice->exit_status);
     changed(guest);

@@ -7,8 +7,12 @@
 /* A running VM as a machine of systemd-machined, for machinectl. Nothing of it for a user's own daemon: registering is
  * root's. */
 
-/* Shows the run, whose keeper is in its scope. Nobody waits for it. */
+/* Shows the run, whose keeper is in its scope. Nobody waits for it. Where that fails, it is tried again when the bus, which
+ * may be why, comes back. */
 void berth_machine_register(BerthRun *run);
+void berth_machine_follow_bus(BerthManager *manager);
+/* Before @manager is freed. */
+void berth_machine_unfollow_bus(BerthManager *manager);
 
 /**
  * berth_machine_forget:

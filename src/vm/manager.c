@@ -4,6 +4,7 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../core/port-table.h"
+#include "machine.h"
 #include "orphan.h"
 #include "run.h"
 #include "start-queue.h"
@@ -49,11 +50,13 @@ BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *obse
     manager->start_queue = berth_start_queue_new(manager);
     manager->jobs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) berth_job_free);
     manager->usage_subscriptions = berth_usage_subscriptions_new();
+    berth_machine_follow_bus(manager);
     return manager;
 }
 
 void berth_manager_free(BerthManager *manager)
 {
+    berth_machine_unfollow_bus(manager);
     berth_usage_subscriptions_free(manager->usage_subscriptions);
     g_hash_table_unref(manager->jobs);
     g_hash_table_unref(manager->imports);

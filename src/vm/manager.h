@@ -73,7 +73,24 @@ void berth_manager_create(BerthManager *manager, const char *name, GVariant *cha
  * @reply: (transfer full). */
 void berth_manager_configure(BerthManager *manager, BerthVm *vm, GVariant *changes, BerthReply *reply);
 
+/**
+ * berth_manager_clone:
+ * @source: one without processes; the caller has checked with berth_vm_check()
+ * @changes: what the new one's definition has otherwise
+ *
+ * A VM with a copy of @source's disks and, but for what can be had only once (name, CID, MAC addresses, forwarded
+ * ports) and its protection, its definition. As with a creation nobody sees it before it is whole. @source is busy until
+ * then; its removal ends the job.
+ *
+ * Returns: (transfer none): the job, as berth_manager_import() has it
+ */
+BerthJob *berth_manager_clone(BerthManager *manager, BerthVm *source, const char *name, GVariant *changes,
+                              GError **error);
+
 /* For src/vm's own use: */
+
+/* Unsupported where @new has other disks than @old, whose disks they are to be. */
+gboolean berth_manager_check_kept(const BerthVmConfig *old, const BerthVmConfig *new, GError **error);
 
 /* What keeps a record found on disk from being @self's (nullable), or a VM's of its own: its name or CID is another's.
  * (nullable) (transfer full) */

@@ -143,7 +143,9 @@ static void deleted(gpointer data, const GError *error, gpointer user_data)
 static void delete_directory(BerthVm *vm)
 {
     /* Who still writes into the directory would put something into a tree that is being deleted: they end first, and
-     * poke the removal then. */
+     * poke the removal then. Who copies is not waited for to its end. */
+    if (vm->cloning)
+        g_cancellable_cancel(vm->cloning);
     if (vm->n_works > 0 || vm->removal->deleting)
         return;
     Deletion *deletion = deletion_new(vm->manager, berth_vm_id(vm), vm->record->incarnation);

@@ -43,6 +43,7 @@ struct BerthRun {
     BerthCgroupWatch *cgroup_watch;
     BerthFileWatch *standstill_watch; /* its keeper tells that QEMU may have been stopped, or goes on */
     BerthMachinedCall *registration;  /* (nullable): systemd-machined is told of it */
+    gboolean is_no_machine;           /* it could not be */
 
     /* Ending it. */
     gboolean ending;

@@ -34,6 +34,9 @@ void berth_start_fail(BerthVm *vm, const GError *reason);
 
 void berth_start_fail_with(BerthVm *vm, BerthError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
+/* Steps 1 and 2: what is on disk, in a worker, and then the keeper, which waits; step 3 follows. */
+void berth_start_prepare(BerthVm *vm);
+
 /* Step 3: the waiting keeper is put into the VM's scope; when it is seen there, step 4 follows. */
 void berth_start_scope(BerthVm *vm);
 

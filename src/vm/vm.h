@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <gio/gio.h>
+
 #include "../core/restart-policy.h"
 #include "../core/vm-state.h"
 #include "../host/vm-store.h"
@@ -45,7 +47,8 @@ struct BerthVm {
     /* Operations. At most one of these is under way at a time. */
     BerthStart *start;       /* (nullable) */
     BerthRemoval *removal;   /* (nullable) */
-    const char *busy_with;   /* (nullable): name of a short operation in flight */
+    const char *busy_with;   /* (nullable): name of another operation in flight */
+    GCancellable *cloning;   /* (nullable): the one that copies its disks, which may take long */
     guint shutdown_timer;    /* source id of Shutdown's deadline, 0 */
     GPtrArray *gone_waiters; /* who waits for the end of the processes */
 

@@ -28,7 +28,7 @@ static void set(char **field, const char *text)
 static void vm_free(gpointer data)
 {
     FakeVm *vm = data;
-    char *texts[] = {vm->id, vm->name, vm->path, vm->state, vm->phase, vm->blocker};
+    char *texts[] = {vm->id, vm->name, vm->path, vm->state, vm->phase, vm->blocker, vm->exit_reason, vm->subscriber};
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_variant_unref(vm->config);
@@ -71,7 +71,7 @@ static GVariant *vm_properties(const FakeVm *vm)
     g_variant_dict_insert(&dict, "PID", "u", runs ? 4711u : 0u);
     g_variant_dict_insert(&dict, "Responsive", "b", runs);
     g_variant_dict_insert(&dict, "NextStart", "t", vm->next_start);
-    g_variant_dict_insert(&dict, "ExitReason", "s", "");
+    g_variant_dict_insert(&dict, "ExitReason", "s", vm->exit_reason ? vm->exit_reason : "");
     g_variant_dict_insert(&dict, "ExitStatus", "i", -1);
     g_variant_dict_insert(&dict, "GuestReady", "b", runs);
     g_variant_dict_insert(&dict, "GuestStatus", "s", runs ? "Startup \033[31m finished" : "");
@@ -89,9 +89,9 @@ static GVariant *image_properties(void)
                                 " 'UsedBy': <@ao []>}");
 }
 
-static GVariant *job_properties(void)
+static GVariant *job_properties(FakeBerth *fake)
 {
-    return g_variant_new_parsed("{'Operation': <'import-image'>, 'Progress': <0.0>}");
+    return g_variant_new_parsed("{'Operation': <%s>, 'Progress': <0.0>}", fake->operation);
 }
 
 static GVariant *manager_properties(void)
@@ -110,7 +110,7 @@ static GVariant *get_property(GDBusConnection *connection, const char *sender, c
     else if (g_str_equal(interface, IFACE "Image"))
         properties = g_variant_ref_sink(image_properties());
     else if (g_str_equal(interface, IFACE "Job"))
-        properties = g_variant_ref_sink(job_properties());
+        properties = g_variant_ref_sink(job_properties(fake));
     for (guint i = 0; i < fake->vms->len; i++) {
         FakeVm *vm = fake->vms->pdata[i];
         if (g_str_equal(vm->path, path))
@@ -187,12 +187,13 @@ static gint64 size_of_handle(GUnixFDList *list, gint32 handle)
     return status.st_size;
 }
 
-static void add_job(FakeBerth *fake)
+static void add_job(FakeBerth *fake, const char *operation)
 {
+    fake->operation = operation;
     if (fake->job == 0)
         fake->job = export(fake, JOB, fake->contract, IFACE "Job");
     emit(fake, ROOT, OBJECT_MANAGER, "InterfacesAdded",
-         g_variant_new_parsed("(%o, {'" IFACE "Job': %@a{sv}})", JOB, job_properties()));
+         g_variant_new_parsed("(%o, {'" IFACE "Job': %@a{sv}})", JOB, job_properties(fake)));
 }
 
 static void import_image(FakeBerth *fake, GVariant *parameters, GDBusMethodInvocation *invocation)
@@ -205,7 +206,7 @@ static void import_image(FakeBerth *fake, GVariant *parameters, GDBusMethodInvoc
     GUnixFDList *list = g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(invocation));
     fake->disk_size = size_of_handle(list, disk);
     fake->kernel_size = g_variant_lookup(options, "kernel", "h", &kernel) ? size_of_handle(list, kernel) : -1;
-    add_job(fake);
+    add_job(fake, "import-image");
     if (fake->import == FAKE_IMPORT_IS_AT_ONCE)
         fake_berth_complete(fake, "", "");
     g_dbus_method_invocation_return_value(invocation, g_variant_new("(o)", JOB));
@@ -246,23 +247,60 @@ static void return_descriptor(GDBusMethodInvocation *invocation, int fd)
     g_dbus_method_invocation_return_value_with_unix_fd_list(invocation, g_variant_new("(h)", 0), list);
 }
 
-static void open_console(FakeBerth *fake, GDBusMethodInvocation *invocation)
+/* The other end stays in @end. */
+static void open_socket(int *end, GDBusMethodInvocation *invocation)
 {
     int pair[2];
     g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
-    fake->console = pair[0];
+    if (*end >= 0)
+        close(*end);
+    *end = pair[0];
     return_descriptor(invocation, pair[1]);
+}
+
+static void clone_vm(FakeBerth *fake, FakeVm *vm, GVariant *parameters, GDBusMethodInvocation *invocation)
+{
+    const char *name;
+    g_autoptr(GVariant) changes = NULL;
+    g_variant_get(parameters, "(&s@a{sv}@a{sv})", &name, &changes, NULL);
+    g_autofree char *text = g_variant_print(changes, FALSE);
+    g_free(fake->called);
+    fake->called = g_strdup_printf("Clone %s %s %s", vm->name, name, text);
+    add_job(fake, "clone-vm");
+    g_dbus_method_invocation_return_value(invocation, g_variant_new("(o)", JOB));
+    fake->job_exists = TRUE;
+}
+
+/* Looking, which is no call of anybody's that a test waits for. */
+static gboolean usage_call(FakeVm *vm, const char *method, GDBusMethodInvocation *invocation)
+{
+    if (g_str_equal(method, "SubscribeUsage")) {
+        set(&vm->subscriber, g_dbus_method_invocation_get_sender(invocation));
+        vm->n_subscribed++;
+    } else if (g_str_equal(method, "UnsubscribeUsage")) {
+        vm->n_unsubscribed++;
+    } else {
+        return FALSE;
+    }
+    g_dbus_method_invocation_return_value(invocation, NULL);
+    return TRUE;
 }
 
 static void vm_call(FakeBerth *fake, FakeVm *vm, const char *method, GVariant *parameters,
                     GDBusMethodInvocation *invocation)
 {
+    if (usage_call(vm, method, invocation))
+        return;
     g_free(fake->called);
     fake->called = g_strdup_printf("%s %s", method, vm->name);
     if (refuse(fake, invocation))
         return;
-    if (g_str_equal(method, "OpenConsole")) {
-        open_console(fake, invocation);
+    if (g_str_equal(method, "Clone")) {
+        clone_vm(fake, vm, parameters, invocation);
+        return;
+    }
+    if (g_str_equal(method, "OpenConsole") || g_str_equal(method, "OpenDisplay")) {
+        open_socket(g_str_equal(method, "OpenConsole") ? &fake->console : &fake->display, invocation);
         return;
     }
     if (g_str_equal(method, "OpenLog")) {
@@ -342,6 +380,23 @@ void fake_berth_change(FakeBerth *fake, FakeVm *vm, const char *state, const cha
                                           blocker));
 }
 
+void fake_berth_configure(FakeBerth *fake, FakeVm *vm, GVariant *config)
+{
+    g_variant_unref(vm->config);
+    vm->config = g_variant_ref_sink(config);
+    if (fake->is_owned)
+        emit_changed(fake, vm->path, IFACE "VM", g_variant_new_parsed("{'Config': <%@a{sv}>}", vm->config));
+}
+
+void fake_berth_exit(FakeBerth *fake, FakeVm *vm, const char *reason)
+{
+    set(&vm->state, "exited");
+    set(&vm->exit_reason, reason);
+    if (fake->is_owned)
+        emit_changed(fake, vm->path, IFACE "VM",
+                     g_variant_new_parsed("{'State': <'exited'>, 'ExitReason': <%s>}", reason));
+}
+
 void fake_berth_vanish(FakeBerth *fake, FakeVm *vm)
 {
     const char *interfaces[] = {"org.freedesktop.DBus.Properties", IFACE "VM"};
@@ -350,6 +405,15 @@ void fake_berth_vanish(FakeBerth *fake, FakeVm *vm)
         emit(fake, ROOT, OBJECT_MANAGER, "InterfacesRemoved",
              g_variant_new("(o@as)", vm->path, g_variant_new_strv(interfaces, G_N_ELEMENTS(interfaces))));
     g_ptr_array_remove(fake->vms, vm);
+}
+
+void fake_berth_tell_usage(FakeBerth *fake, FakeVm *vm, guint64 time, guint64 cpu, guint64 resident)
+{
+    g_autoptr(GError) error = NULL;
+    g_dbus_connection_emit_signal(
+        fake->connection, vm->subscriber, vm->path, IFACE "VM", "Usage",
+        g_variant_new_parsed("(%t, {'cpu-usec': <%t>, 'resident-bytes': <%t>})", time, cpu, resident), &error);
+    g_assert_no_error(error);
 }
 
 void fake_berth_progress(FakeBerth *fake, double fraction)
@@ -403,12 +467,14 @@ static GDBusNodeInfo *read_contract(void)
 FakeBerth *fake_berth_new(GDBusConnection *connection)
 {
     FakeBerth *fake = g_new0(FakeBerth, 1);
+    fake->operation = "import-image";
     fake->connection = g_object_ref(connection);
     fake->contract = read_contract();
     fake->standard = g_dbus_node_info_new_for_xml(standard_xml, NULL);
     fake->vms = g_ptr_array_new_with_free_func(vm_free);
     fake->findings = g_variant_ref_sink(g_variant_new_parsed("@aa{sv} []"));
     fake->console = -1;
+    fake->display = -1;
     fake->root = export(fake, ROOT, fake->standard, OBJECT_MANAGER);
     fake->root_manager = export(fake, ROOT, fake->contract, IFACE "Manager");
     fake->image = export(fake, IMAGE, fake->contract, IFACE "Image");
@@ -428,6 +494,8 @@ void fake_berth_free(FakeBerth *fake)
             g_dbus_connection_unregister_object(fake->connection, ids[i]);
     if (fake->console >= 0)
         close(fake->console);
+    if (fake->display >= 0)
+        close(fake->display);
     g_ptr_array_unref(fake->vms);
     g_dbus_node_info_unref(fake->contract);
     g_dbus_node_info_unref(fake->standard);

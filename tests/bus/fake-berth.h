@@ -9,11 +9,14 @@
 typedef struct {
     char *id, *name, *path;
     char *state, *phase, *blocker;
+    char *exit_reason;
     guint64 next_start; /* µs since the epoch, 0 */
-    GVariant *config; /* a{sv}, what CreateVM or Configure brought last */
+    GVariant *config;   /* a{sv}, what CreateVM or Configure brought last */
     guint registration;
     guint grace;     /* of the last Remove, G_MAXUINT where it did not say */
     guint n_removes; /* calls of Remove */
+    guint n_subscribed, n_unsubscribed; /* calls of SubscribeUsage and UnsubscribeUsage */
+    char *subscriber;                   /* (nullable): unique name of who called the first of them last */
 } FakeVm;
 
 typedef enum {
@@ -32,13 +35,16 @@ typedef struct {
         says_stale; /* tells that all VMs are paused, right before it answers GetManagedObjects with what is true */
     char *reader;   /* unique name of who called GetManagedObjects last */
     guint n_reads;  /* calls of GetManagedObjects: who has read listens already */
-    char *called;   /* the last method of a VM or another object, and what it was called on: "Start web", by path for others
+    char *
+        called; /* the last method of a VM or another object, and what it was called on: "Start web", by path for others
                      */
     GVariant *findings; /* aa{sv}, what Audit answers */
-    char *refuse;   /* (nullable): D-Bus error that methods of VMs, images and jobs, and ImportImage, are answered with */
-    int console;    /* the other end of the last OpenConsole, -1 */
-    char *log;      /* path of the file that OpenLog opens */
+    char *refuse; /* (nullable): D-Bus error that methods of VMs, images and jobs, and ImportImage, are answered with */
+    int console;  /* the other end of the last OpenConsole, -1 */
+    int display;  /* of the last OpenDisplay, until the test takes it: then -1 */
+    char *log;    /* path of the file that OpenLog opens */
     FakeImport import;
+    const char *operation; /* of the job */
     gint64 disk_size, kernel_size; /* of what ImportImage was handed; -1 for none */
     gboolean job_exists, job_cancelled;
 } FakeBerth;
@@ -54,8 +60,15 @@ void fake_berth_start(FakeBerth *fake);
 FakeVm *fake_berth_add(FakeBerth *fake, const char *name, const char *state);
 /* With PropertiesChanged, where the name is owned. */
 void fake_berth_change(FakeBerth *fake, FakeVm *vm, const char *state, const char *phase, const char *blocker);
+/* Likewise. @config: a{sv}, floating: the whole definition */
+void fake_berth_configure(FakeBerth *fake, FakeVm *vm, GVariant *config);
+/* It is exited for this reason: with PropertiesChanged. */
+void fake_berth_exit(FakeBerth *fake, FakeVm *vm, const char *reason);
 /* With InterfacesRemoved, where the name is owned. */
 void fake_berth_vanish(FakeBerth *fake, FakeVm *vm);
+
+/* Usage, to the subscriber: CPU time and resident memory at a time. */
+void fake_berth_tell_usage(FakeBerth *fake, FakeVm *vm, guint64 time, guint64 cpu, guint64 resident);
 
 /* The job of ImportImage, which goes with its end. @error: "" for success. */
 void fake_berth_progress(FakeBerth *fake, double fraction);

@@ -443,6 +443,31 @@ static void test_import_interrupted(Fixture *f, gconstpointer data)
     g_unlink(disk);
 }
 
+static void test_clone(Fixture *f, gconstpointer data)
+{
+    fake_berth_add(f->fake, "web", "stopped");
+    g_autoptr(CtlRun) run = ctl_run_start("clone", "web", "web-2", "--set", "memory=2G", NULL);
+    AWAIT(f->fake->job_exists);
+    g_assert_cmpstr(f->fake->called, ==, "Clone web web-2 {'memory': <uint64 2147483648>}");
+    g_assert_false(run->has_exited);
+    fake_berth_complete(f->fake, "", "");
+    finish(run, 0);
+    g_assert_cmpstr(run->out->str, ==, "Created web-2.\n");
+
+    f->fake->job_exists = FALSE;
+    g_autoptr(CtlRun) interrupted = ctl_run_start("clone", "web", "web-3", NULL);
+    AWAIT(f->fake->job_exists);
+    g_subprocess_send_signal(interrupted->process, SIGINT);
+    AWAIT(f->fake->job_cancelled);
+    fake_berth_complete(f->fake, "org.berth.Berth1.Error.Cancelled", "The clone was cancelled");
+    finish(interrupted, 1);
+    g_assert_cmpstr(interrupted->err->str, ==, "berthctl: Can't clone web: The clone was cancelled\n");
+
+    g_autoptr(CtlRun) wrong = ctl_run_start("clone", "web", "web-4", "--set", "memory=lots", NULL);
+    finish(wrong, 2);
+    assert_says(wrong->err, "memory");
+}
+
 static void append(const char *path, const char *text)
 {
     g_autoptr(GFile) file = g_file_new_for_path(path);
@@ -563,6 +588,7 @@ int main(int argc, char **argv)
     add("/berthctl/import", test_import);
     add("/berthctl/import-at-once", test_import_at_once);
     add("/berthctl/import-interrupted", test_import_interrupted);
+    add("/berthctl/clone", test_clone);
     add("/berthctl/log", test_log);
     add("/berthctl/manager", test_manager);
     add("/berthctl/audit", test_audit);

@@ -100,13 +100,18 @@ static void test_life(Fixture *fixture, gconstpointer unused)
     assert_guest(fixture, path, FALSE, "");
 }
 
-/* READY=1 comes once: it is known to the daemon after this one, and not of the boot after this one. */
+/* What is said once is known to the daemon after this one, and not of the boot after this one. */
 static void test_restart(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = running(fixture, "web");
+    notify(fixture, path, "STATUS=Starting\tup…");
+    fixture_restart_daemon(fixture);
+    fixture_await_property(fixture, path, "GuestStatus", g_variant_new_string("Starting?up…"));
+    assert_guest(fixture, path, FALSE, "Starting?up…");
     notify(fixture, path, "READY=1");
     fixture_restart_daemon(fixture);
     fixture_await_property(fixture, path, "GuestReady", g_variant_new_boolean(TRUE));
+    assert_guest(fixture, path, TRUE, "Starting?up…");
     fixture_vm(fixture, path, "Reset");
     fixture_await_property(fixture, path, "GuestReady", g_variant_new_boolean(FALSE));
     fixture_restart_daemon(fixture);

@@ -58,6 +58,7 @@ static const struct {
     {VM, "Pause", BERTH_ACTION_CONTROL, "(@a{sv} {},)"},
     {VM, "Resume", BERTH_ACTION_CONTROL, "(@a{sv} {},)"},
     {VM, "Configure", BERTH_ACTION_CONFIGURE, "({'description': <'x'>}, @a{sv} {})"},
+    {VM, "Clone", BERTH_ACTION_CREATE, "('new', @a{sv} {}, @a{sv} {})"},
     {VM, "Remove", BERTH_ACTION_REMOVE, "(@a{sv} {},)"},
     {VM, "CancelRemoval", BERTH_ACTION_REMOVE, "(@a{sv} {},)"},
     {VM, "OpenConsole", BERTH_ACTION_CONSOLE, "(@a{sv} {},)"},

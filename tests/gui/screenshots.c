@@ -6,9 +6,16 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+#include "fake-screen.h"
+#include "hands.h"
 #include "journal-files.h"
+#include "src/core/autofd.h"
 #include "src/core/names.h"
 #include "ui-gtk/badge.h"
+#include "ui-gtk/display.h"
+#include "ui-gtk/file-row.h"
+#include "ui-gtk/graph.h"
+#include "ui-gtk/image-row.h"
 #include "ui-gtk/journal-page.h"
 #include "ui-gtk/journal-row.h"
 
@@ -52,11 +59,22 @@ static void await_frames(GtkWidget *widget)
     AWAIT(frames >= 4);
 }
 
+/* Each window fits on a small screen; but that of the shortcuts is laid out by GTK alone. */
+static void assert_narrow(GtkWidget *window)
+{
+    int minimum;
+    if (GTK_IS_SHORTCUTS_WINDOW(window))
+        return;
+    gtk_widget_measure(window, GTK_ORIENTATION_HORIZONTAL, -1, &minimum, NULL, NULL, NULL);
+    g_assert_cmpint(minimum, <=, NARROW);
+}
+
 static void take_window(Stage *stage, const char *name)
 {
     GtkWidget *top = stage_top(stage);
     gtk_widget_remove_css_class(top, FRAME);
     await_frames(top);
+    assert_narrow(top);
     take(top, name);
 }
 
@@ -145,6 +163,25 @@ static void close_vm(Stage *stage)
     await_frames(GTK_WIDGET(stage->window));
 }
 
+/* Of the processors' graph, which needs two of them. */
+static gboolean has_figures(Stage *stage)
+{
+    GtkWidget *graph = stage_find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_GRAPH, NULL);
+    return graph && berth_ui_graph_get_last(BERTH_UI_GRAPH(graph), NULL) >= 0;
+}
+
+/* A minute of something to be seen, which a QEMU that is a fake does not do. */
+static void draw_graphs(Stage *stage)
+{
+    GtkWidget *graph;
+    for (guint n = 0; (graph = stage_find_nth(GTK_WIDGET(stage->window), BERTH_UI_TYPE_GRAPH, n)); n++) {
+        BerthUiGraphPoint points[50];
+        for (guint i = 0; i < G_N_ELEMENTS(points); i++)
+            points[i] = (BerthUiGraphPoint){i, n ? 0.6 : i == 20 ? -1 : (i * 7 % 11) / 20.0 + (i > 35) * 0.5};
+        berth_ui_graph_set_points(BERTH_UI_GRAPH(graph), points, G_N_ELEMENTS(points), 60, "");
+    }
+}
+
 static void take_vm(Stage *stage, const char *vm, const char *name)
 {
     open_vm(stage, vm);
@@ -217,7 +254,7 @@ static GtkWidget *row(Stage *stage, const char *title, GType type)
 /* Choosing an image, a form that is as proposed, and one that is unfolded and wrong. */
 static void take_form(Stage *stage)
 {
-    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", NULL);
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.new-vm", "s", "");
     AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
     gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, HEIGHT);
     take_window(stage, "new-image");
@@ -245,7 +282,65 @@ static void take_change(Stage *stage, const char *vm)
     close_vm(stage);
 }
 
-static void take_all(Stage *stage, gconstpointer data)
+/* A dialog with an own size, which is made smaller where there is no room for that. */
+static void take_sized(Stage *stage, const char *words, const char *name)
+{
+    AWAIT(stage_sees(stage, words));
+    GtkWindow *dialog = GTK_WINDOW(stage_top(stage));
+    gtk_widget_remove_css_class(GTK_WIDGET(dialog), FRAME);
+    if (is_narrow())
+        gtk_window_set_default_size(dialog, NARROW, HEIGHT);
+    AWAIT(!is_narrow() || gtk_widget_get_width(GTK_WIDGET(dialog)) == NARROW);
+    take_window(stage, name);
+}
+
+/* There is no window manager that would give the focus back: a window without it is one that nobody looks at. */
+static void close_top(Stage *stage)
+{
+    gtk_window_close(GTK_WINDOW(stage_top(stage)));
+    AWAIT(stage_top(stage) == GTK_WIDGET(stage->window));
+    gtk_window_present(GTK_WINDOW(stage->window));
+    AWAIT(gtk_window_is_active(GTK_WINDOW(stage->window)));
+}
+
+static void open_import(Stage *stage, const char *name, off_t size)
+{
+    g_autofree char *path = g_build_filename(stage->fixture.dir, name, NULL);
+    g_autoptr(GFile) file = g_file_new_for_path(path);
+    g_assert_true(g_file_set_contents(path, "", 0, NULL));
+    g_assert_no_errno(truncate(path, size));
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.import-image", NULL);
+    AWAIT(stage_sees(stage, "Disk Image"));
+    GtkWidget *row = stage_find(stage_top(stage), BERTH_UI_TYPE_FILE_ROW, NULL);
+    berth_ui_file_row_set_file(BERTH_UI_FILE_ROW(row), file);
+}
+
+/* One that succeeds, and one so large that it goes on for as long as anybody looks. */
+static void take_images(Stage *stage)
+{
+    open_import(stage, "Alpine 3.20.qcow2", (off_t) 1 << 20);
+    g_object_set(stage_find(stage_top(stage), ADW_TYPE_EXPANDER_ROW, NULL), "expanded", TRUE, NULL);
+    take_sized(stage, "Initial RAM Disk", "import");
+    stage_click(stage, "_Import");
+    take_sized(stage, "“Alpine-3.20” Is Imported", "import-done");
+    close_top(stage);
+    open_import(stage, "debian-12.raw", (off_t) 1 << 40);
+    GtkWidget *name = stage_find(stage_top(stage), ADW_TYPE_ENTRY_ROW, NULL);
+    gtk_editable_set_text(GTK_EDITABLE(name), "debian-12");
+    take_sized(stage, "There is one of that name already", "import-refused");
+    gtk_editable_set_text(GTK_EDITABLE(name), "debian-13");
+    stage_click(stage, "_Import");
+    take_sized(stage, "Importing “debian-13”", "importing");
+    close_top(stage);
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
+    AWAIT(stage_find(stage_top(stage), BERTH_UI_TYPE_IMAGE_ROW, NULL));
+    g_object_set(stage_find(stage_top(stage), BERTH_UI_TYPE_IMAGE_ROW, NULL), "expanded", TRUE, NULL);
+    take_sized(stage, "Importing “debian-13”", "images");
+    stage_click(stage, "Cancel the Import");
+    close_top(stage);
+}
+
+static void prepare_window(Stage *stage)
 {
     int width = is_narrow() ? NARROW : WIDE;
     adw_style_manager_set_color_scheme(adw_style_manager_get_default(), g_str_equal(variant, "dark")
@@ -254,11 +349,27 @@ static void take_all(Stage *stage, gconstpointer data)
     gtk_widget_remove_css_class(GTK_WIDGET(stage->window), FRAME);
     gtk_window_set_default_size(GTK_WINDOW(stage->window), width, HEIGHT);
     AWAIT(gtk_widget_get_width(GTK_WIDGET(stage->window)) == width);
+    hands_focus(stage); /* else the desktop would be told of what fails, and there is none */
+}
+
+static void take_all(Stage *stage, gconstpointer data)
+{
+    prepare_window(stage);
     AWAIT(stage_sees(stage, "No Virtual Machines"));
     take_window(stage, "empty");
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.images", NULL);
+    take_sized(stage, "No Images", "no-images");
+    close_top(stage);
+    /* Nobody manages windows here; of a VM that fails behind a user's back the desktop would be told. */
+    gtk_window_present(GTK_WINDOW(stage->window));
+    AWAIT(gtk_window_is_active(GTK_WINDOW(stage->window)));
     make_vms(stage);
     take_window(stage, "list");
-    take_vm(stage, "web", "running");
+    open_vm(stage, "web");
+    AWAIT(has_figures(stage));
+    draw_graphs(stage);
+    take_window(stage, "running");
+    close_vm(stage);
     take_vm(stage, "build-01", "failed");
     take_vm(stage, "old-wiki", "removing");
     if (!journal_missing)
@@ -268,10 +379,15 @@ static void take_all(Stage *stage, gconstpointer data)
     take_dialog(stage, "remove");
     close_vm(stage);
     take_form(stage);
+    open_vm(stage, "database");
+    stage_click(stage, "Clone…");
+    take_dialog(stage, "clone");
+    close_vm(stage);
     take_change(stage, "web");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.select-all", NULL);
     take_window(stage, "selecting");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.escape", NULL);
+    take_images(stage);
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "app.preferences", NULL);
     take_dialog(stage, "preferences");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "app.about", NULL);
@@ -283,15 +399,51 @@ static void take_all(Stage *stage, gconstpointer data)
     fixture_stop_daemon(&stage->fixture, SIGTERM);
     AWAIT(stage_sees(stage, "The Service Is Not Running"));
     take_window(stage, "not-running");
-    g_assert_cmpint(gtk_widget_get_width(GTK_WIDGET(stage->window)), ==, width);
+    g_assert_cmpint(gtk_widget_get_width(GTK_WIDGET(stage->window)), ==, is_narrow() ? NARROW : WIDE);
     fixture_start_daemon(&stage->fixture);
+}
+
+/* A guest's screen: a picture of two colours stands for it. */
+static void take_display(Stage *stage, gconstpointer data)
+{
+    prepare_window(stage);
+    FakeVm *vm = fake_berth_add(stage->fake, "desktop", "running");
+    open_vm(stage, "desktop");
+    stage_view(stage, "display");
+    AWAIT(stage_sees(stage, "No Display"));
+    take_window(stage, "display-none");
+    fake_berth_configure(stage->fake, vm, g_variant_new_parsed("{'display': <'virtio'>}"));
+    AWAIT(stage->fake->display >= 0);
+    take_window(stage, "display-connecting");
+    g_autoptr(FakeScreen) display = fake_screen_new(berth_steal_fd(&stage->fake->display), TRUE);
+    fake_screen_fill(display, 640, 400, 0x204a87);
+    fake_screen_fill_part(display, 40, 40, 400, 240, 0xeeeeec);
+    AWAIT(stage_find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_DISPLAY, NULL));
+    take_window(stage, "display");
+    g_clear_pointer(&display, fake_screen_free);
+    AWAIT(stage_sees(stage, "The Screen Was Closed"));
+    take_window(stage, "display-closed");
+    fake_berth_change(stage->fake, vm, "stopped", "", "");
+    AWAIT(stage_sees(stage, "Its screen is here as soon as it runs."));
+    take_window(stage, "display-stopped");
+}
+
+static void choose_variant(const char *which)
+{
+    variant = which;
+    gtk_widget_set_default_direction(g_str_equal(variant, "rtl") ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
 }
 
 static void set_up(Stage *stage, gconstpointer which)
 {
-    variant = which;
-    gtk_widget_set_default_direction(g_str_equal(variant, "rtl") ? GTK_TEXT_DIR_RTL : GTK_TEXT_DIR_LTR);
+    choose_variant(which);
     stage_set_up(stage, "");
+}
+
+static void set_up_fake(Stage *stage, gconstpointer which)
+{
+    choose_variant(which);
+    stage_set_up_fake(stage, NULL);
 }
 
 static void add(void)
@@ -299,6 +451,11 @@ static void add(void)
     g_assert_true(g_mkdir_with_parents(g_getenv("BERTH_SCREENSHOTS"), 0755) == 0);
     if ((journal_missing = journal_files_missing()))
         g_test_message("No picture of the journal: %s", journal_missing);
+    static const char *const variants[] = {"light", "dark", "rtl", "narrow"};
+    for (guint i = 0; i < G_N_ELEMENTS(variants); i++) {
+        g_autofree char *path = g_strconcat("/gui/screenshots/display-", variants[i], NULL);
+        g_test_add(path, Stage, variants[i], set_up_fake, take_display, stage_tear_down_fake);
+    }
     g_test_add("/gui/screenshots/light", Stage, "light", set_up, take_all, stage_tear_down);
     g_test_add("/gui/screenshots/dark", Stage, "dark", set_up, take_all, stage_tear_down);
     g_test_add("/gui/screenshots/rtl", Stage, "rtl", set_up, take_all, stage_tear_down);

@@ -17,28 +17,40 @@ static BerthUiApplication *application_new(void)
     g_assert_no_error(error);
     g_object_set(gtk_settings_get_default(), "gtk-enable-animations", FALSE, "gtk-decoration-layout", ":close",
                  "gtk-font-name", "Cantarell 11", NULL);
-    gtk_icon_theme_add_search_path(gtk_icon_theme_get_for_display(gdk_display_get_default()), g_getenv("BERTH_ICONS"));
+    if (g_getenv("BERTH_ICONS"))
+        gtk_icon_theme_add_search_path(gtk_icon_theme_get_for_display(gdk_display_get_default()),
+                                       g_getenv("BERTH_ICONS"));
     return made;
+}
+
+void stage_begin(void)
+{
+    session = private_bus_new(NULL);
+    application = application_new();
+}
+
+void stage_end(void)
+{
+    g_object_unref(application);
+    private_bus_free(session);
 }
 
 int stage_main(int argc, char **argv, void (*add)(void))
 {
     g_autofree char *missing = fixture_missing();
-    session = private_bus_new(NULL);
     g_test_init(&argc, &argv, NULL);
     if (missing) {
         g_print("1..0 # SKIP %s\n", missing);
         return 0;
     }
-    application = application_new();
+    stage_begin();
     add();
     int status = g_test_run();
-    g_object_unref(application);
-    private_bus_free(session);
+    stage_end();
     return status;
 }
 
-static void open_window(Stage *stage, const char *address)
+void stage_open(Stage *stage, const char *address)
 {
     stage->service = berth_ui_service_new(G_BUS_TYPE_SYSTEM, address);
     stage->window = berth_ui_window_new(ADW_APPLICATION(application), stage->service);
@@ -47,7 +59,7 @@ static void open_window(Stage *stage, const char *address)
     AWAIT(gtk_widget_get_mapped(GTK_WIDGET(stage->window)));
 }
 
-static void close_window(Stage *stage)
+void stage_close(Stage *stage)
 {
     gpointer window = stage->window, service = stage->service;
     g_object_add_weak_pointer(window, &window);
@@ -60,12 +72,12 @@ static void close_window(Stage *stage)
 void stage_set_up(Stage *stage, gconstpointer config)
 {
     scripted_set_up(&stage->fixture, config);
-    open_window(stage, private_bus_address(stage->fixture.bus));
+    stage_open(stage, private_bus_address(stage->fixture.bus));
 }
 
 void stage_tear_down(Stage *stage, gconstpointer config)
 {
-    close_window(stage);
+    stage_close(stage);
     fixture_tear_down(&stage->fixture, config);
 }
 
@@ -73,24 +85,29 @@ void stage_set_up_fake(Stage *stage, gconstpointer unused)
 {
     g_autoptr(GDBusConnection) connection = private_bus_connect(session);
     stage->fake = fake_berth_new(connection);
-    open_window(stage, private_bus_address(session));
+    stage_open(stage, private_bus_address(session));
 }
 
 void stage_tear_down_fake(Stage *stage, gconstpointer unused)
 {
-    close_window(stage);
+    stage_close(stage);
     fake_berth_free(stage->fake);
 }
 
 /* Looking. */
 
-GtkWidget *stage_top(Stage *stage)
+static GtkWidget *top_of(gpointer window)
 {
     g_autoptr(GList) windows = gtk_window_list_toplevels();
     for (GList *at = windows; at; at = at->next)
-        if (gtk_window_get_transient_for(at->data) == GTK_WINDOW(stage->window) && gtk_widget_get_mapped(at->data))
-            return at->data;
-    return GTK_WIDGET(stage->window);
+        if (gtk_window_get_transient_for(at->data) == window && gtk_widget_get_mapped(at->data))
+            return top_of(at->data);
+    return window;
+}
+
+GtkWidget *stage_top(Stage *stage)
+{
+    return top_of(stage->window);
 }
 
 static gboolean shows(GtkWidget *widget, const char *text)
@@ -129,6 +146,11 @@ GtkWidget *stage_find(GtkWidget *root, GType type, const char *text)
 {
     guint n = 0;
     return find(root, type, text, &n);
+}
+
+GtkWidget *stage_find_nth(GtkWidget *root, GType type, guint n)
+{
+    return find(root, type, NULL, &n);
 }
 
 gboolean stage_sees(Stage *stage, const char *text)

@@ -24,15 +24,23 @@ void stage_set_up_fake(Stage *stage, gconstpointer unused);
 void stage_tear_down_fake(Stage *stage, gconstpointer unused);
 void stage_set_up(Stage *stage, gconstpointer config);
 void stage_tear_down(Stage *stage, gconstpointer config);
+/* What those are made of, for tests that bring a service of their own. @address: (nullable): of the bus that it is on;
+ * NULL for the system's own. */
+void stage_begin(void);
+void stage_end(void);
+void stage_open(Stage *stage, const char *address);
+void stage_close(Stage *stage);
 /* main() of such tests. */
 int stage_main(int argc, char **argv, void (*add)(void));
 
-/* The window that is on top: a dialog, where there is one. */
+/* The window that is on top: a dialog, or the dialog of one, where there is any. */
 GtkWidget *stage_top(Stage *stage);
 
 /* (transfer none) (nullable): the first widget below @root, and mapped, that is a @type and shows @text (NULL: any):
  * the text of a label, the label or tooltip of a button, the words of a badge */
 GtkWidget *stage_find(GtkWidget *root, GType type, const char *text);
+/* (transfer none) (nullable): the n-th one of a @type, from 0 */
+GtkWidget *stage_find_nth(GtkWidget *root, GType type, guint n);
 /* Whether these words are anywhere to be seen. */
 gboolean stage_sees(Stage *stage, const char *text);
 /* Waits for it, and clicks it: it is sensitive. @label: as stage_find() has it */

@@ -6,6 +6,7 @@
 #include "tests/bus/fake-berth.h"
 #include "tests/lib/await.h"
 #include "tests/lib/private-bus.h"
+#include "ui-gtk/image-name.h"
 #include "ui-gtk/service.h"
 #include "ui-gtk/words.h"
 
@@ -442,6 +443,33 @@ static void test_offers_of_removal(void)
     }
 }
 
+/* What a file could be called as an image, beside the one that there is. */
+static void test_image_names(Scene *s, gconstpointer data)
+{
+    static const char *const names[][2] = {
+        {"fedora.qcow2", "fedora"},
+        {"Alpine 3.20 (x86).IMG", "Alpine-3.20-x86"},
+        {"debian.raw", "debian-2"},
+        {"-_.hidden.img", "hidden"},
+        {"größe.qcow2", "gr-e"},
+        {"日本", ""},
+        {".qcow2", ""},
+        {"vmlinuz-6.1", "vmlinuz-6.1"},
+    };
+    await_status(s, BERTH_UI_SERVICE_READY);
+    GListModel *images = berth_ui_service_get_images(s->service);
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *name = berth_ui_propose_image_name(names[i][0], images);
+        g_assert_cmpstr(name, ==, names[i][1]);
+        g_assert_cmpint(!berth_ui_check_image_name(name, images), ==, *name != '\0');
+    }
+    g_autofree char *long_file = g_strnfill(300, 'x');
+    g_autofree char *long_name = berth_ui_propose_image_name(long_file, images);
+    g_assert_null(berth_ui_check_image_name(long_name, images));
+    g_assert_cmpstr(berth_ui_check_image_name("debian", images), ==, "There is one of that name already");
+    g_assert_nonnull(berth_ui_check_image_name("de bian", images));
+}
+
 static void test_protected(void)
 {
     g_autoptr(BerthUiVm) vm = vm_in(BERTH_VM_STOPPED, BERTH_PHASE_NONE);
@@ -472,6 +500,7 @@ int main(int argc, char **argv)
     add("/gui/model/hostile", set_up, test_hostile);
     add("/gui/model/calls", set_up, test_calls);
     add("/gui/model/images", set_up, test_images);
+    add("/gui/model/image-names", set_up, test_image_names);
     add("/gui/model/import", set_up, test_import);
     add("/gui/model/import-kernel", set_up, test_import_kernel);
     add("/gui/model/import-at-once", set_up, test_import_at_once);

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stage.h"
 
+#include <X11/Xatom.h>
+#include <gdk/x11/gdkx.h>
 #include <signal.h>
+#include <string.h>
 
 #include "src/core/names.h"
 #include "ui-gtk/badge.h"
+#include "ui-gtk/graph.h"
+#include "ui-gtk/monitor.h"
 
 /* A person before the window, and the real daemon behind it. */
 
@@ -123,6 +128,97 @@ static void test_ghost(Stage *stage, gconstpointer data)
     AWAIT(stage_sees(stage, "Choose a Virtual Machine"));
 }
 
+/* What a VM uses, in two graphs. In words, for those who don't see them: */
+static gboolean says(Stage *stage, const char *title, const char *figure)
+{
+    GtkWidget *graph;
+    for (guint n = 0; (graph = stage_find_nth(GTK_WIDGET(stage->window), BERTH_UI_TYPE_GRAPH, n)); n++) {
+        const char *words = "";
+        if (berth_ui_graph_get_last(BERTH_UI_GRAPH(graph), &words) < 0)
+            continue;
+        g_autofree char *difference =
+            gtk_test_accessible_check_property(GTK_ACCESSIBLE(graph), GTK_ACCESSIBLE_PROPERTY_LABEL, words);
+        g_assert_null(difference);
+        if (g_str_has_prefix(words, title) && strstr(words, figure))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void await_figures(Stage *stage)
+{
+    AWAIT(says(stage, "Memory: ", " of 64"));
+    AWAIT(says(stage, "Processors: ", "%"));
+}
+
+/* They are there while it runs and is looked at, and only then the daemon is asked. */
+static void test_usage(Stage *stage, gconstpointer data)
+{
+    g_autofree char *path = scripted_vm(&stage->fixture, "web", NULL);
+    g_autofree char *other = scripted_vm(&stage->fixture, "other", NULL);
+    scripted_start(&stage->fixture, path);
+    stage_choose(stage, "web");
+    await_figures(stage);
+    BerthUiMonitor *monitor = BERTH_UI_MONITOR(stage_find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_MONITOR, NULL));
+    stage_choose(stage, "other");
+    AWAIT(!berth_ui_monitor_watches(monitor));
+    g_assert_false(gtk_widget_get_mapped(GTK_WIDGET(monitor)));
+    stage_choose(stage, "web");
+    AWAIT(berth_ui_monitor_watches(monitor));
+    gtk_widget_hide(GTK_WIDGET(stage->window));
+    g_assert_false(berth_ui_monitor_watches(monitor));
+    gtk_window_present(GTK_WINDOW(stage->window));
+    await_figures(stage);
+    stage_click(stage, "Power Off");
+    AWAIT(!berth_ui_monitor_watches(monitor));
+    stage_click(stage, "Start");
+    await_figures(stage);
+}
+
+/* What a window manager does. */
+static void set_minimized(Stage *stage, gboolean minimized)
+{
+    GdkSurface *surface = gtk_native_get_surface(GTK_NATIVE(stage->window));
+    GdkDisplay *display = gdk_surface_get_display(surface);
+    Atom hidden = gdk_x11_get_xatom_by_name_for_display(display, "_NET_WM_STATE_HIDDEN");
+    XChangeProperty(gdk_x11_display_get_xdisplay(display), gdk_x11_surface_get_xid(surface),
+                    gdk_x11_get_xatom_by_name_for_display(display, "_NET_WM_STATE"), XA_ATOM, 32, PropModeReplace,
+                    (const guchar *) &hidden, minimized ? 1 : 0);
+}
+
+static void test_usage_minimized(Stage *stage, gconstpointer data)
+{
+    g_autofree char *path = scripted_vm(&stage->fixture, "web", NULL);
+    scripted_start(&stage->fixture, path);
+    stage_choose(stage, "web");
+    await_figures(stage);
+    BerthUiMonitor *monitor = BERTH_UI_MONITOR(stage_find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_MONITOR, NULL));
+    set_minimized(stage, TRUE);
+    AWAIT(!berth_ui_monitor_watches(monitor));
+    g_assert_true(gtk_widget_get_mapped(GTK_WIDGET(monitor)));
+    set_minimized(stage, FALSE);
+    await_figures(stage);
+}
+
+/* A daemon that comes back is asked again; and one VM's figures are never shown as another's. */
+static void test_usage_again(Stage *stage, gconstpointer data)
+{
+    g_autofree char *path = scripted_vm(&stage->fixture, "web", NULL);
+    g_autofree char *other = scripted_vm(&stage->fixture, "other", NULL);
+    scripted_start(&stage->fixture, path);
+    scripted_start(&stage->fixture, other);
+    stage_choose(stage, "web");
+    await_figures(stage);
+    fixture_stop_daemon(&stage->fixture, SIGKILL);
+    AWAIT(stage_sees(stage, "The Service Is Not Running"));
+    fixture_start_daemon(&stage->fixture);
+    await_figures(stage);
+    stage_choose(stage, "other");
+    g_assert_false(says(stage, "Processors", ""));
+    g_assert_false(says(stage, "Memory", ""));
+    await_figures(stage);
+}
+
 static void add(void)
 {
     STAGE_ADD("/gui/window/appears", test_appears);
@@ -133,6 +229,9 @@ static void add(void)
     STAGE_ADD("/gui/window/start-fails", test_start_fails);
     STAGE_ADD("/gui/window/daemon-restarts", test_daemon_restarts);
     STAGE_ADD("/gui/window/ghost", test_ghost);
+    STAGE_ADD("/gui/window/usage", test_usage);
+    STAGE_ADD("/gui/window/usage/minimized", test_usage_minimized);
+    STAGE_ADD("/gui/window/usage/again", test_usage_again);
 }
 
 int main(int argc, char **argv)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client.h"
 
-#include <gio/gunixfdlist.h>
 #include <string.h>
 
 #include "await.h"
@@ -40,19 +39,19 @@ static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 /* In the main context, so that what was told before the answer is known when it comes. */
-static GVariant *call_with_fds(GDBusConnection *bus, const char *path, const char *interface, const char *method,
-                               GVariant *parameters, GUnixFDList **fds, GError **error)
+GVariant *client_try_with_fds(GDBusConnection *bus, const char *path, const char *interface, const char *method,
+                              GVariant *parameters, GUnixFDList *fds, GUnixFDList **answer_fds, GError **error)
 {
     Call call = {0};
     g_dbus_connection_call_with_unix_fd_list(bus, BERTH_BUS_NAME, path, interface, method, parameters, NULL,
-                                             G_DBUS_CALL_FLAGS_NONE, (int) CLIENT_SECONDS * 1000, NULL, NULL, on_answer,
+                                             G_DBUS_CALL_FLAGS_NONE, (int) CLIENT_SECONDS * 1000, fds, NULL, on_answer,
                                              &call);
     while (!call.done)
         g_main_context_iteration(NULL, TRUE);
     if (call.error)
         g_propagate_error(error, call.error);
-    if (fds)
-        *fds = call.fds;
+    if (answer_fds)
+        *answer_fds = call.fds;
     else
         g_clear_object(&call.fds);
     return call.answer;
@@ -61,7 +60,7 @@ static GVariant *call_with_fds(GDBusConnection *bus, const char *path, const cha
 GVariant *client_try(GDBusConnection *bus, const char *path, const char *interface, const char *method,
                      GVariant *parameters, GError **error)
 {
-    return call_with_fds(bus, path, interface, method, parameters, NULL, error);
+    return client_try_with_fds(bus, path, interface, method, parameters, NULL, NULL, error);
 }
 
 GVariant *client_call(GDBusConnection *bus, const char *path, const char *interface, const char *method,
@@ -123,7 +122,7 @@ int client_open(GDBusConnection *bus, const char *path, const char *method, GVar
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GUnixFDList) fds = NULL;
-    g_autoptr(GVariant) answer = call_with_fds(bus, path, BERTH_IFACE_VM, method, parameters, &fds, &error);
+    g_autoptr(GVariant) answer = client_try_with_fds(bus, path, BERTH_IFACE_VM, method, parameters, NULL, &fds, &error);
     if (!answer)
         g_error("%s of %s: %s", method, path, error->message);
     gint32 handle;
@@ -134,6 +133,19 @@ int client_open(GDBusConnection *bus, const char *path, const char *method, GVar
 }
 
 /* Objects */
+
+GPtrArray *client_paths_below(GVariant *managed_objects, const char *prefix)
+{
+    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GVariant) objects = g_variant_get_child_value(managed_objects, 0);
+    GVariantIter iter;
+    const char *path;
+    g_variant_iter_init(&iter, objects);
+    while (g_variant_iter_next(&iter, "{&o@a{sa{sv}}}", &path, NULL))
+        if (g_str_has_prefix(path, prefix))
+            g_ptr_array_add(paths, g_strdup(path));
+    return paths;
+}
 
 struct ClientObject {
     GDBusConnection *bus;

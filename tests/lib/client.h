@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <gio/gio.h>
+#include <gio/gunixfdlist.h>
 
 /* A client of Berth by GDBus, as others write them: calls, what the signals of an object have told, and its console. All
  * waits are for signals or bytes, with a deadline; a wait in vain aborts the test and says what there was instead. */
@@ -27,6 +27,9 @@ GDBusConnection *client_connect(GBusType type);
 /* (transfer full) (nullable) */
 GVariant *client_try(GDBusConnection *bus, const char *path, const char *interface, const char *method,
                      GVariant *parameters, GError **error);
+/* The same with descriptors; @fds: (nullable), @answer_fds: (nullable) (out) (transfer full). */
+GVariant *client_try_with_fds(GDBusConnection *bus, const char *path, const char *interface, const char *method,
+                              GVariant *parameters, GUnixFDList *fds, GUnixFDList **answer_fds, GError **error);
 /* (transfer full): aborts the test where it fails. */
 GVariant *client_call(GDBusConnection *bus, const char *path, const char *interface, const char *method,
                       GVariant *parameters);
@@ -44,6 +47,9 @@ void client_vm_fails(GDBusConnection *bus, const char *path, const char *method,
 char *client_create(GDBusConnection *bus, const char *name, GVariant *config);
 /* A method that answers with a descriptor, which is the caller's. */
 int client_open(GDBusConnection *bus, const char *path, const char *method, GVariant *parameters);
+
+/* (transfer full) (element-type utf8): paths of the objects below @prefix in what GetManagedObjects has answered. */
+GPtrArray *client_paths_below(GVariant *managed_objects, const char *prefix);
 
 /* What is known of an object by its signals: every change since client_watch(), which has read all of it once. */
 typedef struct ClientObject ClientObject;

@@ -69,6 +69,9 @@ const char *display_add_client(const char *protocol, const char *name)
     }
     replace(&display.client, fd);
     send(fd, FAKE_DISPLAY_GREETING, strlen(FAKE_DISPLAY_GREETING), MSG_NOSIGNAL);
-    script_log("display client");
+    struct ucred peer = {0};
+    socklen_t length = sizeof peer;
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+    script_log("display client %u", peer.uid);
     return NULL;
 }

@@ -41,7 +41,7 @@
  * power off; quit ends. SIGTERM, SIGINT and SIGHUP end it as QEMU ends (reason host-signal), unless they are blocked.
  *
  * With -display dbus,p2p=yes it takes clients of its display (getfd, add_client), and sends each a line in greeting
- * (fake-display.h); it writes "display client" then.
+ * (fake-display.h); it writes "display client UID" then, as the kernel names it.
  *
  * The guest has no agent, unless the actions agent-open and agent-close let it come and go, and agent-hang hang. Then
  * its commands (guest-…) are triggers, too, for ignore, refuse [words], answer VALUE (any JSON), and flood (noise

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "await.h"
+#include "client.h"
 #include "fixture.h"
 #include "src/core/names.h"
 
@@ -111,19 +112,9 @@ void fixture_vm_fails(Fixture *fixture, const char *path, const char *method, co
 
 GPtrArray *fixture_vms(Fixture *fixture)
 {
-    GPtrArray *vms = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GVariant) answer =
         fixture_call(fixture, BERTH_PATH_ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL);
-    g_autoptr(GVariantIter) objects = NULL;
-    const char *path;
-    GVariant *interfaces;
-    g_variant_get(answer, "(a{oa{sa{sv}}})", &objects);
-    while (g_variant_iter_loop(objects, "{&o@a{sa{sv}}}", &path, &interfaces)) {
-        g_autoptr(GVariant) vm = g_variant_lookup_value(interfaces, BERTH_IFACE_VM, NULL);
-        if (vm)
-            g_ptr_array_add(vms, g_strdup(path));
-    }
-    return vms;
+    return client_paths_below(answer, BERTH_PATH_VM "/");
 }
 
 char *fixture_unit(Fixture *fixture, const char *path)

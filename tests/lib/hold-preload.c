@@ -34,6 +34,13 @@ static bool is_staged(const char *name)
     return name != NULL && strncmp(name, BERTH_STAGING_PREFIX, strlen(BERTH_STAGING_PREFIX)) == 0;
 }
 
+/* "disk0.raw"; an image's is called "disk", and qemu-img is another process. */
+static bool is_vm_disk(const char *name)
+{
+    return name != NULL && strncmp(name, BERTH_FILE_DISK, strlen(BERTH_FILE_DISK)) == 0 &&
+           name[strlen(BERTH_FILE_DISK)] != '\0';
+}
+
 static const char *point_of_rename(const char *from, const char *to)
 {
     if (is(to, BERTH_FILE_MARKER))
@@ -58,7 +65,7 @@ static const char *point_of(const InterposedCall *call)
     if (call->kind != CALL_OPEN)
         return NULL;
     if (call->flags & O_CREAT)
-        return is(call->path, BERTH_FILE_WANTED) ? HOLD_WANT : NULL;
+        return is(call->path, BERTH_FILE_WANTED) ? HOLD_WANT : is_vm_disk(call->path) ? HOLD_COPY : NULL;
     if (is(call->path, BERTH_FILE_MARKER))
         return HOLD_SCANNED;
     return is(call->path, BERTH_FILE_DEFINITION) ? HOLD_SCAN : NULL;

@@ -9,6 +9,7 @@
 #define HOLD_WANT "want"       /* that a VM is wanted, or not any more */
 #define HOLD_DOOM "doom"       /* a VM's directory goes to the doomed ones */
 #define HOLD_PUBLISH "publish" /* one that was made becomes a VM's */
+#define HOLD_COPY "copy"       /* a VM's disk is copied for another */
 #define HOLD_DROP "drop"       /* an image leaves the library */
 #define HOLD_SCAN "scan"       /* a definition is read */
 #define HOLD_SCANNED "scanned" /* it was read, and now its marker is looked for */

@@ -145,7 +145,7 @@ static void check_runtime_dir(World *world, const SeenVm *vm)
         "lock",
         BERTH_FILE_RUN,
         "?" BERTH_FILE_EXIT,
-        "?" BERTH_FILE_GUEST_READY,
+        "?" BERTH_FILE_GUEST,
         BERTH_FILE_QMP_SOCKET,
         BERTH_FILE_CONSOLE_SOCKET,
         BERTH_FILE_AGENT_SOCKET,

@@ -89,40 +89,19 @@ static void judge(Client *client, const char *method, const GError *error, gbool
                      error->message);
 }
 
-typedef struct {
-    gboolean done;
-    GVariant *answer;
-    GUnixFDList *fds;
-    GError *error;
-} Call;
-
-static void on_answer(GObject *bus, GAsyncResult *result, gpointer data)
-{
-    Call *call = data;
-    call->answer =
-        g_dbus_connection_call_with_unix_fd_list_finish(G_DBUS_CONNECTION(bus), &call->fds, result, &call->error);
-    call->done = TRUE;
-}
-
 /* (transfer full) (nullable): what it answers, where it went well. @fds: (nullable), to be sent along. Descriptors of
  * the answer are closed. */
 static GVariant *call(Client *client, const char *path, const char *interface, const char *method, GVariant *parameters,
                       GUnixFDList *fds)
 {
-    Call call = {0};
+    g_autoptr(GError) error = NULL;
     const gboolean was_there = client->owner != NULL;
     const guint n_owners = client->n_owners;
-    g_dbus_connection_call_with_unix_fd_list(client->bus, BERTH_BUS_NAME, path, interface, method, parameters, NULL,
-                                             G_DBUS_CALL_FLAGS_NONE, (int) CLIENT_SECONDS * 1000, fds, NULL, on_answer,
-                                             &call);
-    while (!call.done)
-        g_main_context_iteration(NULL, TRUE);
+    GVariant *answer = client_try_with_fds(client->bus, path, interface, method, parameters, fds, NULL, &error);
     client->n_calls++;
-    if (call.error)
-        judge(client, method, call.error, was_there, n_owners);
-    g_clear_error(&call.error);
-    g_clear_object(&call.fds);
-    return call.answer;
+    if (error)
+        judge(client, method, error, was_there, n_owners);
+    return answer;
 }
 
 static gboolean try(Client *client, const char *path, const char *interface, const char *method, GVariant *parameters)

@@ -7,22 +7,12 @@
 #define STATE_DIR "/var/lib/berth"
 #define RUNTIME_DIR "/run/berth"
 
-/* (transfer full) (element-type utf8): paths of all objects below @prefix */
+/* (transfer full) (element-type utf8) */
 static GPtrArray *objects_below(const char *prefix)
 {
-    GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GVariant) answer =
         client_call(scene_bus, BERTH_PATH_ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL);
-    g_autoptr(GVariantIter) iter = NULL;
-    const char *path;
-    GVariant *interfaces;
-    g_variant_get(answer, "(a{oa{sa{sv}}})", &iter);
-    while (g_variant_iter_next(iter, "{&o@a{sa{sv}}}", &path, &interfaces)) {
-        if (g_str_has_prefix(path, prefix))
-            g_ptr_array_add(paths, g_strdup(path));
-        g_variant_unref(interfaces);
-    }
-    return paths;
+    return client_paths_below(answer, prefix);
 }
 
 static void on_removed(GDBusConnection *bus, const char *sender, const char *path, const char *interface,

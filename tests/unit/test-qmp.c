@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
@@ -427,10 +428,9 @@ static void test_endless_line(Fixture *f, gconstpointer unused)
     g_assert_error(f->end, BERTH_QMP_ERROR, BERTH_QMP_ERROR_PROTOCOL);
 }
 
-/* A QEMU that reads nothing costs bounded memory and blocks nobody; when it reads again, nothing is missing. */
-static void test_deaf_peer(Fixture *f, gconstpointer unused)
+/* Commands until one is refused, since QEMU reads nothing: how many. */
+static guint send_until_full(Fixture *f)
 {
-    make_ready(f);
     g_autofree char *filler = g_strnfill(30000, 'x');
     g_autoptr(JsonObject) arguments = json_object_new();
     json_object_set_string_member(arguments, "filler", filler);
@@ -442,6 +442,14 @@ static void test_deaf_peer(Fixture *f, gconstpointer unused)
             continue;
     }
     g_assert_cmpstr(f->log->str, ==, "qmp:3 "); /* BERTH_QMP_ERROR_FULL, for the last */
+    return sent;
+}
+
+/* A QEMU that reads nothing costs bounded memory and blocks nobody; when it reads again, nothing is missing. */
+static void test_deaf_peer(Fixture *f, gconstpointer unused)
+{
+    make_ready(f);
+    const guint sent = send_until_full(f);
     for (guint i = 1; i < sent; i++) {
         g_autofree char *line = hear(f);
         g_autofree char *end = g_strdup_printf("\"id\":%u}\n", i);
@@ -468,6 +476,86 @@ static void test_nobody_there(void)
 
 #define LONG_NAME "a-directory-with-a-name-of-fifty-characters-so-long/"
 
+/* --- Descriptors --- */
+
+/* @watched tells when nobody has the other end of the pipe any more, which goes with the command. */
+static void execute_with_fd(Fixture *f, guint64 timeout_usec, int *watched)
+{
+    int ends[2];
+    g_assert_cmpint(pipe2(ends, O_CLOEXEC | O_NONBLOCK), ==, 0);
+    *watched = ends[0];
+    berth_qmp_execute_with_fd(f->qmp, "getfd", NULL, ends[1], timeout_usec, on_done, f);
+}
+
+static void assert_closed(int watched)
+{
+    char c;
+    g_assert_cmpint(read(watched, &c, 1), ==, 0);
+    close(watched);
+}
+
+/* QEMU gets it with its command, which waited for the greeting, and nobody else has it then. */
+static void test_fd(Fixture *f, gconstpointer unused)
+{
+    int watched, fd = -1;
+    execute_with_fd(f, 5 * SECOND, &watched);
+    say(f, GREETING);
+    assert_heard(f, "{\"execute\":\"qmp_capabilities\",\"id\":0}\n");
+    char text[64];
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec bytes = {text, sizeof text - 1};
+    struct msghdr message = {
+        .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(f->peer, &message, MSG_CMSG_CLOEXEC);
+    g_assert_cmpint(n, >, 0);
+    text[n] = '\0';
+    g_assert_cmpstr(text, ==, "{\"execute\":\"getfd\",\"id\":1}\n");
+    g_assert_nonnull(CMSG_FIRSTHDR(&message));
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+    close(fd);
+    assert_closed(watched);
+    say(f, "{\"return\":{},\"id\":0}\n{\"return\":{},\"id\":1}\n");
+    assert_told(f, "ready done:object ");
+}
+
+/* What never goes out is closed: at the deadline, with the monitor, where there are too many, on a dead one. */
+static void test_fd_given_up(Fixture *f, gconstpointer unused)
+{
+    int watched;
+    execute_with_fd(f, 20000, &watched);
+    assert_told(f, "berth:10 ");
+    assert_closed(watched);
+    for (guint i = 0; i < BERTH_QMP_PENDING_MAX; i++)
+        execute(f, "cont");
+    execute_with_fd(f, 5 * SECOND, &watched);
+    assert_told(f, "berth:10 qmp:3 ");
+    assert_closed(watched);
+    execute_with_fd(f, 5 * SECOND, &watched);
+    hang_up(f);
+    while (f->end == NULL)
+        g_main_context_iteration(NULL, TRUE);
+    assert_closed(watched);
+    execute_with_fd(f, 5 * SECOND, &watched);
+    g_clear_pointer(&f->qmp, berth_qmp_free);
+    assert_closed(watched);
+}
+
+/* It waits in what QEMU does not read, when the connection ends; the monitor is still there. */
+static void test_fd_stuck(Fixture *f, gconstpointer unused)
+{
+    int watched;
+    make_ready(f);
+    send_until_full(f);
+    execute_with_fd(f, 5 * SECOND, &watched);
+    say(f, "nonsense\n");
+    while (f->end == NULL)
+        g_main_context_iteration(NULL, TRUE);
+    assert_closed(watched);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -490,6 +578,9 @@ int main(int argc, char **argv)
     ADD("endless-line", test_endless_line);
     ADD("deaf-peer", test_deaf_peer);
     ADD("too-many", test_too_many);
+    ADD("fd", test_fd);
+    ADD("fd-given-up", test_fd_given_up);
+    ADD("fd-stuck", test_fd_stuck);
 #undef ADD
     g_test_add("/qmp/long-path", Fixture, LONG_NAME LONG_NAME LONG_NAME "qmp.sock", set_up, test_conversation,
                tear_down);

@@ -271,6 +271,51 @@ static void test_run_record(Fixture *fixture, gconstpointer data)
     berth_runtime_fds_close(&fds);
 }
 
+static void assert_guest(Fixture *fixture, gboolean is_up, const char *status)
+{
+    g_autofree char *words = NULL;
+    gboolean up = 7;
+    g_assert_true(berth_runtime_read_guest(fixture->top, ID, &up, &words));
+    g_assert_cmpint(up, ==, is_up);
+    g_assert_cmpstr(words, ==, status);
+}
+
+/* What its guest has said, which may be anything. */
+static void test_guest_record(Fixture *fixture, gconstpointer data)
+{
+    static const char *const damaged[] = {"", "up=1\nstatus=x\n", "up=2\nstatus=x\nend\n", "status=x\nend\n",
+                                          "up=1\nend\n"};
+    BerthRuntimeFds fds;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *status = NULL;
+    g_autofree char *endless = g_strnfill(2000, 'x');
+    g_autofree char *huge = g_strconcat("up=1\nstatus=", endless, "\nend\n", NULL);
+    gboolean is_up = 7;
+
+    create(fixture, &fds);
+    berth_runtime_fds_close(&fds);
+    g_assert_false(berth_runtime_read_guest(fixture->top, ID, &is_up, &status));
+    g_assert_true(berth_runtime_write_guest(fixture->top, ID, TRUE, NULL, &error));
+    assert_guest(fixture, TRUE, NULL);
+    g_assert_true(berth_runtime_write_guest(fixture->top, ID, FALSE, "So = far, so “good”\nend\n", &error));
+    assert_guest(fixture, FALSE, "So = far, so “good”?end?");
+    put(fixture, BERTH_FILE_GUEST, "up=1\nstatus=\033[31m\xff\nend\n");
+    assert_guest(fixture, TRUE, "?[31m\357\277\275");
+    for (guint i = 0; i < G_N_ELEMENTS(damaged); i++) {
+        put(fixture, BERTH_FILE_GUEST, damaged[i]);
+        g_assert_false(berth_runtime_read_guest(fixture->top, ID, &is_up, &status));
+    }
+    put(fixture, BERTH_FILE_GUEST, huge);
+    g_assert_false(berth_runtime_read_guest(fixture->top, ID, &is_up, &status));
+    g_assert_true(is_up == 7 && !status);
+    g_assert_true(berth_runtime_write_guest(fixture->top, ID, TRUE, endless, &error));
+    g_assert_true(berth_runtime_read_guest(fixture->top, ID, &is_up, &status));
+    g_assert_cmpuint(strlen(status), <, 300);
+    g_assert_no_error(error);
+    g_assert_false(berth_runtime_write_guest(fixture->top, OTHER, TRUE, "x", &error)); /* which does not run */
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED);
+}
+
 /* What a run leaves: nothing where its keeper was never let go, and else its records, until they are removed. */
 static void test_retire(Fixture *fixture, gconstpointer data)
 {
@@ -290,16 +335,22 @@ static void test_retire(Fixture *fixture, gconstpointer data)
     create(fixture, &fds);
     g_assert_true(berth_runtime_write_run(fixture->top, ID, &record, &error));
     put(fixture, BERTH_STAGING_PREFIX BERTH_FILE_RUN, "half a reco");
+    put(fixture, BERTH_STAGING_PREFIX BERTH_FILE_GUEST, "up");
+    g_assert_true(berth_runtime_write_guest(fixture->top, ID, TRUE, "It is up", &error));
     berth_runtime_sweep(fixture->top, ID);
     berth_runtime_fds_close(&fds);
     g_assert_true(berth_runtime_retire(fixture->top, ID, &error));
     g_assert_no_error(error);
     static const char *const stays[] = {"lock", BERTH_FILE_RUN, BERTH_FILE_EXIT};
     static const char *const goes[] = {BERTH_FILE_QMP_SOCKET, BERTH_FILE_CONSOLE_SOCKET,
-                                       BERTH_STAGING_PREFIX BERTH_FILE_RUN};
+                                       BERTH_STAGING_PREFIX BERTH_FILE_RUN, BERTH_FILE_GUEST,
+                                       BERTH_STAGING_PREFIX BERTH_FILE_GUEST};
     for (guint i = 0; i < G_N_ELEMENTS(stays); i++) {
-        g_autofree char *kept = path_of(fixture, stays[i]), *gone = path_of(fixture, goes[i]);
+        g_autofree char *kept = path_of(fixture, stays[i]);
         g_assert_true(g_file_test(kept, G_FILE_TEST_EXISTS));
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(goes); i++) {
+        g_autofree char *gone = path_of(fixture, goes[i]);
         g_assert_false(g_file_test(gone, G_FILE_TEST_EXISTS));
     }
     g_autoptr(BerthRunRecord) read = berth_runtime_read_run(fixture->top, ID, &error);
@@ -369,6 +420,7 @@ int main(int argc, char **argv)
     ADD("no-proof", test_no_proof);
     ADD("remove", test_remove);
     ADD("run-record", test_run_record);
+    ADD("guest-record", test_guest_record);
     ADD("retire", test_retire);
     ADD("exit-record", test_exit_record);
     ADD("list", test_list);

@@ -45,6 +45,7 @@ static const char *const expected[] = {
     [BERTH_METHOD_REFRESH_GUEST] = "wbywbwrw",
     [BERTH_METHOD_SUBSCRIBE_USAGE] = "yyyyyyyy",
     [BERTH_METHOD_UNSUBSCRIBE_USAGE] = "yyyyyyyy",
+    [BERTH_METHOD_CLONE] = "ybwwbyrw",
 };
 
 static void test_methods(void)

@@ -1,9 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# make-guest.sh OUTDIR - make the small test guest, OUTDIR/vmlinuz and OUTDIR/initrd.img:
-# Debian's cloud kernel, the few modules that QEMU's virtio devices and power button need,
-# busybox, and the file `init` beside this script, which says what the guest can do.
+# make-guest.sh [--screen] OUTDIR - make the small test guest, OUTDIR/vmlinuz and
+# OUTDIR/initrd.img: Debian's cloud kernel, the few modules that QEMU's virtio devices and
+# power button need, busybox, and the file `init` beside this script, which says what the
+# guest can do. With --screen make one that has a screen, and keyboard and tablet for it,
+# OUTDIR/screen-vmlinuz and OUTDIR/screen-initrd.img: the cloud kernel knows of no graphics,
+# so this is Debian's other kernel.
 # It boots by -kernel and -initrd with `console=ttyS0 quiet`, on q35 and on microvm. A
 # microvm with ACPI has no clock to measure the processor's by, and under emulation one boot
 # in ten hangs over it, unless `tsc_early_khz=` says what /proc/cpuinfo here says.
@@ -21,12 +24,18 @@ die() {
 }
 
 kernel_package=linux-image-cloud-amd64
-
+prefix=''
 # In the order in which they are wanted; what they depend on is found out.
 modules='virtio_pci virtio_mmio virtio_blk virtio_scsi virtio_net virtio_console
 virtio_balloon virtio_rng vmw_vsock_virtio_transport button evdev pvpanic-pci pvpanic-mmio'
 
-[ $# -eq 1 ] || die "usage: make-guest.sh OUTDIR"
+if [ "${1-}" = --screen ]; then
+	kernel_package=linux-image-amd64
+	prefix=screen-
+	modules="$modules bochs virtio_gpu virtio_input xhci_pci usbhid hid_generic"
+	shift
+fi
+[ $# -eq 1 ] || die "usage: make-guest.sh [--screen] OUTDIR"
 here=$(realpath "$(dirname "$0")")
 for need in apt-get:apt dpkg-deb:dpkg cpio:cpio depmod:kmod; do
 	PATH=$PATH:/usr/sbin:/sbin command -v "${need%:*}" >/dev/null ||
@@ -40,8 +49,8 @@ busybox=/bin/busybox
 mkdir -p "$1"
 out=$(realpath "$1")
 is_fresh() {
-	[ -e "$out/$1" ] &&
-		[ -z "$(find "$here/make-guest.sh" "$here/init" "$busybox" -newer "$out/$1")" ]
+	[ -e "$out/$prefix$1" ] &&
+		[ -z "$(find "$here/make-guest.sh" "$here/init" "$busybox" -newer "$out/$prefix$1")" ]
 }
 ! is_fresh vmlinuz || ! is_fresh initrd.img || exit 0
 
@@ -95,4 +104,5 @@ find root -exec touch --no-dereference --date=@0 {} +
 	cpio --quiet --create --format=newc --reproducible --owner=+0:+0) >initrd.img
 cp "kernel/boot/vmlinuz-$version" vmlinuz
 sync vmlinuz initrd.img
-mv vmlinuz initrd.img "$out/"
+mv vmlinuz "$out/${prefix}vmlinuz"
+mv initrd.img "$out/${prefix}initrd.img"

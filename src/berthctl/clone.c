@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib/gi18n.h>
+#include <stdio.h>
+
+#include "../core/names.h"
+#include "definition.h"
+#include "job.h"
+#include "json.h"
+#include "options.h"
+
+static CtlStatus report_cloned(Ctl *ctl, const char *name, const char *path)
+{
+    if (!ctl->json) {
+        printf(_("Created %s.\n"), name);
+        return CTL_OK;
+    }
+    g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+    g_autoptr(CtlObject) vm = NULL;
+    int r = ctl_read_object(ctl, path, BERTH_IFACE_VM, &vm, &error);
+    if (r < 0)
+        return ctl_fail(ctl, r, &error, _("Can't show %s"), name);
+    ctl_print_json(ctl_object_to_json(vm), TRUE);
+    return CTL_OK;
+}
+
+static CtlStatus clone_vm(Ctl *ctl, const char *source, const char *name, GVariant *changes)
+{
+    g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+    g_autofree char *path = NULL, *result = NULL;
+    int r = ctl_find_vm(ctl, source, &path, &error);
+    if (r >= 0)
+        r = ctl_job_run(ctl, path, BERTH_IFACE_VM, "Clone",
+                        g_variant_new("(s@a{sv}@a{sv})", name, changes, g_variant_new_parsed("@a{sv} {}")), &result,
+                        &error);
+    return r < 0 ? ctl_fail(ctl, r, &error, _("Can't clone %s"), source) : report_cloned(ctl, name, result);
+}
+
+CtlStatus ctl_run_clone(Ctl *ctl, const CtlCommand *command, int argc, char **argv)
+{
+    g_auto(GStrv) assignments = NULL;
+    const GOptionEntry entries[] = {
+        {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &assignments, N_("What the new VM has otherwise; may be repeated"),
+         N_("KEY=VALUE")},
+        G_OPTION_ENTRY_NULL,
+    };
+    g_auto(GStrv) words = ctl_parse(ctl, command, entries, 2, 2, argc, argv);
+    if (words == NULL)
+        return CTL_USAGE;
+    g_autoptr(GError) wrong = NULL;
+    char *none[] = {NULL};
+    g_autoptr(GVariant) changes = ctl_assignments_to_variant(assignments != NULL ? assignments : none, &wrong);
+    if (changes == NULL)
+        return ctl_usage(_("Can't clone %s: %s"), words[0], wrong->message);
+    if (!g_utf8_validate(words[1], -1, NULL))
+        return ctl_usage("%s", _("The name is not valid UTF-8"));
+    CtlStatus status = ctl_connect(ctl, TRUE);
+    return status != CTL_OK ? status : clone_vm(ctl, words[0], words[1], changes);
+}
