@@ -6,7 +6,7 @@
 #include "manager.h"
 #include "run.h"
 
-/* A look costs some ten µs: whatever is asked for, it is a few percent of a processor. */
+/* A look takes less than 0.1 ms (tried on Linux 6.18): whatever is asked for, it is a few percent of a processor. */
 #define PER_SUBSCRIBER_MAX 64u
 #define ALL_MAX 256u
 /* Then others get their turn of the loop. */

@@ -6,6 +6,7 @@
     press NAME         presses the button with this name
     disabled NAME      the button with this name can't be pressed
     text TEXT          this is somewhere to be read
+    meter NAME FIGURE  there is a meter of this, and its name says the figure, or what is like it
 """
 
 import sys
@@ -112,6 +113,12 @@ def press(name):
 
 def disabled(name):
     button(name, False)
+
+
+def meter(name, figure):
+    names = [node.name for node in find(pyatspi.ROLE_LEVEL_BAR, None)]
+    if not any(said.startswith(f"{name}: ") and figure in said for said in names):
+        print(f"no meter {name} with {figure}:", names)
 
 
 def text(words):

@@ -3,6 +3,8 @@
 
 #include <signal.h>
 
+#include "ui-gtk/graph.h"
+
 /* What a screen reader finds in the window, and does there: screen-reader.py asks for it over the real accessibility bus,
  * in a process of its own.
  *
@@ -73,6 +75,19 @@ static void test_start_and_stop(Stage *stage, gconstpointer data)
     reader_holds("vm", "web", "Stopped");
 }
 
+/* What others see in a graph. */
+static void test_usage(Stage *stage, gconstpointer data)
+{
+    g_autofree char *path = scripted_vm(&stage->fixture, "web", NULL);
+    GtkWidget *graph;
+    scripted_start(&stage->fixture, path);
+    stage_choose(stage, "web");
+    AWAIT((graph = stage_find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_GRAPH, NULL)) &&
+          berth_ui_graph_get_last(BERTH_UI_GRAPH(graph), NULL) >= 0);
+    reader_holds("meter", "Processors", "%");
+    reader_holds("meter", "Memory", " of 64.0");
+}
+
 static void test_names(Stage *stage, gconstpointer data)
 {
     reader_holds("names", NULL, NULL);
@@ -108,6 +123,7 @@ static void add(void)
 {
     start_bus();
     STAGE_ADD("/gui/accessibility/start-and-stop", test_start_and_stop);
+    STAGE_ADD("/gui/accessibility/usage", test_usage);
     STAGE_ADD("/gui/accessibility/names", test_names);
     STAGE_ADD("/gui/accessibility/windows", test_windows);
 }

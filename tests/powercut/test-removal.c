@@ -204,11 +204,15 @@ static char *begin_removal(Power *power)
     return path;
 }
 
+/* Not before the daemon is there to be heard: of what has gone by then, nothing is told. */
 static void resume(Power *power, const char *path)
 {
+    FakeService *systemd = fake_systemd_service(power_fixture(power)->systemd);
     power_begin(power);
     power_promise_signal(power, "InterfacesRemoved", path);
+    fake_service_hold(systemd, "StopUnit");
     fixture_start_daemon(power_fixture(power));
+    fake_service_release(systemd, "StopUnit");
     fixture_await_gone(power_fixture(power), path);
 }
 

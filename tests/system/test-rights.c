@@ -85,6 +85,44 @@ static void test_denied(void)
     g_assert_cmpstr(states, ==, "stopped starting running");
 }
 
+typedef struct {
+    guint n;
+    guint64 cpu, resident;
+} Heard;
+
+static void on_usage(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
+                     const char *signal, GVariant *parameters, gpointer data)
+{
+    Heard *heard = data;
+    g_autoptr(GVariant) figures = g_variant_get_child_value(parameters, 1);
+    heard->n++;
+    g_assert_true(g_variant_lookup(figures, "cpu-usec", "t", &heard->cpu));
+    g_assert_true(g_variant_lookup(figures, "resident-bytes", "t", &heard->resident));
+}
+
+/* What a guest that has booted uses is told over the system bus of a real host, to the one who asks. */
+static void hear_usage(GDBusConnection *alice, const char *path)
+{
+    Heard heard = {0}, others = {0};
+    GDBusConnection *const buses[] = {alice, scene_bus};
+    Heard *const ears[] = {&heard, &others};
+    guint ids[G_N_ELEMENTS(buses)];
+    for (guint i = 0; i < G_N_ELEMENTS(buses); i++)
+        ids[i] = g_dbus_connection_signal_subscribe(buses[i], BERTH_BUS_NAME, BERTH_IFACE_VM, "Usage", path, NULL,
+                                                    G_DBUS_SIGNAL_FLAGS_NONE, on_usage, ears[i], NULL);
+    client_vm(alice, path, "SubscribeUsage");
+    CLIENT_AWAIT(heard.n >= 3, "The usage of %s is told %u times", path, heard.n);
+    g_assert_cmpuint(heard.cpu, >, 100 * 1000);
+    g_assert_cmpuint(heard.resident, >, 16 << 20);
+    client_vm(alice, path, "UnsubscribeUsage");
+    assert_uid(scene_bus, 0); /* what was on its way to it is there */
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_assert_cmpuint(others.n, ==, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(buses); i++)
+        g_dbus_connection_signal_unsubscribe(buses[i], ids[i]);
+}
+
 static void test_looking(void)
 {
     g_autoptr(GDBusConnection) alice = connect_as(ALICE);
@@ -105,6 +143,7 @@ static void test_looking(void)
     g_autoptr(ClientObject) vm = client_watch(alice, path, BERTH_IFACE_VM); /* signals, too */
     guest_boot(guest);
     client_await_state(vm, "running");
+    hear_usage(alice, path);
 }
 
 /* polkit is restarted, so that the rule holds now and not when it sees the file. */
