@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "actions.h"
 
+#include "clone-dialog.h"
 #include "form-dialog.h"
 #include "removal.h"
 #include "words.h"
@@ -18,7 +19,7 @@ G_DEFINE_FINAL_TYPE(BerthUiActions, berth_ui_actions, G_TYPE_OBJECT)
 /* What is filled in is filled in for one. */
 static gboolean is_for_one(BerthVmMethod method)
 {
-    return method == BERTH_METHOD_CONFIGURE;
+    return method == BERTH_METHOD_CONFIGURE || method == BERTH_METHOD_CLONE;
 }
 
 /* (transfer full): those that @method is of use to */
@@ -47,9 +48,11 @@ static void on_activate(GSimpleAction *action, GVariant *parameter, gpointer dat
     BerthUiActions *self = data;
     const BerthUiActionWords *words = berth_ui_action_words_by_name(g_action_get_name(G_ACTION(action)));
     g_autoptr(GPtrArray) vms = useful(self, words->method);
+    GtkWindow *window = GTK_WINDOW(gtk_widget_get_root(GTK_WIDGET(self->toasts)));
     if (words->method == BERTH_METHOD_CONFIGURE)
-        berth_ui_form_dialog_new_for(GTK_WINDOW(gtk_widget_get_root(GTK_WIDGET(self->toasts))), self->service,
-                                     vms->pdata[0]);
+        berth_ui_form_dialog_new_for(window, self->service, vms->pdata[0]);
+    else if (words->method == BERTH_METHOD_CLONE)
+        berth_ui_clone_dialog_present(window, self->service, vms->pdata[0]);
     else if (words->method == BERTH_METHOD_REMOVE)
         berth_ui_removal_ask(self->toasts, self->service, vms);
     else

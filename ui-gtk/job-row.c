@@ -28,11 +28,24 @@ static void show_progress(BerthUiJobRow *self)
     gtk_progress_bar_set_fraction(self->bar, berth_ui_job_get_progress(self->job));
 }
 
+static char *title_of_import(const char *image)
+{
+    return image ? g_strdup_printf(_("Importing “%s”"), image) : g_strdup(_("Importing an image"));
+}
+
+static char *title_of_clone(const char *vm)
+{
+    return vm ? g_strdup_printf(_("Copying to “%s”"), vm) : g_strdup(_("Copying a virtual machine"));
+}
+
 static void show_title(BerthUiJobRow *self)
 {
-    const char *image = berth_ui_job_get_image(self->job);
-    g_autofree char *title = image ? g_strdup_printf(_("Importing “%s”"), image) : g_strdup(_("Importing an image"));
+    const char *name = berth_ui_job_get_image(self->job);
+    g_autofree char *title = berth_ui_job_is_clone(self->job) ? title_of_clone(name) : title_of_import(name);
+    const char *cancel = berth_ui_job_is_clone(self->job) ? _("Cancel the Copy") : _("Cancel the Import");
     gtk_label_set_text(self->title, title);
+    gtk_widget_set_tooltip_text(self->cancel, cancel);
+    gtk_accessible_update_property(GTK_ACCESSIBLE(self->cancel), GTK_ACCESSIBLE_PROPERTY_LABEL, cancel, -1);
     gtk_accessible_update_property(GTK_ACCESSIBLE(self->bar), GTK_ACCESSIBLE_PROPERTY_LABEL, title, -1);
 }
 
@@ -63,6 +76,7 @@ GtkWidget *berth_ui_job_row_new(BerthUiService *service, BerthUiJob *job)
     self->job = g_object_ref(job);
     g_signal_connect_swapped(job, "notify", G_CALLBACK(show_progress), self);
     g_signal_connect_swapped(job, "named", G_CALLBACK(show_title), self);
+    g_signal_connect_swapped(job, "notify::operation", G_CALLBACK(show_title), self);
     show_progress(self);
     show_title(self);
     return GTK_WIDGET(self);

@@ -48,6 +48,11 @@ guint64 berth_ui_job_get_total(BerthUiJob *job)
     return berth_ui_object_get_number(BERTH_UI_OBJECT(job), TOTAL);
 }
 
+gboolean berth_ui_job_is_clone(BerthUiJob *job)
+{
+    return g_str_equal(berth_ui_object_get_string(BERTH_UI_OBJECT(job), OPERATION), "clone-vm");
+}
+
 const char *berth_ui_job_get_image(BerthUiJob *job)
 {
     return job->image;

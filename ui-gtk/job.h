@@ -16,7 +16,10 @@ double berth_ui_job_get_progress(BerthUiJob *job);
 guint64 berth_ui_job_get_done(BerthUiJob *job);
 guint64 berth_ui_job_get_total(BerthUiJob *job);
 
-/* (transfer none) (nullable): the name of the image that it imports, where it was begun here: the daemon does not tell
+/* Whether it clones a VM; it imports an image, otherwise. */
+gboolean berth_ui_job_is_clone(BerthUiJob *job);
+
+/* (transfer none) (nullable): the name of the image that it imports, or of the VM that it makes, where it was begun here: the daemon does not tell
  */
 const char *berth_ui_job_get_image(BerthUiJob *job);
 void berth_ui_job_set_image(BerthUiJob *job, const char *name);

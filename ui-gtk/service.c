@@ -669,6 +669,31 @@ static void on_import_begun(GObject *source, GAsyncResult *result, gpointer data
         g_hash_table_remove_all(self->ended);
 }
 
+/* @arguments: not floating; @fds: (nullable); @task: (transfer full): its data is the name of what the job makes */
+static void begin_job(BerthUiService *self, const char *path, const char *interface, const char *method,
+                      GVariant *arguments, GUnixFDList *fds, GTask *task)
+{
+    if (!self->connection) {
+        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "%s", self->problem);
+        g_object_unref(task);
+        return;
+    }
+    self->n_imports++;
+    g_dbus_connection_call_with_unix_fd_list(self->connection, BERTH_BUS_NAME, path, interface, method, arguments,
+                                             G_VARIANT_TYPE("(o)"), G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
+                                             G_MAXINT, fds, NULL, on_import_begun, task);
+}
+
+void berth_ui_service_clone_async(BerthUiService *self, BerthUiVm *vm, const char *name, GAsyncReadyCallback callback,
+                                  gpointer data)
+{
+    g_autoptr(GVariant) arguments = g_variant_ref_sink(g_variant_new_parsed("(%s, @a{sv} {}, @a{sv} {})", name));
+    GTask *task = g_task_new(self, NULL, callback, data);
+    g_task_set_source_tag(task, berth_ui_service_clone_async);
+    g_task_set_task_data(task, g_strdup(name), g_free);
+    begin_job(self, path_of(vm), BERTH_IFACE_VM, berth_vm_method_to_string(BERTH_METHOD_CLONE), arguments, NULL, task);
+}
+
 void berth_ui_service_import_async(BerthUiService *self, const BerthUiImport *import, GAsyncReadyCallback callback,
                                    gpointer data)
 {
@@ -683,15 +708,7 @@ void berth_ui_service_import_async(BerthUiService *self, const BerthUiImport *im
         return;
     }
     g_variant_ref_sink(arguments);
-    if (!self->connection) {
-        g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "%s", self->problem);
-        return;
-    }
-    self->n_imports++;
-    g_dbus_connection_call_with_unix_fd_list(self->connection, BERTH_BUS_NAME, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER,
-                                             "ImportImage", arguments, G_VARIANT_TYPE("(o)"),
-                                             G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, G_MAXINT, fds, NULL,
-                                             on_import_begun, g_steal_pointer(&task));
+    begin_job(self, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "ImportImage", arguments, fds, g_steal_pointer(&task));
 }
 
 BerthUiJob *berth_ui_service_import_finish(BerthUiService *self, GAsyncResult *result, GError **error)

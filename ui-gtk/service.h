@@ -124,5 +124,9 @@ typedef struct {
  */
 void berth_ui_service_import_async(BerthUiService *service, const BerthUiImport *import, GAsyncReadyCallback callback,
                                    gpointer data);
-/* Returns: (transfer full): the job, which may have ended already; NULL where nothing was begun */
+/* Begins to make a VM called @name with a copy of the disks of @vm: the same holds for it. It is in the list of VMs before
+ * its job has ended. */
+void berth_ui_service_clone_async(BerthUiService *service, BerthUiVm *vm, const char *name,
+                                  GAsyncReadyCallback callback, gpointer data);
+/* Returns: (transfer full): the job, which may have ended already; NULL where nothing was begun. Of clones too. */
 BerthUiJob *berth_ui_service_import_finish(BerthUiService *service, GAsyncResult *result, GError **error);

@@ -221,6 +221,18 @@ static void on_created(BerthUiFormDialog *dialog, BerthUiVm *vm, BerthUiWindow *
     on_chosen(self->list, vm, TRUE, self);
 }
 
+/* @parameter: its name */
+static void on_show_vm(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    GListModel *vms = berth_ui_service_get_vms(self->service);
+    for (guint i = 0; i < g_list_model_get_n_items(vms); i++) {
+        g_autoptr(BerthUiVm) vm = g_list_model_get_item(vms, i);
+        if (g_str_equal(berth_ui_vm_get_name(vm), g_variant_get_string(parameter, NULL)))
+            on_created(NULL, vm, self);
+    }
+}
+
 /* @parameter: the image that it is made from, "" where that is to be asked */
 static void on_new_vm(GtkWidget *widget, const char *name, GVariant *parameter)
 {
@@ -386,6 +398,7 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
     class_bind_template(widget_class);
+    gtk_widget_class_install_action(widget_class, "win.show-vm", "s", on_show_vm);
     gtk_widget_class_install_action(widget_class, "win.new-vm", "s", on_new_vm);
     gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
     gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);

@@ -84,6 +84,7 @@ static const BerthUiActionWords actions[] = {
     {BERTH_METHOD_RESET, "reset", N_("Reset"), "view-refresh-symbolic"},
     {BERTH_METHOD_POWER_OFF, "power-off", N_("Power Off"), "process-stop-symbolic"},
     {BERTH_METHOD_CONFIGURE, "configure", N_("Change…"), "document-edit-symbolic"},
+    {BERTH_METHOD_CLONE, "clone", N_("Clone…"), "edit-copy-symbolic"},
     {BERTH_METHOD_REMOVE, "remove", N_("Remove"), "user-trash-symbolic"},
     {BERTH_METHOD_CANCEL_REMOVAL, "cancel-removal", N_("Undo Removal"), "edit-undo-symbolic"},
 };
@@ -183,6 +184,8 @@ char *berth_ui_describe_failure(BerthUiVm *vm, BerthVmMethod method)
 /* Where the state table says no. */
 static const char *why_not_in(BerthVmState state, BerthVmMethod method)
 {
+    if (method == BERTH_METHOD_CLONE && (state == BERTH_VM_RUNNING || state == BERTH_VM_PAUSED))
+        return _("It is running: shut it down first");
     switch (state) {
     case BERTH_VM_STOPPED:
     case BERTH_VM_EXITED:

@@ -89,9 +89,9 @@ static GVariant *image_properties(void)
                                 " 'UsedBy': <@ao []>}");
 }
 
-static GVariant *job_properties(void)
+static GVariant *job_properties(FakeBerth *fake)
 {
-    return g_variant_new_parsed("{'Operation': <'import-image'>, 'Progress': <0.0>}");
+    return g_variant_new_parsed("{'Operation': <%s>, 'Progress': <0.0>}", fake->operation);
 }
 
 static GVariant *manager_properties(void)
@@ -110,7 +110,7 @@ static GVariant *get_property(GDBusConnection *connection, const char *sender, c
     else if (g_str_equal(interface, IFACE "Image"))
         properties = g_variant_ref_sink(image_properties());
     else if (g_str_equal(interface, IFACE "Job"))
-        properties = g_variant_ref_sink(job_properties());
+        properties = g_variant_ref_sink(job_properties(fake));
     for (guint i = 0; i < fake->vms->len; i++) {
         FakeVm *vm = fake->vms->pdata[i];
         if (g_str_equal(vm->path, path))
@@ -187,12 +187,13 @@ static gint64 size_of_handle(GUnixFDList *list, gint32 handle)
     return status.st_size;
 }
 
-static void add_job(FakeBerth *fake)
+static void add_job(FakeBerth *fake, const char *operation)
 {
+    fake->operation = operation;
     if (fake->job == 0)
         fake->job = export(fake, JOB, fake->contract, IFACE "Job");
     emit(fake, ROOT, OBJECT_MANAGER, "InterfacesAdded",
-         g_variant_new_parsed("(%o, {'" IFACE "Job': %@a{sv}})", JOB, job_properties()));
+         g_variant_new_parsed("(%o, {'" IFACE "Job': %@a{sv}})", JOB, job_properties(fake)));
 }
 
 static void import_image(FakeBerth *fake, GVariant *parameters, GDBusMethodInvocation *invocation)
@@ -205,7 +206,7 @@ static void import_image(FakeBerth *fake, GVariant *parameters, GDBusMethodInvoc
     GUnixFDList *list = g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(invocation));
     fake->disk_size = size_of_handle(list, disk);
     fake->kernel_size = g_variant_lookup(options, "kernel", "h", &kernel) ? size_of_handle(list, kernel) : -1;
-    add_job(fake);
+    add_job(fake, "import-image");
     if (fake->import == FAKE_IMPORT_IS_AT_ONCE)
         fake_berth_complete(fake, "", "");
     g_dbus_method_invocation_return_value(invocation, g_variant_new("(o)", JOB));
@@ -265,7 +266,7 @@ static void clone_vm(FakeBerth *fake, FakeVm *vm, GVariant *parameters, GDBusMet
     g_autofree char *text = g_variant_print(changes, FALSE);
     g_free(fake->called);
     fake->called = g_strdup_printf("Clone %s %s %s", vm->name, name, text);
-    add_job(fake);
+    add_job(fake, "clone-vm");
     g_dbus_method_invocation_return_value(invocation, g_variant_new("(o)", JOB));
     fake->job_exists = TRUE;
 }
@@ -466,6 +467,7 @@ static GDBusNodeInfo *read_contract(void)
 FakeBerth *fake_berth_new(GDBusConnection *connection)
 {
     FakeBerth *fake = g_new0(FakeBerth, 1);
+    fake->operation = "import-image";
     fake->connection = g_object_ref(connection);
     fake->contract = read_contract();
     fake->standard = g_dbus_node_info_new_for_xml(standard_xml, NULL);

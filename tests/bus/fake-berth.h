@@ -44,6 +44,7 @@ typedef struct {
     int display;  /* of the last OpenDisplay, until the test takes it: then -1 */
     char *log;    /* path of the file that OpenLog opens */
     FakeImport import;
+    const char *operation; /* of the job */
     gint64 disk_size, kernel_size; /* of what ImportImage was handed; -1 for none */
     gboolean job_exists, job_cancelled;
 } FakeBerth;

@@ -379,6 +379,10 @@ static void take_all(Stage *stage, gconstpointer data)
     take_dialog(stage, "remove");
     close_vm(stage);
     take_form(stage);
+    open_vm(stage, "database");
+    stage_click(stage, "Clone…");
+    take_dialog(stage, "clone");
+    close_vm(stage);
     take_change(stage, "web");
     gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.select-all", NULL);
     take_window(stage, "selecting");

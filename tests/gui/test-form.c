@@ -234,7 +234,7 @@ static void test_cancelled(Stage *stage, gconstpointer data)
     kill(stage->fixture.daemon, SIGCONT);
     /* What came of it is seen where everything is; it is not what is shown. */
     stage_await_badge(stage, "vm", "Running");
-    g_assert_true(stage_sees(stage, "Choose a Virtual Machine"));
+    AWAIT(stage_sees(stage, "Choose a Virtual Machine"));
 }
 
 static void open_change(Stage *stage, const char *vm)
@@ -292,6 +292,52 @@ static void test_change_gone(Stage *stage, gconstpointer data)
     AWAIT(stage_n_rows(stage) == 0);
 }
 
+/* A clone is shown when it is there; what it began with is the same. */
+static void test_clone(Stage *stage, gconstpointer data)
+{
+    g_autofree char *path = scripted_vm_with(&stage->fixture, "web", HOST_PORT, NULL);
+    stage_choose(stage, "web");
+    stage_click(stage, "Clone…");
+    AWAIT(dialog_is_open(stage));
+    g_assert_cmpstr(shown(stage, "Name"), ==, "web-2");
+    type(stage, "Name", "web");
+    AWAIT(complains(stage, "Name", "There is one of that name already"));
+    stage_await_button(stage, "C_lone", FALSE);
+    type(stage, "Name", "copy");
+    stage_click(stage, "C_lone");
+    AWAIT(!dialog_is_open(stage));
+    stage_await_badge(stage, "copy", "Stopped");
+    AWAIT(stage_find(GTK_WIDGET(stage->window), GTK_TYPE_LABEL, "copy"));
+    scripted_write(&stage->fixture, "copy", NULL);
+    stage_click(stage, "Start");
+    stage_await_badge(stage, "copy", "Running");
+    g_assert_cmpstr(stage_await_button(stage, "Clone…", FALSE), ==, "It is running: shut it down first");
+    stage_await_badge(stage, "web", "Stopped");
+}
+
+/* The daemon's clone takes as long as the test wants. */
+static void test_clone_cancelled(Stage *stage, gconstpointer data)
+{
+    fake_berth_add(stage->fake, "web", "stopped");
+    stage_await_badge(stage, "web", "Stopped");
+    stage_choose(stage, "web");
+    stage_click(stage, "Clone…");
+    stage_click(stage, "C_lone");
+    AWAIT(stage_sees(stage, "Copying to “web-2”"));
+    fake_berth_progress(stage->fake, 0.5);
+    GtkWidget *bar = stage_find(stage_top(stage), GTK_TYPE_PROGRESS_BAR, NULL);
+    AWAIT(gtk_progress_bar_get_fraction(GTK_PROGRESS_BAR(bar)) == 0.5);
+    fake_berth_complete(stage->fake, BERTH_ERROR_PREFIX "StorageFailed", "write the copy: No space left on device");
+    AWAIT(complains(stage, "Name", "No space left on device"));
+    stage_click(stage, "C_lone");
+    AWAIT(stage_sees(stage, "Copying to “web-2”"));
+    stage->fake->job_cancelled = FALSE;
+    stage_click(stage, "_Cancel");
+    AWAIT(!dialog_is_open(stage));
+    AWAIT(stage->fake->job_cancelled);
+    fake_berth_complete(stage->fake, BERTH_ERROR_PREFIX "Cancelled", "The clone was cancelled");
+}
+
 static void add(void)
 {
     STAGE_ADD("/gui/form/create", test_create);
@@ -304,6 +350,8 @@ static void add(void)
     STAGE_ADD("/gui/form/change-stopped", test_change_stopped);
     STAGE_ADD("/gui/form/change-running", test_change_running);
     STAGE_ADD("/gui/form/change-gone", test_change_gone);
+    STAGE_ADD("/gui/form/clone", test_clone);
+    STAGE_ADD_FAKE("/gui/form/clone-cancelled", test_clone_cancelled);
 }
 
 int main(int argc, char **argv)
