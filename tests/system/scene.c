@@ -273,20 +273,25 @@ char *scene_import(const char *name, GVariant *options, const char *const *paths
     return failure;
 }
 
-static void import_guest(void)
+/* What make-guest.sh makes, whose files are called PREFIXvmlinuz and PREFIXinitrd.img. */
+static void import_guest(const char *name, const char *prefix)
 {
     const char *dir = g_getenv("BERTH_GUEST");
     g_assert_nonnull(dir);
-    g_autofree char *kernel = g_build_filename(dir, "vmlinuz", NULL);
-    g_autofree char *initrd = g_build_filename(dir, "initrd.img", NULL);
+    g_autofree char *kernel = g_strconcat(dir, "/", prefix, "vmlinuz", NULL);
+    g_autofree char *initrd = g_strconcat(dir, "/", prefix, "initrd.img", NULL);
     const char *const paths[] = {NULL, kernel, initrd, NULL};
     g_autofree char *text = NULL;
     g_autofree char *failure = scene_import(
-        "guest",
-        g_variant_new_parsed("{'kernel': <handle 1>, 'initrd': <handle 2>, 'cmdline': <'console=ttyS0 quiet'>}"), paths,
-        &text);
+        name, g_variant_new_parsed("{'kernel': <handle 1>, 'initrd': <handle 2>, 'cmdline': <'console=ttyS0 quiet'>}"),
+        paths, &text);
     if (*failure)
         g_error("The guest can't be imported: %s", text);
+}
+
+void scene_import_screen_guest(void)
+{
+    import_guest("screen", "screen-");
 }
 
 /* The bus lets a call wait for who can be activated, and is up already. */
@@ -303,5 +308,5 @@ void scene_begin(int *argc, char ***argv)
     write_configuration("10-scene.conf", "[QEMU]\nAccelerator=tcg\n[Manager]\nCIDLast=1999\n");
     scene_bus = client_connect(G_BUS_TYPE_SYSTEM);
     scene_start_daemon();
-    import_guest();
+    import_guest("guest", "");
 }

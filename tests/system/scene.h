@@ -49,6 +49,9 @@ void scene_await_absent(const char *path);
  * none. (transfer full): the D-Bus name of the error of the job, or of the call; "" where it went well. */
 char *scene_import(const char *name, GVariant *options, const char *const *paths, char **text);
 
+/* The guest that has a screen, as the image "screen": the test is to depend on the target screen_guest. */
+void scene_import_screen_guest(void);
+
 /* A VM on the image "guest", and what a client hears of it. */
 typedef struct {
     char *path;

@@ -12,21 +12,6 @@
 
 static const guint8 berth_enter[] = {0x30, 0x12, 0x13, 0x14, 0x23, 0x1c, 0};
 
-static void import_guest(void)
-{
-    const char *dir = g_getenv("BERTH_GUEST");
-    g_autofree char *kernel = g_build_filename(dir, "screen-vmlinuz", NULL);
-    g_autofree char *initrd = g_build_filename(dir, "screen-initrd.img", NULL);
-    const char *const paths[] = {NULL, kernel, initrd, NULL};
-    g_autofree char *text = NULL;
-    g_autofree char *failure = scene_import(
-        "screen",
-        g_variant_new_parsed("{'kernel': <handle 1>, 'initrd': <handle 2>, 'cmdline': <'console=ttyS0 quiet'>}"), paths,
-        &text);
-    if (*failure)
-        g_error("The guest can't be imported: %s", text);
-}
-
 /* The kernel of a microvm has no clock to measure the processor by: see make-guest.sh. */
 static Guest *boot(const char *name, const char *display, const char *machine)
 {
@@ -131,7 +116,7 @@ static void test_none(void)
 int main(int argc, char **argv)
 {
     scene_begin(&argc, &argv);
-    import_guest();
+    scene_import_screen_guest();
     g_test_add_func("/display/vga", test_vga);
     g_test_add_func("/display/virtio", test_virtio);
     g_test_add_func("/display/microvm", test_microvm);
