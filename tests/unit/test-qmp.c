@@ -428,10 +428,9 @@ static void test_endless_line(Fixture *f, gconstpointer unused)
     g_assert_error(f->end, BERTH_QMP_ERROR, BERTH_QMP_ERROR_PROTOCOL);
 }
 
-/* A QEMU that reads nothing costs bounded memory and blocks nobody; when it reads again, nothing is missing. */
-static void test_deaf_peer(Fixture *f, gconstpointer unused)
+/* Commands until one is refused, since QEMU reads nothing: how many. */
+static guint send_until_full(Fixture *f)
 {
-    make_ready(f);
     g_autofree char *filler = g_strnfill(30000, 'x');
     g_autoptr(JsonObject) arguments = json_object_new();
     json_object_set_string_member(arguments, "filler", filler);
@@ -443,6 +442,14 @@ static void test_deaf_peer(Fixture *f, gconstpointer unused)
             continue;
     }
     g_assert_cmpstr(f->log->str, ==, "qmp:3 "); /* BERTH_QMP_ERROR_FULL, for the last */
+    return sent;
+}
+
+/* A QEMU that reads nothing costs bounded memory and blocks nobody; when it reads again, nothing is missing. */
+static void test_deaf_peer(Fixture *f, gconstpointer unused)
+{
+    make_ready(f);
+    const guint sent = send_until_full(f);
     for (guint i = 1; i < sent; i++) {
         g_autofree char *line = hear(f);
         g_autofree char *end = g_strdup_printf("\"id\":%u}\n", i);
@@ -536,6 +543,19 @@ static void test_fd_given_up(Fixture *f, gconstpointer unused)
     assert_closed(watched);
 }
 
+/* It waits in what QEMU does not read, when the connection ends; the monitor is still there. */
+static void test_fd_stuck(Fixture *f, gconstpointer unused)
+{
+    int watched;
+    make_ready(f);
+    send_until_full(f);
+    execute_with_fd(f, 5 * SECOND, &watched);
+    say(f, "nonsense\n");
+    while (f->end == NULL)
+        g_main_context_iteration(NULL, TRUE);
+    assert_closed(watched);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -560,6 +580,7 @@ int main(int argc, char **argv)
     ADD("too-many", test_too_many);
     ADD("fd", test_fd);
     ADD("fd-given-up", test_fd_given_up);
+    ADD("fd-stuck", test_fd_stuck);
 #undef ADD
     g_test_add("/qmp/long-path", Fixture, LONG_NAME LONG_NAME LONG_NAME "qmp.sock", set_up, test_conversation,
                tear_down);
