@@ -56,31 +56,33 @@ static void on_create(BerthUiImageRow *row, BerthUiImagesWindow *self)
 
 /* Removing. */
 
+/* A window that was closed is not kept: GTK wants it to go before the one that it belongs to. */
 typedef struct {
-    BerthUiImagesWindow *window;
+    BerthUiImagesWindow *window; /* weak */
+    AdwToastOverlay *toasts;     /* where it is told when that is closed */
     BerthUiImage *image;
 } Removal;
 
 static void removal_free(gpointer data)
 {
     Removal *removal = data;
-    g_object_unref(removal->window);
+    g_clear_weak_pointer(&removal->window);
+    g_object_unref(removal->toasts);
     g_object_unref(removal->image);
     g_free(removal);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Removal, removal_free)
 
-/* The window may have been closed meanwhile. */
 static void on_removed(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Removal) removal = data;
     g_autoptr(GError) error = NULL;
-    BerthUiImagesWindow *self = removal->window;
     if (berth_ui_service_call_finish(BERTH_UI_SERVICE(source), result, &error))
         return;
     g_autofree char *details = berth_ui_failure_details(error);
     g_autofree char *title = g_strdup_printf(_("“%s” could not be removed"), berth_ui_image_get_name(removal->image));
-    berth_ui_tell_failure(gtk_widget_get_visible(GTK_WIDGET(self)) ? self->own_toasts : self->toasts, title, details);
+    gboolean is_open = removal->window && gtk_widget_get_visible(GTK_WIDGET(removal->window));
+    berth_ui_tell_failure(is_open ? removal->window->own_toasts : removal->toasts, title, details);
 }
 
 static void on_response(AdwMessageDialog *dialog, const char *response, BerthUiImagesWindow *self)
@@ -88,8 +90,9 @@ static void on_response(AdwMessageDialog *dialog, const char *response, BerthUiI
     BerthUiImage *image = g_object_get_data(G_OBJECT(dialog), "image");
     if (!g_str_equal(response, "remove"))
         return;
-    Removal *removal = g_new(Removal, 1);
-    removal->window = g_object_ref(self);
+    Removal *removal = g_new0(Removal, 1);
+    g_set_weak_pointer(&removal->window, self);
+    removal->toasts = g_object_ref(self->toasts);
     removal->image = g_object_ref(image);
     berth_ui_service_call_object_async(self->service, BERTH_UI_OBJECT(image), "Remove", NULL, NULL, on_removed,
                                        removal);

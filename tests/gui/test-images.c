@@ -110,7 +110,7 @@ static void test_import(Stage *stage, gconstpointer data)
     AWAIT(stage_find(stage_top(stage), BERTH_UI_TYPE_IMAGE_ROW, NULL));
     AWAIT(stage_sees(stage, "My-Disk-1"));
     AWAIT(stage_sees(stage, "Zeroes <b> · 7\n1.0 MiB · Not used"));
-    g_assert_null(stage_find(stage_top(stage), BERTH_UI_TYPE_JOB_ROW, NULL));
+    AWAIT(!stage_find(stage_top(stage), BERTH_UI_TYPE_JOB_ROW, NULL));
     g_object_set(stage_find(stage_top(stage), BERTH_UI_TYPE_IMAGE_ROW, NULL), "expanded", TRUE, NULL);
     AWAIT(stage_sees(stage, SHA256_OF_A_MIB));
 }
