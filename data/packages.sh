@@ -5,7 +5,7 @@
 # To build it.
 PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev libglib2.0-dev libsystemd-dev libjson-glib-dev gettext"
 # To build the desktop manager too. data/quickstart.sh does without.
-PACKAGES_UI="libgtk-4-dev libadwaita-1-dev desktop-file-utils"
+PACKAGES_UI="libgtk-4-dev libadwaita-1-dev libvte-2.91-gtk4-dev desktop-file-utils"
 # To run it: on a machine of its own, and in a container of the quick start and of the tests.
 PACKAGES_RUN="qemu-system-x86 qemu-utils seabios ovmf systemd systemd-sysv systemd-container dbus polkitd util-linux iproute2"
 # To make the guest that the quick start and the tests boot.

@@ -97,6 +97,8 @@ static const struct {
     {"window.close", "<Control>w"},
     {"win.new-vm::", "<Control>n"},
     {"win.search", "<Control>f"},
+    {"win.next-view", "<Control>Page_Down"},
+    {"win.previous-view", "<Control>Page_Up"},
     {"win.images", "<Control>i"},
 };
 

@@ -3,8 +3,8 @@
 
 #include <gio/gio.h>
 
-/* A bound to what a peer may have sent and we have not dealt with yet. GDBus reads in a thread of its own, and would keep
- * any amount for the main loop. What GDBus itself answers, since it is not in the XML, counts for ever: there is no
+/* A bound to what a peer may have sent and we have not dealt with yet. GDBus reads in a thread of its own, and would
+ * keep any amount for the main loop. What GDBus itself answers, since it is not in the XML, counts for ever: there is no
  * reason to send that. */
 
 typedef struct BerthUiBacklog BerthUiBacklog;

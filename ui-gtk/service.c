@@ -578,7 +578,6 @@ void berth_ui_service_open_async(BerthUiService *self, BerthUiVm *vm, BerthVmMet
     g_autoptr(GVariant) sunk = g_variant_ref_sink(parameters);
     GTask *task = g_task_new(self, cancellable, callback, data);
     g_task_set_source_tag(task, berth_ui_service_open_async);
-    g_task_set_task_data(task, g_object_ref(vm), g_object_unref);
     if (begin_call(self, task))
         g_dbus_connection_call_with_unix_fd_list(self->connection, BERTH_BUS_NAME, path_of(vm), BERTH_IFACE_VM,
                                                  berth_vm_method_to_string(method), sunk, NULL,

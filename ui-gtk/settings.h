@@ -10,3 +10,4 @@
 #define BERTH_UI_SETTING_WIDTH "window-width"
 #define BERTH_UI_SETTING_HEIGHT "window-height"
 #define BERTH_UI_SETTING_MAXIMIZED "window-maximized"
+#define BERTH_UI_SETTING_CONSOLE_SCALE "console-scale"

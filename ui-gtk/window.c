@@ -5,6 +5,7 @@
 
 #include "actions.h"
 #include "application.h"
+#include "console.h"
 #include "display-page.h"
 #include "drop.h"
 #include "form-dialog.h"
@@ -27,6 +28,7 @@ struct _BerthUiWindow {
     AdwLeaflet *leaflet;
     BerthUiVmList *list;
     GtkStack *content; /* the views of the one chosen, or none */
+    AdwViewStack *views;
     AdwViewSwitcherTitle *switcher;
     BerthUiService *service;
     BerthUiVm *vm;                        /* that the views show */
@@ -122,6 +124,28 @@ static void on_vms_changed(GListModel *vms, guint position, guint removed, guint
     else
         show_content(self);
     open_awaited(self);
+}
+
+/* Its views. */
+
+/* Who turns to a console wants to type; what is not to be seen any more gets no keys. */
+static void on_view_shown(BerthUiWindow *self)
+{
+    GtkWidget *focus = gtk_window_get_focus(GTK_WINDOW(self));
+    gboolean is_taken = gtk_widget_grab_focus(adw_view_stack_get_visible_child(self->views));
+    if (!is_taken && focus && gtk_widget_is_ancestor(focus, GTK_WIDGET(self->views)))
+        gtk_window_set_focus(GTK_WINDOW(self), NULL);
+}
+
+static void on_turn(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    BerthUiWindow *self = BERTH_UI_WINDOW(widget);
+    g_autoptr(GtkSelectionModel) pages = adw_view_stack_get_pages(self->views);
+    g_autoptr(GtkBitset) selected = gtk_selection_model_get_selection(pages);
+    guint n = g_list_model_get_n_items(G_LIST_MODEL(pages));
+    guint position = gtk_bitset_get_minimum(selected) + (g_str_equal(name, "win.next-view") ? 1 : n - 1);
+    if (self->vm)
+        gtk_selection_model_select_item(pages, position % n, TRUE);
 }
 
 /* The service. */
@@ -374,9 +398,11 @@ static void class_bind_template(GtkWidgetClass *klass)
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, leaflet);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, list);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, content);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, views);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, switcher);
     gtk_widget_class_bind_template_callback(klass, on_chosen);
     gtk_widget_class_bind_template_callback(klass, on_selection_changed);
+    gtk_widget_class_bind_template_callback(klass, on_view_shown);
     gtk_widget_class_bind_template_callback(klass, on_wake);
     gtk_widget_class_bind_template_callback(klass, on_reconnect);
     gtk_widget_class_bind_template_callback(klass, go_back);
@@ -395,6 +421,7 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     g_object_class_install_properties(G_OBJECT_CLASS(klass), N_PROPERTIES, specs);
     g_type_ensure(BERTH_UI_TYPE_DISPLAY_PAGE);
     g_type_ensure(BERTH_UI_TYPE_JOURNAL_PAGE);
+    g_type_ensure(BERTH_UI_TYPE_CONSOLE);
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
     class_bind_template(widget_class);
@@ -403,6 +430,8 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     gtk_widget_class_install_action(widget_class, "win.search", NULL, on_search);
     gtk_widget_class_install_action(widget_class, "win.select-all", NULL, on_select_all);
     gtk_widget_class_install_action(widget_class, "win.escape", NULL, on_escape);
+    gtk_widget_class_install_action(widget_class, "win.next-view", NULL, on_turn);
+    gtk_widget_class_install_action(widget_class, "win.previous-view", NULL, on_turn);
     gtk_widget_class_install_action(widget_class, "win.images", NULL, on_images);
     gtk_widget_class_install_action(widget_class, "win.import-image", NULL, on_import_image);
     class_add_keys(widget_class);

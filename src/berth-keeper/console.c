@@ -48,13 +48,18 @@ static void flush_input(struct console *console)
     (void) loop_watch(console->loop, &console->serial, EPOLLIN | (console->input_length > 0 ? EPOLLOUT : 0));
 }
 
+static void accept_all(struct console *console);
+
+/* To the log first, and then to all who have connected by then: whoever connects and reads the log afterwards misses
+ * nothing between the two. */
 static void spread(struct console *console, const char *bytes, size_t length)
 {
     bounded_log_write(&console->log, bytes, length);
-    lines_push(&console->lines, bytes, length);
+    accept_all(console);
     for (int i = 0; i < CONSOLE_CLIENTS_MAX; i++)
         if (console->clients[i].source.fd >= 0)
             client_write(&console->clients[i], bytes, length);
+    lines_push(&console->lines, bytes, length);
     update_clients(console);
 }
 
@@ -115,27 +120,39 @@ static bool is_passing(int errnum)
     return errnum == EAGAIN || errnum == EINTR || errnum == ECONNABORTED;
 }
 
-static void on_listener(struct source *source, uint32_t events)
+/* Whether there was one. */
+static bool accept_one(struct console *console)
 {
-    struct console *console = the_console;
-    int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = accept4(console->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0) {
         /* It would be told again and again; a console that takes no more clients is the lesser harm. */
         if (!is_passing(errno)) {
             journal_say(JOURNAL_WARNING, "The console takes no more clients: %s", strerror(errno));
-            loop_unwatch(console->loop, source);
+            loop_unwatch(console->loop, &console->listener);
         }
-        return;
+        return false;
     }
     struct client *client = find_free(console);
     if (!client) {
         journal_say(JOURNAL_NOTICE, "A client of the console was turned away: %d are there", CONSOLE_CLIENTS_MAX);
         close(fd);
-        return;
+        return true;
     }
     client_init(client, console->loop, fd, on_client);
     client_update(client, console->input_length > 0);
+    return true;
+}
+
+static void accept_all(struct console *console)
+{
+    for (int i = 0; i < CONSOLE_CLIENTS_MAX && accept_one(console); i++)
+        ;
+}
+
+static void on_listener(struct source *source, uint32_t events)
+{
+    accept_all(the_console);
 }
 
 static void on_line(const char *text, void *data)

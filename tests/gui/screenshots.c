@@ -120,6 +120,18 @@ static char *create(Fixture *fixture, const char *name, const char *image, const
     "443>}]>}]>}"
 #define SMALL "{'vcpus': <uint32 2>, 'memory': <@t 1073741824>, 'disks': <[{'size': <@t 10737418240>}]>}"
 
+/* The last lines of a guest's start. */
+#define BOOT                                                                                                           \
+    "once ready say [\033[0;32m  OK  \033[0m] Started \033[0;1;39mnginx.service\033[0m - A high performance web "      \
+    "server\n"                                                                                                         \
+    "once ready say [\033[0;32m  OK  \033[0m] Reached target \033[0;1;39mmulti-user.target\033[0m - Multi-User "       \
+    "System\n"                                                                                                         \
+    "once ready say \n"                                                                                                \
+    "once ready say Debian GNU/Linux 12 web ttyS0\n"                                                                   \
+    "once ready say \n"                                                                                                \
+    "once ready say \033[31mred \033[32mgreen \033[33myellow \033[34mblue \033[35mmagenta \033[36mcyan\033[0m\n"       \
+    "once ready say web login:\n"
+
 static void make_vms(Stage *stage)
 {
     Fixture *fixture = &stage->fixture;
@@ -131,6 +143,7 @@ static void make_vms(Stage *stage)
     g_autofree char *build = create(fixture, "build-01", "fedora-38", SMALL);
     g_autofree char *old = create(fixture, "old-wiki", "debian-12", SMALL);
     g_autofree char *playground = create(fixture, "playground", "fedora-38", SMALL);
+    scripted_write(fixture, "web", BOOT);
     scripted_write(fixture, "build-01", "on start exit 1 Could not allocate memory\n");
     fixture_vm(fixture, web, "Start");
     fixture_vm(fixture, mail, "Start");
@@ -235,6 +248,23 @@ static void take_journal(Stage *stage)
     close_vm(stage);
     g_unlink(file);
     g_rmdir(dir);
+}
+
+static gboolean terminal_ends_with(Stage *stage, const char *text)
+{
+    g_autofree char *all = stage_terminal_text(stage);
+    return g_str_has_suffix(g_strchomp(all), text);
+}
+
+/* @sees: words on the page, or at the end of the terminal */
+static void take_console(Stage *stage, const char *vm, const char *sees, const char *name)
+{
+    open_vm(stage, vm);
+    stage_view(stage, "console");
+    AWAIT(stage_sees(stage, sees) || terminal_ends_with(stage, sees));
+    take_window(stage, name);
+    stage_view(stage, "overview");
+    close_vm(stage);
 }
 
 static void take_dialog(Stage *stage, const char *name)
@@ -370,6 +400,9 @@ static void take_all(Stage *stage, gconstpointer data)
     draw_graphs(stage);
     take_window(stage, "running");
     close_vm(stage);
+    take_console(stage, "web", "web login:", "console");
+    take_console(stage, "playground", "Paused", "console-paused");
+    take_console(stage, "database", "Not Running", "console-not-running");
     take_vm(stage, "build-01", "failed");
     take_vm(stage, "old-wiki", "removing");
     if (!journal_missing)

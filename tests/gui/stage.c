@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stage.h"
 
+#include <vte/vte.h>
+
 #include "ui-gtk/badge.h"
 #include "ui-gtk/figure.h"
 #include "ui-gtk/row.h"
@@ -235,4 +237,49 @@ void stage_view(Stage *stage, const char *view)
     GtkWidget *views;
     AWAIT((views = stage_find(GTK_WIDGET(stage->window), ADW_TYPE_VIEW_STACK, NULL)));
     adw_view_stack_set_visible_child_name(ADW_VIEW_STACK(views), view);
+}
+
+/* Keys. */
+
+static void xdotool(const char *command, const char *argument)
+{
+    const char *argv[] = {"xdotool", "mousemove", "300", "300", command, argument, NULL};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GSubprocess) process = g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_NONE, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_subprocess_wait_check(process, NULL, &error));
+}
+
+void stage_press(const char *key)
+{
+    xdotool("key", key);
+}
+
+void stage_type(const char *text)
+{
+    xdotool("type", text);
+}
+
+/* The console. */
+
+GtkWidget *stage_terminal(Stage *stage)
+{
+    return stage_find(GTK_WIDGET(stage->window), VTE_TYPE_TERMINAL, NULL);
+}
+
+char *stage_terminal_text(Stage *stage)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GOutputStream) stream = g_memory_output_stream_new_resizable();
+    if (!stage_terminal(stage))
+        return g_strdup("");
+    vte_terminal_write_contents_sync(VTE_TERMINAL(stage_terminal(stage)), stream, VTE_WRITE_DEFAULT, NULL, &error);
+    g_assert_no_error(error);
+    GMemoryOutputStream *memory = G_MEMORY_OUTPUT_STREAM(stream);
+    GString *text = g_string_new_len(g_memory_output_stream_get_data(memory),
+                                     (gssize) g_memory_output_stream_get_data_size(memory));
+    for (gsize i = 0; i < text->len; i++)
+        if (text->str[i] == '\0') /* where nothing was ever written */
+            text->str[i] = ' ';
+    return g_string_free(text, FALSE);
 }

@@ -62,3 +62,13 @@ void stage_choose(Stage *stage, const char *vm);
 void stage_activate(Stage *stage, const char *vm);
 /* Goes to another view of the VM that is shown: "journal". */
 void stage_view(Stage *stage, const char *view);
+
+/* Real keys, by the display: "ctrl+Return". Without a window manager they go to where the pointer is. */
+void stage_press(const char *key);
+/* The same with each character of a text. */
+void stage_type(const char *text);
+
+/* The terminal of the console, where it is to be seen. (transfer none) (nullable) */
+GtkWidget *stage_terminal(Stage *stage);
+/* All that it shows, and has shown; "" where there is none. (transfer full) */
+char *stage_terminal_text(Stage *stage);

@@ -295,16 +295,6 @@ static void test_uptime(void)
     gtk_window_destroy(GTK_WINDOW(window));
 }
 
-/* Real keys, by the display. Without a window manager they go to where the pointer is. */
-static void press(const char *key)
-{
-    const char *argv[] = {"xdotool", "mousemove", "300", "300", "key", key, NULL};
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GSubprocess) xdotool = g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_NONE, &error);
-    g_assert_no_error(error);
-    g_assert_true(g_subprocess_wait_check(xdotool, NULL, &error));
-}
-
 static gboolean has_dialog(Stage *stage)
 {
     return stage_top(stage) != GTK_WIDGET(stage->window);
@@ -317,27 +307,27 @@ static void test_keyboard(Stage *stage, gconstpointer data)
     FakeVm *web = fake_berth_add(stage->fake, "web", "stopped");
     AWAIT(stage_n_rows(stage) == 2);
     gtk_widget_grab_focus(stage_find(GTK_WIDGET(stage->window), GTK_TYPE_LIST_VIEW, NULL));
-    press("Down");
+    stage_press("Down");
     AWAIT(page_label(stage, "Resources"));
-    press("ctrl+Return");
+    stage_press("ctrl+Return");
     AWAIT(g_strcmp0(stage->fake->called, "Start web") == 0);
-    press("Delete");
+    stage_press("Delete");
     AWAIT(has_dialog(stage));
-    press("Escape");
+    stage_press("Escape");
     AWAIT(!has_dialog(stage));
     /* What is typed is searched for, and a text entry keeps its keys. */
-    press("w");
+    stage_press("w");
     AWAIT(are(stage, "web"));
-    press("Delete");
-    press("Escape");
+    stage_press("Delete");
+    stage_press("Escape");
     AWAIT(stage_n_rows(stage) == 2);
     g_assert_false(has_dialog(stage));
-    press("ctrl+f");
+    stage_press("ctrl+f");
     AWAIT(search_entry(stage));
-    press("Escape");
-    press("ctrl+a");
+    stage_press("Escape");
+    stage_press("ctrl+a");
     AWAIT(stage_sees(stage, "2 Selected"));
-    press("Escape");
+    stage_press("Escape");
     AWAIT(stage_sees(stage, "Machines"));
     g_assert_cmpuint(web->n_removes, ==, 0);
 }

@@ -4,8 +4,8 @@
 #include "scene.h"
 #include "tests/gui/hands.h"
 
-/* A real guest's screen in the real window, and all that lies between them: the guest paints on its kernel's framebuffer
- * console, and hears what is typed and pointed at in the window. */
+/* A real guest's screen in the real window, and all that lies between them: the guest paints on its kernel's
+ * framebuffer console, and hears what is typed and pointed at in the window. */
 
 /* The bed's; the stage's own bus has taken the variables by which it would be found. */
 #define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
