@@ -7,6 +7,7 @@
 #include "draft.h"
 #include "failure.h"
 #include "job-row.h"
+#include "names.h"
 
 struct _BerthUiCloneDialog {
     AdwWindow parent_instance;
@@ -33,7 +34,7 @@ static const char *chosen_name(BerthUiCloneDialog *self)
 
 static void show_state(BerthUiCloneDialog *self)
 {
-    g_autofree char *problem = berth_ui_check_name(chosen_name(self), berth_ui_service_get_vms(self->service));
+    const char *problem = berth_ui_check_name(chosen_name(self), berth_ui_service_get_vms(self->service));
     gtk_stack_set_visible_child_name(self->stack, self->job ? "progress" : "name");
     gtk_widget_set_visible(self->submit, !self->job);
     gtk_widget_set_sensitive(self->submit, !problem && !self->is_waiting);
@@ -43,7 +44,7 @@ static void show_state(BerthUiCloneDialog *self)
 
 static void on_name_changed(BerthUiCloneDialog *self)
 {
-    g_autofree char *problem = berth_ui_check_name(chosen_name(self), berth_ui_service_get_vms(self->service));
+    const char *problem = berth_ui_check_name(chosen_name(self), berth_ui_service_get_vms(self->service));
     berth_ui_complaint_set_text(self->complaint, problem);
     show_state(self);
 }

@@ -32,41 +32,7 @@ guint64 berth_ui_propose_memory(const BerthUiHost *host)
     return memory;
 }
 
-static gboolean is_taken(const char *name, GListModel *vms)
-{
-    for (guint i = 0; i < g_list_model_get_n_items(vms); i++) {
-        g_autoptr(BerthUiVm) vm = g_list_model_get_item(vms, i);
-        if (g_str_equal(berth_ui_vm_get_name(vm), name))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/* Room for the number. */
-#define BASE_MAX 55u
-
-char *berth_ui_propose_name(const char *base, GListModel *vms)
-{
-    g_autofree char *kind = g_strndup(base && *base ? base : "vm", BASE_MAX);
-    char *name = g_strdup(kind);
-    for (guint i = 2; is_taken(name, vms); i++) {
-        g_free(name);
-        name = g_strdup_printf("%s-%u", kind, i);
-    }
-    return name;
-}
-
 /* Checks. */
-
-char *berth_ui_check_name(const char *name, GListModel *vms)
-{
-    if (!*name)
-        return g_strdup(_("It needs a name"));
-    if (!berth_vm_name_check(name, NULL))
-        return g_strdup(_("Letters from A to Z, digits, “.”, “_” and “-”, beginning with a letter or digit; at most 63 "
-                          "of them, and no UUID"));
-    return is_taken(name, vms) ? g_strdup(_("There is one of that name already")) : NULL;
-}
 
 void berth_ui_problem_free(BerthUiProblem *problem)
 {

@@ -19,18 +19,6 @@ guint berth_ui_propose_vcpus(const BerthUiHost *host);
 /* Bytes. */
 guint64 berth_ui_propose_memory(const BerthUiHost *host);
 
-/**
- * berth_ui_propose_name:
- * @base: (nullable): what it is a kind of: the name of an image, or of another VM
- * @vms: of BerthUiVm
- *
- * Returns: (transfer full): @base, with a number where that is taken
- */
-char *berth_ui_propose_name(const char *base, GListModel *vms);
-
-/* (transfer full) (nullable): why no new VM can be called so, as a sentence */
-char *berth_ui_check_name(const char *name, GListModel *vms);
-
 /* What is wrong, and where: the key's place as in "networks[0].ports[1].host-port", "name", or "" for the whole. */
 typedef struct {
     char *place;

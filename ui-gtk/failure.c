@@ -17,10 +17,15 @@ static void on_details(AdwToast *toast, const char *details)
     gtk_window_present(GTK_WINDOW(dialog));
 }
 
-void berth_ui_tell_failure(AdwToastOverlay *toasts, const char *title, const char *details)
+AdwToast *berth_ui_toast_new(const char *title)
 {
     g_autofree char *markup = g_markup_escape_text(title, -1);
-    AdwToast *toast = adw_toast_new(markup);
+    return adw_toast_new(markup);
+}
+
+void berth_ui_tell_failure(AdwToastOverlay *toasts, const char *title, const char *details)
+{
+    AdwToast *toast = berth_ui_toast_new(title);
     adw_toast_set_button_label(toast, _("_Details"));
     g_object_set_data(G_OBJECT(toast), "toasts", toasts);
     g_signal_connect_data(toast, "button-clicked", G_CALLBACK(on_details), g_strdup(details),

@@ -3,6 +3,9 @@
 
 #include <adwaita.h>
 
+/* (transfer full): a toast whose title is @title as it stands, and no markup */
+AdwToast *berth_ui_toast_new(const char *title);
+
 /**
  * berth_ui_tell_failure:
  * @title: what has failed, as a sentence

@@ -8,6 +8,7 @@
 #include "draft.h"
 #include "format.h"
 #include "hardware.h"
+#include "names.h"
 #include "network-row.h"
 #include "size-spin.h"
 #include "words.h"
@@ -137,7 +138,7 @@ static void check(BerthUiForm *self)
 {
     g_autoptr(GVariant) draft = berth_ui_form_get_draft(self);
     g_autoptr(BerthUiProblem) problem = berth_ui_check_draft(draft, self->config);
-    g_autofree char *name = self->vms ? berth_ui_check_name(berth_ui_form_get_name(self), self->vms) : NULL;
+    const char *name = self->vms ? berth_ui_check_name(berth_ui_form_get_name(self), self->vms) : NULL;
     clear_complaints(self);
     berth_ui_complaint_set_text(self->name_complaint, name);
     if (problem && !show_at_field(self, problem))
@@ -304,7 +305,7 @@ static void show(BerthUiForm *self, GVariant *config, gboolean is_new)
 
 void berth_ui_form_show_new(BerthUiForm *self, const char *image, GListModel *vms)
 {
-    g_autofree char *name = berth_ui_propose_name(image, vms);
+    g_autofree char *name = berth_ui_propose_name(image ? image : "vm", vms);
     g_autoptr(GVariant) proposal = g_variant_ref_sink(
         g_variant_new_parsed("{'vcpus': <%u>, 'memory': <%t>, 'display': <'vga'>, 'networks': <[{'mode': <'user'>}]>}",
                              berth_ui_propose_vcpus(&self->host), berth_ui_propose_memory(&self->host)));
@@ -313,7 +314,7 @@ void berth_ui_form_show_new(BerthUiForm *self, const char *image, GListModel *vm
     g_set_object(&self->vms, vms);
     g_free(self->image);
     self->image = g_strdup(image);
-    berth_ui_size_spin_set_up(self->disk, 0, 64u << 20, 1024, image ? _("As the image") : _("None"));
+    berth_ui_size_spin_set_up(self->disk, 0, 64u << 20, 1024, image ? _("As the image") : C_("disk", "None"));
     berth_ui_size_spin_set(self->disk, image ? 0 : EMPTY_DISK);
     gtk_editable_set_text(GTK_EDITABLE(self->name), name);
     show(self, proposal, TRUE);

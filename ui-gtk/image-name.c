@@ -4,23 +4,12 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-#include "image.h"
-#include "src/core/vm-config.h"
+#include "names.h"
 
 #define SHA256_DIGITS 64
-#define PROPOSED_MAX 48u /* bytes: that leaves room for a number */
+#define PROPOSED_MAX 48u /* bytes */
 
 static const char *const endings[] = {".qcow2", ".qcow", ".img", ".raw"};
-
-static gboolean is_taken(const char *name, GListModel *images)
-{
-    for (guint i = 0; i < g_list_model_get_n_items(images); i++) {
-        g_autoptr(BerthUiImage) image = g_list_model_get_item(images, i);
-        if (g_str_equal(berth_ui_image_get_name(image), name))
-            return TRUE;
-    }
-    return FALSE;
-}
 
 static void cut_ending(char *name)
 {
@@ -53,22 +42,7 @@ char *berth_ui_propose_image_name(const char *file, GListModel *images)
     g_autofree char *base = g_strdup(file);
     cut_ending(base);
     g_autofree char *fitting = fit(base);
-    char *name = g_strdup(fitting);
-    for (guint i = 2; is_taken(name, images); i++) {
-        g_free(name);
-        name = g_strdup_printf("%s-%u", fitting, i);
-    }
-    return name;
-}
-
-const char *berth_ui_check_image_name(const char *name, GListModel *images)
-{
-    if (!*name)
-        return _("It needs a name");
-    if (!berth_vm_name_check(name, NULL))
-        return _("Letters from A to Z, digits, “.”, “_” and “-”, beginning with a letter or digit; at most 63 of them, "
-                 "and no UUID");
-    return is_taken(name, images) ? _("There is one of that name already") : NULL;
+    return berth_ui_propose_name(fitting, images);
 }
 
 const char *berth_ui_check_sha256(const char *text)

@@ -13,8 +13,5 @@
  */
 char *berth_ui_propose_image_name(const char *file, GListModel *images);
 
-/* (transfer none) (nullable): why no new image can be called so, as a sentence */
-const char *berth_ui_check_image_name(const char *name, GListModel *images);
-
 /* (transfer none) (nullable): why this is no SHA-256, as a sentence; "" is as good as one */
 const char *berth_ui_check_sha256(const char *text);

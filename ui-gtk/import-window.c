@@ -11,6 +11,7 @@
 #include "image-name.h"
 #include "images-window.h"
 #include "job-row.h"
+#include "names.h"
 #include "open-files.h"
 #include "words.h"
 
@@ -51,7 +52,7 @@ static void check(BerthUiImportWindow *self)
     gboolean has_disk = berth_ui_file_row_get_file(self->disk) != NULL;
     gboolean has_kernel = berth_ui_file_row_get_file(self->kernel) != NULL;
     const char *name = gtk_editable_get_text(self->name);
-    const char *problem = berth_ui_check_image_name(name, berth_ui_service_get_images(self->service));
+    const char *problem = berth_ui_check_name(name, berth_ui_service_get_images(self->service));
     const char *sum_problem = berth_ui_check_sha256(gtk_editable_get_text(self->sha256));
     /* Nobody has failed to name what is not there yet. */
     berth_ui_complaint_set_text(self->name_complaint, *name || has_disk || has_kernel ? problem : NULL);
@@ -160,7 +161,7 @@ static void tell_end(BerthUiJob *job, AdwToastOverlay *toasts)
         berth_ui_tell_failure(toasts, title, details);
         return;
     }
-    AdwToast *toast = adw_toast_new(title);
+    AdwToast *toast = berth_ui_toast_new(title);
     adw_toast_set_button_label(toast, _("_Create Virtual Machine"));
     adw_toast_set_action_name(toast, "win.new-vm");
     adw_toast_set_action_target_value(toast, g_variant_new_string(image));

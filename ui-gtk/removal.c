@@ -3,6 +3,7 @@
 
 #include <glib/gi18n.h>
 
+#include "failure.h"
 #include "settings.h"
 #include "words.h"
 
@@ -56,7 +57,7 @@ static void offer_undo(GPtrArray *vms, gpointer data)
                           : g_strdup_printf(ngettext("%u virtual machine is going to be removed",
                                                      "%u virtual machines are going to be removed", vms->len),
                                             vms->len);
-        AdwToast *toast = adw_toast_new(title);
+        AdwToast *toast = berth_ui_toast_new(title);
         adw_toast_set_button_label(toast, _("_Undo"));
         adw_toast_set_priority(toast, ADW_TOAST_PRIORITY_HIGH);
         adw_toast_set_timeout(toast, grace_seconds());
@@ -94,11 +95,11 @@ static char *body_of(GPtrArray *vms)
                                           "deleted.",
                                           vms->len));
     if (any_runs(vms)) {
-        g_string_append_c(body, ' ');
+        g_string_append_c(body, '\n');
         g_string_append(body, ngettext("It is running, and is powered off first.",
                                        "What of them is running is powered off first.", vms->len));
     }
-    g_string_append_c(body, ' ');
+    g_string_append_c(body, '\n');
     g_string_append_printf(
         body, ngettext("For %u second this can be undone.", "For %u seconds this can be undone.", grace_seconds()),
         grace_seconds());

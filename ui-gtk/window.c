@@ -8,6 +8,7 @@
 #include "console.h"
 #include "display-page.h"
 #include "drop.h"
+#include "failure.h"
 #include "form-dialog.h"
 #include "images-window.h"
 #include "import-window.h"
@@ -172,7 +173,7 @@ static const char *text_of_problem(BerthUiService *service)
     case BERTH_UI_SERVICE_UNREACHABLE:
         return berth_ui_service_get_problem(service);
     default:
-        return is_user ? _("To your own service") : _("To the service of this computer");
+        return is_user ? _("Your own service is being asked.") : _("The service of this computer is being asked.");
     }
 }
 
@@ -197,8 +198,7 @@ static void on_woken(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     if (berth_ui_service_wake_finish(BERTH_UI_SERVICE(source), result, &error))
         return;
-    g_autofree char *title = g_markup_escape_text(error->message, -1);
-    adw_toast_overlay_add_toast(toasts, adw_toast_new(title));
+    adw_toast_overlay_add_toast(toasts, berth_ui_toast_new(error->message));
 }
 
 static void on_wake(BerthUiWindow *self)

@@ -39,8 +39,8 @@ CtlStatus ctl_run_clone(Ctl *ctl, const CtlCommand *command, int argc, char **ar
 {
     g_auto(GStrv) assignments = NULL;
     const GOptionEntry entries[] = {
-        {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &assignments, N_("What the new VM has otherwise; may be repeated"),
-         N_("KEY=VALUE")},
+        {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &assignments,
+         N_("A setting that the copy has otherwise; may be repeated"), N_("KEY=VALUE")},
         G_OPTION_ENTRY_NULL,
     };
     g_auto(GStrv) words = ctl_parse(ctl, command, entries, 2, 2, argc, argv);

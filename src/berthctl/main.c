@@ -7,6 +7,7 @@
 #include "bus.h"
 #include "config.h"
 #include "options.h"
+#include "text.h"
 
 static const CtlCommand commands[] = {
     {"list", "", N_("List the VMs"), ctl_run_list},
@@ -49,7 +50,7 @@ static char *describe_commands(void)
     GString *text = g_string_new(_("Manage virtual machines.\n\nCommands:\n"));
     for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
         g_autofree char *usage = g_strdup_printf("%s %s", commands[i].name, commands[i].arguments);
-        int padding = 24 - (int) g_utf8_strlen(usage, -1);
+        int padding = 24 - (int) ctl_columns(usage);
         g_string_append_printf(text, "  %s%*s%s\n", usage, MAX(padding, 1), "", _(commands[i].summary));
     }
     g_string_append(text, _("\nA NAME is a VM's name or its id. \"berthctl COMMAND --help\" tells more of each."));

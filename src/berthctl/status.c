@@ -10,14 +10,21 @@
 
 #define LABEL_WIDTH 12
 
-/* "     Label: value"; nothing where there is no value. */
+/* "     Label: " */
+static void print_label(const char *label)
+{
+    int padding = LABEL_WIDTH - (int) ctl_columns(label);
+    printf("%*s%s: ", MAX(padding, 0), "", label);
+}
+
+/* Nothing where there is no value. */
 static void line(const char *label, const char *value, const char *colour)
 {
     if (value[0] == '\0')
         return;
     g_autofree char *printable = ctl_printable(value);
-    int padding = LABEL_WIDTH - (int) g_utf8_strlen(label, -1);
-    printf("%*s%s: %s%s%s\n", MAX(padding, 0), "", label, colour, printable, ctl_colour_end(colour));
+    print_label(label);
+    printf("%s%s%s\n", colour, printable, ctl_colour_end(colour));
 }
 
 static void number_line(const char *label, guint64 number)
@@ -37,7 +44,8 @@ static void state_line(const CtlObject *vm)
     const char *wanted = ctl_get_bool(vm, "WantRunning") ? _(" (wanted to run)") : "";
     const char *hung =
         g_str_equal(state, "running") && !ctl_get_bool(vm, "Responsive") ? _(", QEMU does not answer") : "";
-    printf("%*s: %s%s%s", LABEL_WIDTH, _("State"), colour, described, ctl_colour_end(colour));
+    print_label(_("State"));
+    printf("%s%s%s", colour, described, ctl_colour_end(colour));
     printf("%s%s", hung, g_str_equal(state, "running") ? "" : wanted);
     if (since != 0)
         printf(_(" since %s; %s"), time, ago);

@@ -54,20 +54,20 @@ void ctl_table_free(CtlTable *table)
     g_free(table);
 }
 
-static glong *measure(const CtlTable *table, guint first)
+static guint *measure(const CtlTable *table, guint first)
 {
     guint columns = table->right->len;
-    glong *widths = g_new0(glong, columns);
+    guint *widths = g_new0(guint, columns);
     for (guint i = first; i < table->cells->len; i++) {
-        glong width = g_utf8_strlen(g_array_index(table->cells, Cell, i).text, -1);
+        guint width = ctl_columns(g_array_index(table->cells, Cell, i).text);
         widths[i % columns] = MAX(widths[i % columns], width);
     }
     return widths;
 }
 
-static void print_cell(const Cell *cell, glong width, gboolean right, gboolean last)
+static void print_cell(const Cell *cell, guint width, gboolean right, gboolean last)
 {
-    glong padding = width - g_utf8_strlen(cell->text, -1);
+    guint padding = width - ctl_columns(cell->text);
     if (right)
         printf("%*s", (int) padding, "");
     printf("%s%s%s", cell->colour, cell->text, ctl_colour_end(cell->colour));
@@ -81,7 +81,7 @@ void ctl_table_print(const CtlTable *table, gboolean legend)
 {
     guint columns = table->right->len;
     guint first = legend ? 0 : columns;
-    g_autofree glong *widths = measure(table, first);
+    g_autofree guint *widths = measure(table, first);
     for (guint i = first; i < table->cells->len; i++) {
         guint column = i % columns;
         print_cell(&g_array_index(table->cells, Cell, i), widths[column], g_array_index(table->right, gboolean, column),

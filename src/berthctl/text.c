@@ -19,6 +19,16 @@ char *ctl_printable(const char *text)
     return g_string_free(out, FALSE);
 }
 
+guint ctl_columns(const char *text)
+{
+    guint columns = 0;
+    for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
+        gunichar letter = g_utf8_get_char(at);
+        columns += g_unichar_iszerowidth(letter) ? 0 : g_unichar_iswide(letter) ? 2 : 1;
+    }
+    return columns;
+}
+
 void ctl_say_error(const char *message)
 {
     g_autofree char *printable = ctl_printable(message);

@@ -9,6 +9,9 @@
  * files in a blocker, the daemon's error texts) passes here before it is printed. */
 char *ctl_printable(const char *text);
 
+/* How many columns of a terminal @text takes: half of Asia's letters are two wide. */
+guint ctl_columns(const char *text);
+
 /* "berthctl: <message>" on standard error, made printable. */
 void ctl_say_error(const char *message);
 

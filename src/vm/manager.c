@@ -54,8 +54,17 @@ BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *obse
     return manager;
 }
 
+/* Whoever waits for an answer gets it while all VMs can still be told of. What is under way may hold on to its VM. */
+static void let_go(BerthManager *manager)
+{
+    g_autoptr(GList) vms = g_hash_table_get_values(manager->by_id);
+    for (GList *at = vms; at; at = at->next)
+        berth_vm_let_go(at->data);
+}
+
 void berth_manager_free(BerthManager *manager)
 {
+    let_go(manager);
     berth_machine_unfollow_bus(manager);
     berth_usage_subscriptions_free(manager->usage_subscriptions);
     g_hash_table_unref(manager->jobs);

@@ -126,9 +126,23 @@ void berth_run_watch_keeper(BerthRun *run, pid_t pid, int pidfd)
     run->keeper_watch = berth_death_watch_new(pidfd, keeper_died, run);
 }
 
-gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error)
+/* The process, if it is of this VM. */
+static int open_own_process(const BerthRun *run, pid_t pid, GError **error)
 {
     int pidfd = berth_pidfd_open(pid, error);
+    g_autofree char *owner = pidfd >= 0 ? berth_cgroup_vm_of(pid) : NULL;
+    if (pidfd >= 0 && g_strcmp0(owner, berth_vm_id(run->vm)) != 0) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_NOT_FOUND, "The process %d is not of VM \"%s\"", (int) pid,
+                    berth_vm_name(run->vm));
+        close(pidfd);
+        return -1;
+    }
+    return pidfd;
+}
+
+gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error)
+{
+    int pidfd = open_own_process(run, pid, error);
     if (pidfd < 0)
         return FALSE;
     run->qemu_pid = pid;
@@ -140,39 +154,20 @@ gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error)
     return TRUE;
 }
 
-/* The process, if it is of this VM. */
-static int open_own_process(const BerthRun *run, pid_t pid)
-{
-    int pidfd = pid > 0 ? berth_pidfd_open(pid, NULL) : -1;
-    g_autofree char *owner = pidfd >= 0 ? berth_cgroup_vm_of(pid) : NULL;
-    if (pidfd >= 0 && g_strcmp0(owner, berth_vm_id(run->vm)) != 0) {
-        close(pidfd);
-        return -1;
-    }
-    return pidfd;
-}
-
-static void find_qemu(BerthRun *run, pid_t pid)
-{
-    BERTH_AUTOFD pidfd = open_own_process(run, pid);
-    /* As long as we hold that one, its number is no other's. */
-    if (pidfd >= 0)
-        (void) berth_run_watch_qemu(run, pid, NULL);
-}
-
 void berth_run_find_qemu(BerthRun *run)
 {
-    if (run->keeper_pid > 0)
-        find_qemu(run, berth_process_first_child(run->keeper_pid));
+    pid_t pid = run->keeper_pid > 0 ? berth_process_first_child(run->keeper_pid) : 0;
+    if (pid > 0)
+        (void) berth_run_watch_qemu(run, pid, NULL);
 }
 
 void berth_run_find(BerthRun *run, pid_t keeper_pid, pid_t qemu_pid)
 {
-    BERTH_AUTOFD keeper = open_own_process(run, keeper_pid);
+    BERTH_AUTOFD keeper = open_own_process(run, keeper_pid, NULL);
     if (keeper >= 0)
         berth_run_watch_keeper(run, keeper_pid, keeper);
     if (qemu_pid > 0)
-        find_qemu(run, qemu_pid);
+        (void) berth_run_watch_qemu(run, qemu_pid, NULL);
     else
         berth_run_find_qemu(run);
 }

@@ -62,6 +62,7 @@ void berth_run_free(BerthRun *run);
 
 /* Takes note of the processes and watches them. The pidfds are duplicated. */
 void berth_run_watch_keeper(BerthRun *run, pid_t pid, int pidfd);
+/* FALSE with NotFound where it has ended, or is not of this VM. */
 gboolean berth_run_watch_qemu(BerthRun *run, pid_t pid, GError **error);
 /* Looks for them by what a record says: a PID alone says nothing, but its cgroup bears the VM's id. Of QEMU 0 says that
  * the keeper did not tell: then it is the keeper's oldest child. None are watched that are not found. */

@@ -32,10 +32,8 @@ BerthVm *berth_vm_ref(BerthVm *vm)
     return vm;
 }
 
-void berth_vm_unref(BerthVm *vm)
+void berth_vm_let_go(BerthVm *vm)
 {
-    if (!g_ref_count_dec(&vm->refs))
-        return;
     g_clear_handle_id(&vm->restart_timer, g_source_remove);
     berth_queue_leave(vm);
     g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
@@ -44,6 +42,13 @@ void berth_vm_unref(BerthVm *vm)
     g_clear_pointer(&vm->run, berth_run_free);
     g_clear_pointer(&vm->gone_waiters, g_ptr_array_unref);
     g_clear_pointer(&vm->want_waiters, g_ptr_array_unref);
+}
+
+void berth_vm_unref(BerthVm *vm)
+{
+    if (!g_ref_count_dec(&vm->refs))
+        return;
+    berth_vm_let_go(vm);
     berth_vm_record_free(vm->record);
     g_free(vm->error_name);
     g_free(vm->error_text);

@@ -69,6 +69,8 @@ struct BerthVm {
 BerthVm *berth_vm_new(BerthManager *manager, BerthVmRecord *record, BerthVmState state);
 BerthVm *berth_vm_ref(BerthVm *vm);
 void berth_vm_unref(BerthVm *vm);
+/* At the daemon's end: nothing of it is watched any more, and who waits for it has its answer. Processes go on. */
+void berth_vm_let_go(BerthVm *vm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthVm, berth_vm_unref)
 
 static inline const char *berth_vm_id(const BerthVm *vm)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "scripted.h"
 #include "src/core/names.h"
@@ -101,10 +103,42 @@ static void test_text_is_utf8(Fixture *fixture, gconstpointer unused)
                        "xxx");
 }
 
+/* A daemon that is stopped answers what it has not done, each call once, and comes to an end itself. */
+static void test_of_an_end(Fixture *fixture, gconstpointer unused)
+{
+    static const char *const methods[] = {"Start", "Pause", "Shutdown", "Reset", "OpenDisplay"};
+    g_autofree char *paths[G_N_ELEMENTS(methods)] = {NULL};
+    FixtureCall *calls[G_N_ELEMENTS(methods)];
+    for (guint i = 0; i < G_N_ELEMENTS(methods); i++) {
+        g_autofree char *name = g_strdup_printf("vm%u", i);
+        paths[i] = scripted_vm_with(fixture, name, "{'display': <'vga'>}",
+                                    i == 0 ? "on connect ignore\n"
+                                           : "on stop wait never\non system_powerdown wait never\n"
+                                             "on system_reset wait never\non getfd wait never\n");
+        if (i > 0)
+            scripted_start(fixture, paths[i]);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(methods); i++)
+        calls[i] = scripted_begin(fixture, paths[i], methods[i]);
+    scripted_await(fixture, "vm0", "start", 1);
+    scripted_await(fixture, "vm1", "qmp stop", 1);
+    scripted_await(fixture, "vm2", "qmp system_powerdown", 1);
+    scripted_await(fixture, "vm3", "qmp system_reset", 1);
+    scripted_await(fixture, "vm4", "qmp getfd", 1);
+
+    const int status = fixture_stop_daemon(fixture, SIGTERM);
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(methods); i++)
+        scripted_fails(calls[i], "Cancelled", "");
+    fixture_start_daemon(fixture);
+}
+
 static void add(void)
 {
     SCRIPTED_ADD("/answers/told-before", "", test_told_before_answered);
     SCRIPTED_ADD("/answers/utf-8", "", test_text_is_utf8);
+    SCRIPTED_ADD("/answers/of-an-end", "", test_of_an_end);
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
 
 #include "ui-gtk/draft.h"
 #include "ui-gtk/format.h"
+#include "ui-gtk/names.h"
 
 /* What the form of a VM proposes, refuses and sends. */
 
@@ -55,7 +56,7 @@ static void test_proposed_name(void)
     g_autoptr(GListModel) vms = vms_of((const char *const[]){"debian-12", "debian-12-2", "vm", NULL});
     g_autofree char *taken = berth_ui_propose_name("debian-12", vms);
     g_autofree char *free_ = berth_ui_propose_name("fedora", vms);
-    g_autofree char *none = berth_ui_propose_name(NULL, vms);
+    g_autofree char *none = berth_ui_propose_name("vm", vms);
     g_autofree char *long_name = g_strnfill(63, 'x');
     g_autofree char *fits = berth_ui_propose_name(long_name, vms);
     g_assert_cmpstr(taken, ==, "debian-12-3");
@@ -69,7 +70,7 @@ static void test_name(void)
     g_autoptr(GListModel) vms = vms_of((const char *const[]){"web", NULL});
     static const char *const bad[] = {"", "-a", "a b", "ä", "web", "3b1b9f1e-7c55-4f5e-9f0a-2d9b1e0c5a11"};
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autofree char *problem = berth_ui_check_name(bad[i], vms);
+        const char *problem = berth_ui_check_name(bad[i], vms);
         g_test_message("%s: %s", bad[i], problem);
         g_assert_nonnull(problem);
     }

@@ -7,6 +7,7 @@
 #include "tests/lib/await.h"
 #include "tests/lib/private-bus.h"
 #include "ui-gtk/image-name.h"
+#include "ui-gtk/names.h"
 #include "ui-gtk/service.h"
 #include "ui-gtk/words.h"
 
@@ -461,13 +462,13 @@ static void test_image_names(Scene *s, gconstpointer data)
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *name = berth_ui_propose_image_name(names[i][0], images);
         g_assert_cmpstr(name, ==, names[i][1]);
-        g_assert_cmpint(!berth_ui_check_image_name(name, images), ==, *name != '\0');
+        g_assert_cmpint(!berth_ui_check_name(name, images), ==, *name != '\0');
     }
     g_autofree char *long_file = g_strnfill(300, 'x');
     g_autofree char *long_name = berth_ui_propose_image_name(long_file, images);
-    g_assert_null(berth_ui_check_image_name(long_name, images));
-    g_assert_cmpstr(berth_ui_check_image_name("debian", images), ==, "There is one of that name already");
-    g_assert_nonnull(berth_ui_check_image_name("de bian", images));
+    g_assert_null(berth_ui_check_name(long_name, images));
+    g_assert_cmpstr(berth_ui_check_name("debian", images), ==, "There is one of that name already");
+    g_assert_nonnull(berth_ui_check_name("de bian", images));
 }
 
 static void test_protected(void)
