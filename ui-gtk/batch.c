@@ -4,7 +4,7 @@
 #include <glib/gi18n.h>
 
 #include "failure.h"
-#include "words.h"
+#include "ui-gtk/model/words.h"
 
 typedef struct {
     AdwToastOverlay *toasts;

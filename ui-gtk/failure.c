@@ -3,7 +3,7 @@
 
 #include <glib/gi18n.h>
 
-#include "words.h"
+#include "ui-gtk/model/words.h"
 
 /* The heading is the toast's title, which is markup. */
 static void on_details(AdwToast *toast, const char *details)

@@ -5,7 +5,7 @@
 
 #include "failure.h"
 #include "settings.h"
-#include "words.h"
+#include "ui-gtk/model/words.h"
 
 /* Toast and dialog, which have one, go with the window, and so before the overlay of its toasts. */
 typedef struct {

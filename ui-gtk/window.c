@@ -5,18 +5,18 @@
 
 #include "actions.h"
 #include "application.h"
-#include "console.h"
-#include "display-page.h"
-#include "drop.h"
 #include "failure.h"
-#include "form-dialog.h"
-#include "images-window.h"
-#include "import-window.h"
-#include "journal-page.h"
 #include "notices.h"
 #include "settings.h"
-#include "vm-list.h"
-#include "vm-page.h"
+#include "ui-gtk/console/console.h"
+#include "ui-gtk/display/display-page.h"
+#include "ui-gtk/form/form-dialog.h"
+#include "ui-gtk/images/drop.h"
+#include "ui-gtk/images/images-window.h"
+#include "ui-gtk/images/import-window.h"
+#include "ui-gtk/journal/journal-page.h"
+#include "ui-gtk/list/vm-list.h"
+#include "ui-gtk/overview/vm-page.h"
 
 struct _BerthUiWindow {
     AdwApplicationWindow parent_instance;

@@ -4,7 +4,7 @@
 #include "fake-screen.h"
 #include "hands.h"
 #include "src/core/autofd.h"
-#include "ui-gtk/display.h"
+#include "ui-gtk/display/display.h"
 
 /* A person before a guest's screen: real keys and a real pointer, by way of the X server, and a fake QEMU behind it. */
 
