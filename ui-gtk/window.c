@@ -5,9 +5,7 @@
 
 #include "actions.h"
 #include "application.h"
-#include "failure.h"
 #include "notices.h"
-#include "settings.h"
 #include "ui-gtk/console/console.h"
 #include "ui-gtk/display/display-page.h"
 #include "ui-gtk/form/form-dialog.h"
@@ -16,7 +14,10 @@
 #include "ui-gtk/images/import-window.h"
 #include "ui-gtk/journal/journal-page.h"
 #include "ui-gtk/list/vm-list.h"
+#include "ui-gtk/model/settings.h"
 #include "ui-gtk/overview/vm-page.h"
+#include "ui-gtk/widgets/failure.h"
+#include "ui-gtk/widgets/main-menu.h"
 
 struct _BerthUiWindow {
     AdwApplicationWindow parent_instance;

@@ -16,8 +16,8 @@
 #include "ui-gtk/images/image-row.h"
 #include "ui-gtk/journal/journal-page.h"
 #include "ui-gtk/journal/journal-row.h"
-#include "ui-gtk/list/badge.h"
 #include "ui-gtk/overview/graph.h"
+#include "ui-gtk/widgets/badge.h"
 
 /* Takes a picture of each page in light, dark, narrow and from right to left, into the directory that BERTH_SCREENSHOTS
  * names; so each is drawn at least once, without a warning, and fits where it has to. */

@@ -3,9 +3,9 @@
 
 #include <vte/vte.h>
 
-#include "ui-gtk/list/badge.h"
 #include "ui-gtk/list/row.h"
-#include "ui-gtk/overview/figure.h"
+#include "ui-gtk/widgets/badge.h"
+#include "ui-gtk/widgets/figure.h"
 
 static BerthUiApplication *application;
 static PrivateBus *session; /* GTK's, and the fake daemon's */

@@ -8,7 +8,7 @@
 #include "src/core/names.h"
 #include "ui-gtk/images/file-row.h"
 #include "ui-gtk/images/image-row.h"
-#include "ui-gtk/images/job-row.h"
+#include "ui-gtk/widgets/job-row.h"
 
 /* Images: what there is, imports by a file or by dropping one, and their removal. */
 

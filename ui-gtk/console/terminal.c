@@ -3,7 +3,7 @@
 
 #include <vte/vte.h>
 
-#include "ui-gtk/settings.h"
+#include "ui-gtk/model/settings.h"
 
 #define SCROLLBACK_LINES 10000
 #define ZOOM_STEP 1.2

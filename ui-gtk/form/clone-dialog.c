@@ -3,11 +3,11 @@
 
 #include <glib/gi18n.h>
 
-#include "complaint.h"
-#include "ui-gtk/failure.h"
-#include "ui-gtk/images/job-row.h"
 #include "ui-gtk/model/draft.h"
 #include "ui-gtk/model/names.h"
+#include "ui-gtk/widgets/complaint.h"
+#include "ui-gtk/widgets/failure.h"
+#include "ui-gtk/widgets/job-row.h"
 
 struct _BerthUiCloneDialog {
     AdwWindow parent_instance;

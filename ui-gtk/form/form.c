@@ -4,14 +4,14 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-#include "complaint.h"
 #include "network-row.h"
 #include "size-spin.h"
 #include "ui-gtk/model/draft.h"
 #include "ui-gtk/model/format.h"
 #include "ui-gtk/model/names.h"
 #include "ui-gtk/model/words.h"
-#include "ui-gtk/overview/hardware.h"
+#include "ui-gtk/widgets/complaint.h"
+#include "ui-gtk/widgets/hardware.h"
 
 struct _BerthUiForm {
     AdwBin parent_instance;

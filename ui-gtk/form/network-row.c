@@ -4,9 +4,9 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-#include "complaint.h"
 #include "port-row.h"
 #include "ui-gtk/model/draft.h"
+#include "ui-gtk/widgets/complaint.h"
 
 struct _BerthUiNetworkRow {
     AdwExpanderRow parent_instance;

@@ -3,8 +3,8 @@
 
 #include <glib/gi18n.h>
 
-#include "complaint.h"
 #include "ui-gtk/model/draft.h"
+#include "ui-gtk/widgets/complaint.h"
 
 struct _BerthUiPortRow {
     AdwExpanderRow parent_instance;

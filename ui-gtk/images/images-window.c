@@ -6,8 +6,8 @@
 #include "drop.h"
 #include "image-row.h"
 #include "import-window.h"
-#include "job-row.h"
-#include "ui-gtk/failure.h"
+#include "ui-gtk/widgets/failure.h"
+#include "ui-gtk/widgets/job-row.h"
 
 struct _BerthUiImagesWindow {
     AdwWindow parent_instance;

@@ -7,13 +7,13 @@
 #include "drop.h"
 #include "file-row.h"
 #include "images-window.h"
-#include "job-row.h"
-#include "ui-gtk/failure.h"
-#include "ui-gtk/form/complaint.h"
 #include "ui-gtk/model/image-name.h"
 #include "ui-gtk/model/names.h"
 #include "ui-gtk/model/open-files.h"
 #include "ui-gtk/model/words.h"
+#include "ui-gtk/widgets/complaint.h"
+#include "ui-gtk/widgets/failure.h"
+#include "ui-gtk/widgets/job-row.h"
 
 struct _BerthUiImportWindow {
     AdwWindow parent_instance;

@@ -3,8 +3,8 @@
 
 #include <glib/gi18n.h>
 
-#include "badge.h"
 #include "ui-gtk/model/words.h"
+#include "ui-gtk/widgets/badge.h"
 
 struct _BerthUiRow {
     GtkBox parent_instance;

@@ -4,8 +4,8 @@
 #include <glib/gi18n.h>
 
 #include "row.h"
-#include "ui-gtk/application.h"
-#include "ui-gtk/settings.h"
+#include "ui-gtk/model/settings.h"
+#include "ui-gtk/widgets/main-menu.h"
 
 struct _BerthUiVmList {
     AdwBin parent_instance;

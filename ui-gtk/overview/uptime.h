@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "figure.h"
+#include "ui-gtk/widgets/figure.h"
 
 /* A figure that says how long ago something began, and goes on saying it while it is to be seen: hidden, it costs
  * nothing. Properties: "since" t, µs since the epoch, 0 where it has not begun. */

@@ -3,11 +3,11 @@
 
 #include <glib/gi18n.h>
 
-#include "hardware.h"
 #include "monitor.h"
-#include "ui-gtk/list/badge.h"
 #include "ui-gtk/model/format.h"
 #include "ui-gtk/model/words.h"
+#include "ui-gtk/widgets/badge.h"
+#include "ui-gtk/widgets/hardware.h"
 #include "uptime.h"
 
 struct _BerthUiVmPage {

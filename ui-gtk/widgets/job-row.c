@@ -3,7 +3,7 @@
 
 #include <glib/gi18n.h>
 
-#include "ui-gtk/failure.h"
+#include "failure.h"
 #include "ui-gtk/model/format.h"
 
 struct _BerthUiJobRow {
