@@ -336,6 +336,96 @@ static void act_resume(Stage *stage)
     stage_rest(stage);
 }
 
+/* Clones */
+
+/* What a guest has written, with a hole between. (transfer full) */
+static char *written_disk(void)
+{
+    char *bytes = g_malloc0(STAGE_DISK);
+    memset(bytes, 'b', 8192);
+    memset(bytes + STAGE_DISK - 3, 'e', 3);
+    return bytes;
+}
+
+static void prepare_source(Stage *stage)
+{
+    stage_create(stage);
+    g_autofree char *disk = scripted_vm_file(&stage->fixture, stage->path, BERTH_DIR_DISKS "/disk0.raw");
+    g_autofree char *bytes = written_disk();
+    int fd = open(disk, O_WRONLY | O_CLOEXEC);
+    g_assert_cmpint(pwrite(fd, bytes, 8192, 0), ==, 8192);
+    g_assert_cmpint(pwrite(fd, bytes + STAGE_DISK - 3, 3, STAGE_DISK - 3), ==, 3);
+    close(fd);
+}
+
+/* What a clone kept for itself it has given back, however it ended: its name, its CID, and its source to be used. */
+static void expect_free(Stage *stage)
+{
+    WorldVm *heir = world_vm(stage->world, STAGE_HEIR);
+    if (heir->exists == WORLD_NO) {
+        stage_begin_clone(stage);
+        stage_end_clone(stage);
+        if (heir->exists == WORLD_NO)
+            g_error("After one that failed there is no other clone");
+    }
+    if (stage_call(stage, stage->path, BERTH_IFACE_VM, "Configure",
+                   g_variant_new_parsed("({'description': <'cloned'>}, @a{sv} {})"), NULL) == STAGE_REFUSED)
+        g_error("What was cloned can't be used any more");
+}
+
+static void act_clone(Stage *stage)
+{
+    stage_begin_clone(stage);
+    stage_end_clone(stage);
+    stage_rest(stage);
+    faults_disarm(stage->faults);
+    if (stage->fixture.daemon != 0)
+        expect_free(stage);
+}
+
+/* In the middle of it. */
+static void act_clone_and_remove(Stage *stage)
+{
+    world_forbid_starts(stage->world, stage->vm);
+    stage_begin_clone(stage);
+    expect_removal(stage, stage_vm(stage, "Remove", NO_OPTIONS));
+    stage_end_clone(stage);
+    stage_rest(stage);
+}
+
+/* (nullable) (transfer full): with a 0 at its end */
+static char *read_disk(Stage *stage, const char *path, const char *name, gsize *length)
+{
+    g_autofree char *dir = scripted_vm_file(&stage->fixture, path, BERTH_DIR_DISKS);
+    g_autofree char *file = g_build_filename(dir, name, NULL);
+    char *bytes = NULL;
+    return g_file_get_contents(file, &bytes, length, NULL) ? bytes : NULL;
+}
+
+static void check_whole(Stage *stage, const char *path)
+{
+    gsize disk_length = 0, vars_length = 0;
+    g_autofree char *expected = written_disk();
+    g_autofree char *disk = read_disk(stage, path, "disk0.raw", &disk_length);
+    g_autofree char *vars = read_disk(stage, path, BERTH_FILE_FIRMWARE_VARS, &vars_length);
+    if (!disk || disk_length != STAGE_DISK || memcmp(disk, expected, STAGE_DISK) != 0)
+        g_error("The disk of %s is not what was written", path);
+    if (g_strcmp0(vars, STAGE_VARS) != 0)
+        g_error("The firmware's variables of %s are not what they were", path);
+}
+
+/* What was cloned, and what was made of it, where they are there. */
+static void check_clones(Stage *stage)
+{
+    world_settle(stage->world);
+    g_autofree char *source = world_find(stage->world, STAGE_VM);
+    g_autofree char *heir = world_find(stage->world, STAGE_HEIR);
+    if (g_strcmp0(source, stage->cloned) == 0)
+        check_whole(stage, source);
+    if (heir)
+        check_whole(stage, heir);
+}
+
 /* Reload */
 
 static void prepare_changed(Stage *stage)
@@ -370,26 +460,28 @@ static void act_reload(Stage *stage)
 }
 
 const Scenario scenarios[] = {
-    {"create", "M21", prepare_nothing, act_create, NULL, FALSE},
-    {"create-with-start", "M21", prepare_nothing, act_create_with_start, NULL, FALSE},
-    {"import", "M21", prepare_nothing, act_import, NULL, FALSE},
-    {"configure", "M21", prepare_stopped, act_configure, NULL, FALSE},
-    {"start", "M09", prepare_unstarted, act_start, finish_start, FALSE},
-    {"power-off", "M09", prepare_running, act_power_off, finish, FALSE},
-    {"shutdown", "M09", prepare_running, act_shutdown, finish, FALSE},
-    {"resume-start", "M09", prepare_half_started, act_resume, NULL, FALSE},
-    {"resume-power-off", "M09", prepare_half_off, act_resume, NULL, FALSE},
-    {"resume-shutdown", "M09", prepare_half_down, act_resume, NULL, FALSE},
-    {"remove-stopped", "M01", prepare_stopped, act_remove, NULL, TRUE},
-    {"remove-running", "M01", prepare_running, act_remove, NULL, TRUE},
-    {"replace", "M17", prepare_stopped, act_replace, NULL, FALSE},
-    {"remove-broken", "M12", prepare_broken, act_remove, NULL, TRUE},
-    {"grace-and-cancel", "M01", prepare_running, act_grace, NULL, TRUE},
-    {"resume-marked", "M04", prepare_marked, act_resume, NULL, TRUE},
-    {"resume-booted", "M27", prepare_booted, act_resume, NULL, TRUE},
-    {"resume-doomed", "M04", prepare_doomed, act_resume, NULL, TRUE},
-    {"reload-changed", "M01", prepare_changed, act_reload, NULL, FALSE},
-    {"reload-marked", "M04", prepare_put_back, act_reload, NULL, TRUE},
+    {"create", "M21", prepare_nothing, act_create, NULL, FALSE, 1},
+    {"create-with-start", "M21", prepare_nothing, act_create_with_start, NULL, FALSE, 1},
+    {"import", "M21", prepare_nothing, act_import, NULL, FALSE, 1},
+    {"configure", "M21", prepare_stopped, act_configure, NULL, FALSE, 1},
+    {"start", "M09", prepare_unstarted, act_start, finish_start, FALSE, 1},
+    {"power-off", "M09", prepare_running, act_power_off, finish, FALSE, 1},
+    {"shutdown", "M09", prepare_running, act_shutdown, finish, FALSE, 1},
+    {"resume-start", "M09", prepare_half_started, act_resume, NULL, FALSE, 1},
+    {"resume-power-off", "M09", prepare_half_off, act_resume, NULL, FALSE, 1},
+    {"resume-shutdown", "M09", prepare_half_down, act_resume, NULL, FALSE, 1},
+    {"remove-stopped", "M01", prepare_stopped, act_remove, NULL, TRUE, 1},
+    {"remove-running", "M01", prepare_running, act_remove, NULL, TRUE, 1},
+    {"replace", "M17", prepare_stopped, act_replace, NULL, FALSE, 1},
+    {"remove-broken", "M12", prepare_broken, act_remove, NULL, TRUE, 1},
+    {"grace-and-cancel", "M01", prepare_running, act_grace, NULL, TRUE, 1},
+    {"resume-marked", "M04", prepare_marked, act_resume, NULL, TRUE, 1},
+    {"resume-booted", "M27", prepare_booted, act_resume, NULL, TRUE, 1},
+    {"resume-doomed", "M04", prepare_doomed, act_resume, NULL, TRUE, 1},
+    {"reload-changed", "M01", prepare_changed, act_reload, NULL, FALSE, 1},
+    {"clone", "M21", prepare_source, act_clone, check_clones, FALSE, 2},
+    {"clone-and-remove", "M01", prepare_source, act_clone_and_remove, check_clones, TRUE, 2},
+    {"reload-marked", "M04", prepare_put_back, act_reload, NULL, TRUE, 1},
 };
 const guint n_scenarios = G_N_ELEMENTS(scenarios);
 
