@@ -258,14 +258,58 @@ static void register_listener(BerthUiDisplayPeer *self)
     connect_to(self, pair[0], G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING, on_listening);
 }
 
-/* Of the mouse. @values: a{sv} */
-static void take_properties(BerthUiDisplayPeer *self, GVariant *values)
+/* @callback: (nullable): where the answer matters */
+static void call(BerthUiDisplayPeer *self, const char *interface, const char *method, GVariant *parameters,
+                 GAsyncReadyCallback callback)
 {
-    gboolean is_absolute;
-    if (!g_variant_lookup(values, "IsAbsolute", "b", &is_absolute) || is_absolute == self->is_absolute)
+    g_autoptr(GVariant) sunk = g_variant_ref_sink(parameters);
+    if (self->connection)
+        g_dbus_connection_call(self->connection, NULL, CONSOLE_PATH, interface, method, sunk, NULL,
+                               G_DBUS_CALL_FLAGS_NONE, G_MAXINT, self->cancellable, callback, callback ? self : NULL);
+}
+
+/* The mouse: whether it is put or moved. */
+
+static void set_absolute(BerthUiDisplayPeer *self, gboolean is_absolute)
+{
+    if (is_absolute == self->is_absolute)
         return;
     self->is_absolute = is_absolute;
     g_signal_emit(self, signals[SIGNAL_CURSOR_CHANGED], 0);
+}
+
+static gboolean is_refusal(const GError *error)
+{
+    g_autofree char *name = error ? g_dbus_error_get_remote_error(error) : NULL;
+    return g_strcmp0(name, IFACE "Error.Invalid") == 0;
+}
+
+static void on_probed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+    if (answer || is_refusal(error))
+        set_absolute(data, !answer);
+}
+
+/* IsAbsolute tells of changes only: where the tablet has been the only pointer from the beginning, as on a microvm, it
+ * stays false. A mouse that has to be put refuses to be moved, even by nothing; that can't be taken for a place that is
+ * outside of the picture, for which the error is the same. */
+static void probe(BerthUiDisplayPeer *self)
+{
+    call(self, IFACE "Mouse", "RelMotion", g_variant_new("(ii)", 0, 0), on_probed);
+}
+
+/* @values: a{sv} */
+static void take_properties(BerthUiDisplayPeer *self, GVariant *values)
+{
+    gboolean is_absolute;
+    if (!g_variant_lookup(values, "IsAbsolute", "b", &is_absolute))
+        return;
+    if (is_absolute)
+        set_absolute(self, TRUE);
+    else
+        probe(self);
 }
 
 static void on_properties(GObject *source, GAsyncResult *result, gpointer data)
@@ -307,16 +351,6 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
 
 /* What a person does. */
 
-/* @callback: (nullable): where the answer matters */
-static void call(BerthUiDisplayPeer *self, const char *interface, const char *method, GVariant *parameters,
-                 GAsyncReadyCallback callback)
-{
-    g_autoptr(GVariant) sunk = g_variant_ref_sink(parameters);
-    if (self->connection)
-        g_dbus_connection_call(self->connection, NULL, CONSOLE_PATH, interface, method, sunk, NULL,
-                               G_DBUS_CALL_FLAGS_NONE, G_MAXINT, self->cancellable, callback, callback ? self : NULL);
-}
-
 void berth_ui_display_peer_key(BerthUiDisplayPeer *self, guint key, gboolean pressed)
 {
     call(self, IFACE "Keyboard", pressed ? "Press" : "Release", g_variant_new("(u)", key), NULL);
@@ -331,6 +365,8 @@ static void on_moved(GObject *source, GAsyncResult *result, gpointer data)
     if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         return;
     BerthUiDisplayPeer *self = data;
+    if (is_refusal(error))
+        probe(self);
     if (--self->motion.n_sent == 0)
         send_motion(self);
 }

@@ -55,12 +55,25 @@ static void register_listener(FakeScreen *display, GDBusMethodInvocation *invoca
     connect_to(display, fd, on_listener);
 }
 
-/* A refusal is QEMU's own. */
-static gboolean is_refused(FakeScreen *display, const char *method, GDBusMethodInvocation *invocation)
+static gboolean is_outside(FakeScreen *display, const char *method, GVariant *parameters)
 {
-    gboolean refuses = g_str_equal(method, display->is_absolute ? "RelMotion" : "SetAbsPosition");
-    if (refuses)
+    guint x, y;
+    if (!g_str_equal(method, "SetAbsPosition"))
+        return FALSE;
+    g_variant_get(parameters, "(uu)", &x, &y);
+    return x >= display->width || y >= display->height;
+}
+
+/* A refusal is QEMU's own. */
+static gboolean is_refused(FakeScreen *display, const char *method, GVariant *parameters,
+                           GDBusMethodInvocation *invocation)
+{
+    gboolean refuses = g_str_equal(method, display->is_absolute ? "RelMotion" : "SetAbsPosition") ||
+                       is_outside(display, method, parameters);
+    if (refuses) {
+        display->n_refused++;
         g_dbus_method_invocation_return_dbus_error(invocation, IFACE "Error.Invalid", "Mouse is not like that");
+    }
     return refuses;
 }
 
@@ -89,7 +102,7 @@ static void on_call(GDBusConnection *connection, const char *sender, const char 
                     const char *method, GVariant *parameters, GDBusMethodInvocation *invocation, gpointer data)
 {
     FakeScreen *display = data;
-    if (is_refused(display, method, invocation))
+    if (is_refused(display, method, parameters, invocation))
         return;
     if (g_str_equal(method, "RegisterListener"))
         register_listener(display, invocation);
@@ -101,7 +114,8 @@ static void on_call(GDBusConnection *connection, const char *sender, const char 
 static GVariant *get_property(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
                               const char *name, GError **error, gpointer data)
 {
-    return g_variant_new_boolean(((FakeScreen *) data)->is_absolute);
+    const FakeScreen *display = data;
+    return g_variant_new_boolean(display->is_absolute && !display->is_silent);
 }
 
 static void on_closed(FakeScreen *display)
@@ -124,7 +138,7 @@ static void on_viewer(GObject *source, GAsyncResult *result, gpointer data)
     g_dbus_connection_start_message_processing(display->connection);
 }
 
-FakeScreen *fake_screen_new(int fd, gboolean is_absolute)
+static FakeScreen *begin(int fd, gboolean is_absolute, gboolean is_silent)
 {
     FakeScreen *display = g_new0(FakeScreen, 1);
     display->keys = g_string_new(NULL);
@@ -132,10 +146,21 @@ FakeScreen *fake_screen_new(int fd, gboolean is_absolute)
     display->sizes = g_string_new(NULL);
     display->cancellable = g_cancellable_new();
     display->is_absolute = is_absolute;
+    display->is_silent = is_silent;
     display->node = g_dbus_node_info_new_for_xml(xml, NULL);
     connect_to(display, fd, on_viewer);
     AWAIT(display->listener);
     return display;
+}
+
+FakeScreen *fake_screen_new(int fd, gboolean is_absolute)
+{
+    return begin(fd, is_absolute, FALSE);
+}
+
+FakeScreen *fake_screen_new_silent(int fd)
+{
+    return begin(fd, TRUE, TRUE);
 }
 
 static void hang_up(GDBusConnection *connection, FakeScreen *display)
@@ -179,6 +204,8 @@ static GVariant *pixels_new(int width, int height, guint32 colour)
 
 void fake_screen_fill(FakeScreen *display, guint width, guint height, guint32 colour)
 {
+    display->width = width;
+    display->height = height;
     fake_screen_tell(display, "Scanout",
                      g_variant_new("(uuuu@ay)", width, height, width * 4, FAKE_SCREEN_XRGB,
                                    pixels_new((int) width, (int) height, colour)));
@@ -194,6 +221,8 @@ void fake_screen_fill_part(FakeScreen *display, int x, int y, int width, int hei
 void fake_screen_set_absolute(FakeScreen *display, gboolean is_absolute)
 {
     display->is_absolute = is_absolute;
+    if (display->is_silent)
+        return;
     g_dbus_connection_emit_signal(
         display->connection, NULL, CONSOLE, "org.freedesktop.DBus.Properties", "PropertiesChanged",
         g_variant_new_parsed("(%s, {'IsAbsolute': <%b>}, @as [])", IFACE "Mouse", is_absolute), NULL);

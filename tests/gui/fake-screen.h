@@ -15,12 +15,17 @@ typedef struct {
     GCancellable *cancellable;
     /* What the viewer did: "press 30 release 30 ", "place 1,2 move 3,-4 click 0 unclick 0 ", "size 640,480 " */
     GString *keys, *pointer, *sizes;
+    guint n_refused;
+    guint width, height;
     gboolean is_absolute;
-    gboolean is_gone; /* the viewer has hung up */
+    gboolean is_silent; /* about IsAbsolute, which stays false, as with a microvm's tablet */
+    gboolean is_gone;   /* the viewer has hung up */
 } FakeScreen;
 
 /* @fd: (transfer full). Waits until the viewer listens. */
 FakeScreen *fake_screen_new(int fd, gboolean is_absolute);
+/* Absolute, and says nothing of it, nor of what it becomes: as QEMU where the tablet is a guest's only pointer. */
+FakeScreen *fake_screen_new_silent(int fd);
 /* Hangs up, where the viewer has not. */
 void fake_screen_free(FakeScreen *display);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FakeScreen, fake_screen_free)

@@ -161,6 +161,44 @@ static void test_pointer(Stage *stage, gconstpointer data)
     fake_screen_await(display->pointer, "move 10,-5 ");
 }
 
+/* QEMU says nothing of it, and takes but one. */
+static void test_silent_pointer(Stage *stage, gconstpointer data)
+{
+    add_vm(stage, "running");
+    stage_view(stage, "display");
+    AWAIT(stage->fake->display >= 0);
+    g_autoptr(FakeScreen) display = fake_screen_new_silent(berth_steal_fd(&stage->fake->display));
+    fake_screen_fill(display, WIDTH, HEIGHT, RED);
+    AWAIT(shows(stage, 0, 0, RED));
+    AWAIT(berth_ui_display_peer_is_absolute(berth_ui_display_get_peer(screen(stage))));
+    point_at(stage, 100, 50);
+    fake_screen_await(display->pointer, "place 100,50 ");
+    /* The guest's next driver knows a mouse only; then the tablet again. */
+    fake_screen_set_absolute(display, FALSE);
+    point_at(stage, 90, 50);
+    AWAIT(!berth_ui_display_peer_is_absolute(berth_ui_display_get_peer(screen(stage))));
+    point_at(stage, 100, 45);
+    fake_screen_await(display->pointer, "move 10,-5 ");
+    fake_screen_set_absolute(display, TRUE);
+    point_at(stage, 110, 45);
+    AWAIT(berth_ui_display_peer_is_absolute(berth_ui_display_get_peer(screen(stage))));
+    point_at(stage, 120, 60);
+    fake_screen_await(display->pointer, "place 120,60 ");
+}
+
+/* A place that the picture has no longer is refused as well, and makes no mouse of a tablet. */
+static void test_place_outside(Stage *stage, gconstpointer data)
+{
+    g_autoptr(FakeScreen) display = show_screen(stage, TRUE);
+    BerthUiDisplayPeer *peer = berth_ui_display_get_peer(screen(stage));
+    AWAIT(berth_ui_display_peer_is_absolute(peer));
+    berth_ui_display_peer_move_to(peer, WIDTH, 0);
+    AWAIT(display->n_refused == 2); /* the place, and then the question */
+    berth_ui_display_peer_move_to(peer, 1, 2);
+    fake_screen_await(display->pointer, "place 1,2 ");
+    g_assert_true(berth_ui_display_peer_is_absolute(peer));
+}
+
 static const char *cursor_name(Stage *stage)
 {
     GdkCursor *cursor = gtk_widget_get_cursor(GTK_WIDGET(screen(stage)));
@@ -255,11 +293,14 @@ static void test_refused(Stage *stage, gconstpointer data)
 
 static void test_no_display(Stage *stage, gconstpointer data)
 {
-    FakeVm *vm = add_vm(stage, "running");
+    FakeVm *vm = add_vm(stage, "stopped");
     stage->fake->refuse = g_strdup("org.berth.Berth1.Error.Unsupported");
     fake_berth_configure(stage->fake, vm, g_variant_new_parsed("{'display': <'none'>}"));
     stage_view(stage, "display");
     AWAIT(stage_sees(stage, "No Display"));
+    fake_berth_change(stage->fake, vm, "running", "", "");
+    AWAIT(g_strcmp0(stage_badge(stage, "desk"), "Stopped") != 0);
+    g_assert_true(stage_sees(stage, "No Display"));
     g_assert_null(stage->fake->called);
     fake_berth_configure(stage->fake, vm, g_variant_new_parsed("{'display': <'vga'>}"));
     AWAIT(stage_sees(stage, "Started Without a Display"));
@@ -289,6 +330,8 @@ static void add(void)
     STAGE_ADD_FAKE("/gui/display/focus-lost", test_focus_lost);
     STAGE_ADD_FAKE("/gui/display/way-out", test_way_out);
     STAGE_ADD_FAKE("/gui/display/pointer", test_pointer);
+    STAGE_ADD_FAKE("/gui/display/silent-pointer", test_silent_pointer);
+    STAGE_ADD_FAKE("/gui/display/place-outside", test_place_outside);
     STAGE_ADD_FAKE("/gui/display/cursor", test_cursor);
     STAGE_ADD_FAKE("/gui/display/next-run", test_next_run);
     STAGE_ADD_FAKE("/gui/display/taken", test_taken);
