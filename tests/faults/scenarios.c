@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "scenarios.h"
+#include "clones.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -209,16 +210,10 @@ static void act_import(Stage *stage)
 
 /* Removal */
 
-/* Asked for: answered, it is gone in the end; refused, it is as it was. */
-static void expect_removal(Stage *stage, StageAnswer answer)
-{
-    stage->vm->exists = answer == STAGE_OK ? WORLD_NO : answer == STAGE_LOST ? WORLD_EITHER : WORLD_YES;
-}
-
 static void act_remove(Stage *stage)
 {
     world_forbid_starts(stage->world, stage->vm);
-    expect_removal(stage, stage_vm(stage, "Remove", NO_OPTIONS));
+    stage_expect_removal(stage, stage_vm(stage, "Remove", NO_OPTIONS));
     stage_rest(stage);
 }
 
@@ -228,7 +223,7 @@ static void act_replace(Stage *stage)
     WorldVm *heir = world_vm(stage->world, STAGE_HEIR);
     g_autofree char *owner = g_strdup(stage->fixture.owner);
     StageAnswer answer = stage_vm(stage, "Remove", NO_OPTIONS);
-    expect_removal(stage, answer);
+    stage_expect_removal(stage, answer);
     for (answer = answer == STAGE_OK ? STAGE_REFUSED : STAGE_LOST; answer == STAGE_REFUSED;) {
         answer = stage_call(stage, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
                             g_variant_new("(sa{sv}a{sv})", STAGE_HEIR, NULL, NULL), NULL);
@@ -336,96 +331,6 @@ static void act_resume(Stage *stage)
     stage_rest(stage);
 }
 
-/* Clones */
-
-/* What a guest has written, with a hole between. (transfer full) */
-static char *written_disk(void)
-{
-    char *bytes = g_malloc0(STAGE_DISK);
-    memset(bytes, 'b', 8192);
-    memset(bytes + STAGE_DISK - 3, 'e', 3);
-    return bytes;
-}
-
-static void prepare_source(Stage *stage)
-{
-    stage_create(stage);
-    g_autofree char *disk = scripted_vm_file(&stage->fixture, stage->path, BERTH_DIR_DISKS "/disk0.raw");
-    g_autofree char *bytes = written_disk();
-    int fd = open(disk, O_WRONLY | O_CLOEXEC);
-    g_assert_cmpint(pwrite(fd, bytes, 8192, 0), ==, 8192);
-    g_assert_cmpint(pwrite(fd, bytes + STAGE_DISK - 3, 3, STAGE_DISK - 3), ==, 3);
-    close(fd);
-}
-
-/* What a clone kept for itself it has given back, however it ended: its name, its CID, and its source to be used. */
-static void expect_free(Stage *stage)
-{
-    WorldVm *heir = world_vm(stage->world, STAGE_HEIR);
-    if (heir->exists == WORLD_NO) {
-        stage_begin_clone(stage);
-        stage_end_clone(stage);
-        if (heir->exists == WORLD_NO)
-            g_error("After one that failed there is no other clone");
-    }
-    if (stage_call(stage, stage->path, BERTH_IFACE_VM, "Configure",
-                   g_variant_new_parsed("({'description': <'cloned'>}, @a{sv} {})"), NULL) == STAGE_REFUSED)
-        g_error("What was cloned can't be used any more");
-}
-
-static void act_clone(Stage *stage)
-{
-    stage_begin_clone(stage);
-    stage_end_clone(stage);
-    stage_rest(stage);
-    faults_disarm(stage->faults);
-    if (stage->fixture.daemon != 0)
-        expect_free(stage);
-}
-
-/* In the middle of it. */
-static void act_clone_and_remove(Stage *stage)
-{
-    world_forbid_starts(stage->world, stage->vm);
-    stage_begin_clone(stage);
-    expect_removal(stage, stage_vm(stage, "Remove", NO_OPTIONS));
-    stage_end_clone(stage);
-    stage_rest(stage);
-}
-
-/* (nullable) (transfer full): with a 0 at its end */
-static char *read_disk(Stage *stage, const char *path, const char *name, gsize *length)
-{
-    g_autofree char *dir = scripted_vm_file(&stage->fixture, path, BERTH_DIR_DISKS);
-    g_autofree char *file = g_build_filename(dir, name, NULL);
-    char *bytes = NULL;
-    return g_file_get_contents(file, &bytes, length, NULL) ? bytes : NULL;
-}
-
-static void check_whole(Stage *stage, const char *path)
-{
-    gsize disk_length = 0, vars_length = 0;
-    g_autofree char *expected = written_disk();
-    g_autofree char *disk = read_disk(stage, path, "disk0.raw", &disk_length);
-    g_autofree char *vars = read_disk(stage, path, BERTH_FILE_FIRMWARE_VARS, &vars_length);
-    if (!disk || disk_length != STAGE_DISK || memcmp(disk, expected, STAGE_DISK) != 0)
-        g_error("The disk of %s is not what was written", path);
-    if (g_strcmp0(vars, STAGE_VARS) != 0)
-        g_error("The firmware's variables of %s are not what they were", path);
-}
-
-/* What was cloned, and what was made of it, where they are there. */
-static void check_clones(Stage *stage)
-{
-    world_settle(stage->world);
-    g_autofree char *source = world_find(stage->world, STAGE_VM);
-    g_autofree char *heir = world_find(stage->world, STAGE_HEIR);
-    if (g_strcmp0(source, stage->cloned) == 0)
-        check_whole(stage, source);
-    if (heir)
-        check_whole(stage, heir);
-}
-
 /* Reload */
 
 static void prepare_changed(Stage *stage)
@@ -479,8 +384,8 @@ const Scenario scenarios[] = {
     {"resume-booted", "M27", prepare_booted, act_resume, NULL, TRUE, 1},
     {"resume-doomed", "M04", prepare_doomed, act_resume, NULL, TRUE, 1},
     {"reload-changed", "M01", prepare_changed, act_reload, NULL, FALSE, 1},
-    {"clone", "M21", prepare_source, act_clone, check_clones, FALSE, 2},
-    {"clone-and-remove", "M01", prepare_source, act_clone_and_remove, check_clones, TRUE, 2},
+    {"clone", "M21", clones_prepare, clones_act, clones_check, FALSE, 2},
+    {"clone-and-remove", "M01", clones_prepare, clones_act_and_remove, clones_check, TRUE, 2},
     {"reload-marked", "M04", prepare_put_back, act_reload, NULL, TRUE, 1},
 };
 const guint n_scenarios = G_N_ELEMENTS(scenarios);

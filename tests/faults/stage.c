@@ -160,6 +160,11 @@ StageAnswer stage_vm(Stage *stage, const char *method, const char *options)
     return stage_call(stage, stage->path, BERTH_IFACE_VM, method, g_variant_new("(@a{sv})", parsed), NULL);
 }
 
+void stage_expect_removal(Stage *stage, StageAnswer answer)
+{
+    stage->vm->exists = answer == STAGE_OK ? WORLD_NO : answer == STAGE_LOST ? WORLD_EITHER : WORLD_YES;
+}
+
 /* A disk of qemu-img's, variables of the daemon's own writing, and a port that nobody else may have. */
 static GVariant *definition(void)
 {

@@ -47,6 +47,8 @@ StageAnswer stage_call(Stage *stage, const char *path, const char *interface, co
                        GVariant **answer);
 /* A method of STAGE_VM; @options in GVariant's text form. */
 StageAnswer stage_vm(Stage *stage, const char *method, const char *options);
+/* What comes of Remove: answered, STAGE_VM is gone in the end; refused, it is as it was. */
+void stage_expect_removal(Stage *stage, StageAnswer answer);
 /* CreateVM, with everything that makes it write files. */
 StageAnswer stage_try_create(Stage *stage, const char *options);
 /* It must succeed: then the ledger has it, and path and id are known. */
