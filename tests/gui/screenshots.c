@@ -6,11 +6,11 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
-#include "fake-screen.h"
 #include "hands.h"
 #include "journal-files.h"
 #include "src/core/autofd.h"
 #include "src/core/names.h"
+#include "tests/lib/fakes/fake-screen.h"
 #include "ui-gtk/display/display.h"
 #include "ui-gtk/images/file-row.h"
 #include "ui-gtk/images/image-row.h"

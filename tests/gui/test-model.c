@@ -3,8 +3,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tests/bus/fake-berth.h"
 #include "tests/lib/await.h"
+#include "tests/lib/fakes/fake-berth.h"
 #include "tests/lib/private-bus.h"
 #include "ui-gtk/model/image-name.h"
 #include "ui-gtk/model/names.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tests/bus/fake-berth.h"
 #include "tests/lib/await.h"
+#include "tests/lib/fakes/fake-berth.h"
 #include "tests/lib/private-bus.h"
 #include "ui-gtk/model/service.h"
 

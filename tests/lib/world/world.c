@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <sys/prctl.h>
 
-#include "await.h"
 #include "src/core/names.h"
+#include "tests/lib/await.h"
 #include "world-private.h"
 
 /* The ledger, and the VMs as the daemon tells of them. */

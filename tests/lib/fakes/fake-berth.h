@@ -13,8 +13,8 @@ typedef struct {
     guint64 next_start; /* µs since the epoch, 0 */
     GVariant *config;   /* a{sv}, what CreateVM or Configure brought last */
     guint registration;
-    guint grace;     /* of the last Remove, G_MAXUINT where it did not say */
-    guint n_removes; /* calls of Remove */
+    guint grace;                        /* of the last Remove, G_MAXUINT where it did not say */
+    guint n_removes;                    /* calls of Remove */
     guint n_subscribed, n_unsubscribed; /* calls of SubscribeUsage and UnsubscribeUsage */
     char *subscriber;                   /* (nullable): unique name of who called the first of them last */
 } FakeVm;
@@ -44,7 +44,7 @@ typedef struct {
     int display;  /* of the last OpenDisplay, until the test takes it: then -1 */
     char *log;    /* path of the file that OpenLog opens */
     FakeImport import;
-    const char *operation; /* of the job */
+    const char *operation;         /* of the job */
     gint64 disk_size, kernel_size; /* of what ImportImage was handed; -1 for none */
     gboolean job_exists, job_cancelled;
 } FakeBerth;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Preloaded into berthd: writes the trace that fs-trace.h describes. A call and its record are one step under a lock,
  * so that the records stand in the order in which the kernel did them. */
-#include "fs-trace.h"
+#include "tests/lib/power-cut/fs-trace.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #include <fnmatch.h>
 
 #include "fake-systemd-private.h"
-#include "test-cgroup.h"
+#include "tests/lib/test-cgroup.h"
 
 static const char xml[] =
     "<node>"

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "await.h"
 #include "preload.h"
+#include "tests/lib/await.h"
 
 #define MOST_THAT_WAIT 64
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "fake-systemd-private.h"
-#include "test-cgroup.h"
+#include "tests/lib/test-cgroup.h"
 
 #define STOP_USEC_DEFAULT (90 * G_USEC_PER_SEC)
 

@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "await.h"
 #include "src/core/names.h"
+#include "tests/lib/await.h"
 #include "world-private.h"
 
 /* systemd's units, and the kernel's processes and interfaces. */
