@@ -22,6 +22,7 @@ typedef enum {
     CANCEL_REMOVAL,
     RELOAD,
     CREATE_VM, /* of the same name */
+    CLONE,     /* of another, and only one at a time */
     N_METHODS,
     NOTHING = N_METHODS,
 } Method;
@@ -39,6 +40,7 @@ static const char *const method_names[] = {
     [CANCEL_REMOVAL] = "CancelRemoval",
     [RELOAD] = "Reload",
     [CREATE_VM] = "CreateVM",
+    [CLONE] = "Clone",
     [NOTHING] = "nothing",
 };
 
@@ -60,26 +62,26 @@ typedef struct {
 
 #define STARTING                                                                                                       \
     {                                                                                                                  \
-        "B", "B", "c:stopped", "B", "B", "B", "B", "C:gone", "C:grace", "W", "O:running", "N"                          \
+        "B", "B", "c:stopped", "B", "B", "B", "B", "C:gone", "C:grace", "W", "O:running", "N", "B"                     \
     }
 /* A short operation of a VM that runs is under way. */
 #define BUSY_RUNNING                                                                                                   \
     {                                                                                                                  \
-        "W", "B", "c:stopped", "B", "B", "W", "B", "C:gone", "O:grace", "W", "O:", "N"                                 \
+        "W", "B", "c:stopped", "B", "B", "W", "B", "C:gone", "O:grace", "W", "O:", "N", "W"                            \
     }
 #define REMOVING                                                                                                       \
     {                                                                                                                  \
-        "R", "R", "R", "R", "R", "R", "R", "O:gone", "O:gone", "W", "O:gone", "N"                                      \
+        "R", "R", "R", "R", "R", "R", "R", "O:gone", "O:gone", "W", "O:gone", "N", "R"                                 \
     }
 /* The marker is being written, and it is no promise yet. */
 #define MARKING(end, end_now)                                                                                          \
     {                                                                                                                  \
-        "W", "B", "B", "B", "B", "W", "B", "o:" end_now, "o:" end, "W", "O:" end, "N"                                  \
+        "W", "B", "B", "B", "B", "W", "B", "o:" end_now, "o:" end, "W", "O:" end, "N", "W"                             \
     }
 
 static const Row rows[] = {
     /* Start, Shutdown, PowerOff, Reset, Pause, Resume, Configure, Remove, Remove with grace, CancelRemoval, Reload,
-     * CreateVM */
+     * CreateVM, Clone */
     {"stopped", START, SYSTEMD, "StartTransientUnit", "running", STARTING},
     {"stopped", START, SYSTEMD, "JobRemoved", "running", STARTING},
     {"stopped", START, SYSTEMD, "GetUnit", "running", STARTING},
@@ -92,49 +94,56 @@ static const Row rows[] = {
      NOWHERE,
      "at-once",
      "running",
-     {"", "", "e:stopped", "", "", "", "", "e:gone", "e:grace", "W", "o:running", "N"}},
+     {"", "", "e:stopped", "", "", "", "", "e:gone", "e:grace", "W", "o:running", "N", "B"}},
     {"running",
      SHUTDOWN,
      DISK,
      HOLD_WANT,
      "stopped",
-     {"W", "B", "c:stopped", "B", "B", "W", "B", "C:gone", "C:grace", "W", "O:stopped", "N"}},
+     {"W", "B", "c:stopped", "B", "B", "W", "B", "C:gone", "C:grace", "W", "O:stopped", "N", "W"}},
     {"running",
      SHUTDOWN,
      QEMU,
      "system_powerdown",
      "stopped",
-     {"W", "B", "C:stopped", "B", "B", "W", "B", "C:gone", "O:grace", "W", "O:stopped", "N"}},
+     {"W", "B", "C:stopped", "B", "B", "W", "B", "C:gone", "O:grace", "W", "O:stopped", "N", "W"}},
     {"running",
      POWER_OFF,
      QEMU,
      "quit",
      "stopped",
-     {"B", "X", "o:stopped", "B", "B", "B", "B", "O:gone", "O:grace", "W", "O:stopped", "N"}},
+     {"B", "X", "o:stopped", "B", "B", "B", "B", "O:gone", "O:grace", "W", "O:stopped", "N", "B"}},
     {"running",
      PAUSE,
      QEMU,
      "stop",
      "paused",
-     {"W", "B", "C:stopped", "B", "B", "W", "B", "C:gone", "O:grace", "W", "O:paused", "N"}},
+     {"W", "B", "C:stopped", "B", "B", "W", "B", "C:gone", "O:grace", "W", "O:paused", "N", "W"}},
     {"running",
      RESET,
      QEMU,
      "system_reset",
      "running",
-     {"W", "B", "C:stopped", "B", "B", "W", "B", "C:gone", "O:grace", "W", "O:running", "N"}},
+     {"W", "B", "C:stopped", "B", "B", "W", "B", "C:gone", "O:grace", "W", "O:running", "N", "W"}},
     {"paused",
      RESUME,
      QEMU,
      "cont",
      "running",
-     {"W", "W", "C:stopped", "B", "W", "B", "B", "C:gone", "O:grace", "W", "O:running", "N"}},
+     {"W", "W", "C:stopped", "B", "W", "B", "B", "C:gone", "O:grace", "W", "O:running", "N", "W"}},
     {"running",
      CONFIGURE,
      DISK,
      HOLD_SAVE,
      "running",
-     {"W", "B", "O:stopped", "B", "B", "W", "B", "O:gone", "O:grace", "W", "O:running", "N"}},
+     {"W", "B", "O:stopped", "B", "B", "W", "B", "O:gone", "O:grace", "W", "O:running", "N", "W"}},
+    /* It is answered when it has begun. */
+    {"stopped",
+     CLONE,
+     DISK,
+     HOLD_COPY,
+     "stopped",
+     {"B", "W", "O:stopped", "W", "W", "W", "B", "O:gone", "O:grace", "W", "O:stopped", "N", "B"}},
     {"running", REMOVE, DISK, HOLD_MARK, "gone", MARKING("gone", "gone")},
     {"running", REMOVE_GRACE, DISK, HOLD_MARK, "grace", MARKING("grace", "gone")},
     {"running", REMOVE, QEMU, "quit", "gone", REMOVING},
@@ -145,33 +154,33 @@ static const Row rows[] = {
      NOWHERE,
      "grace",
      "grace",
-     {"R", "R", "R", "R", "R", "R", "R", "o:gone", "o:grace", "o:running", "o:grace", "N"}},
+     {"R", "R", "R", "R", "R", "R", "R", "o:gone", "o:grace", "o:running", "o:grace", "N", "R"}},
     /* The marker is written anew. */
     {"grace",
      REMOVE,
      DISK,
      HOLD_MARK,
      "gone",
-     {"R", "R", "R", "R", "R", "R", "R", "o:gone", "o:gone", "B", "O:gone", "N"}},
+     {"R", "R", "R", "R", "R", "R", "R", "o:gone", "o:gone", "B", "O:gone", "N", "R"}},
     {"grace",
      CANCEL_REMOVAL,
      DISK,
      HOLD_UNMARK,
      "running",
-     {"R", "R", "R", "R", "R", "R", "R", "o:gone", "o:grace", "B", "O:running", "N"}},
+     {"R", "R", "R", "R", "R", "R", "R", "o:gone", "o:grace", "B", "O:running", "N", "R"}},
     {"back-off",
      NOTHING,
      NOWHERE,
      "back-off",
      "exited",
-     {"", "", "o:stopped", "", "", "", "", "o:gone", "o:grace", "W", "", "N"}},
+     {"", "", "o:stopped", "", "", "", "", "o:gone", "o:grace", "W", "", "N", "B"}},
     {"running",
      RELOAD,
      DISK,
      HOLD_SCAN,
      "running",
      {"W", "O:stopped", "O:stopped", "O:running", "O:paused", "W", "O:running", "O:gone", "O:grace", "W", "o:running",
-      "N"}},
+      "N", "W"}},
 };
 
 static Fixture shared; /* one daemon, as long as it lives */
@@ -188,6 +197,8 @@ static GVariant *parameters_of(Method method)
         return g_variant_new("(@a{sv})", g_variant_new_parsed(REMOVAL_GRACE));
     if (method == CREATE_VM)
         return g_variant_new("(sa{sv}a{sv})", "web", NULL, NULL);
+    if (method == CLONE)
+        return g_variant_new("(sa{sv}a{sv})", "copy", NULL, NULL);
     return g_variant_new("(a{sv})", NULL);
 }
 
@@ -203,8 +214,10 @@ static FixtureCall *begin(Method method, const char *path)
 
 static char *bring(const Row *row, const char *script)
 {
-    char *path = scripted_vm_with(&shared, "web",
-                                  g_str_equal(row->before, "back-off") ? "{'restart': <'always'>}" : "{}", script);
+    const char *config = g_str_equal(row->before, "back-off") ? "{'restart': <'always'>}"
+                         : row->first == CLONE ? "{'disks': <[{'size': <uint64 1048576>, 'format': <'raw'>}]>}"
+                                               : "{}";
+    char *path = scripted_vm_with(&shared, "web", config, script);
     if (!g_str_equal(row->before, "stopped"))
         fixture_vm(&shared, path, "Start");
     if (g_str_equal(row->before, "paused"))
@@ -292,9 +305,23 @@ static gboolean is_there(const char *path)
     return g_ptr_array_find_with_equal_func(vms, path, g_str_equal, NULL);
 }
 
-/* Removed, it leaves no process, no scope, no directory, and its CID, which is the only one, to the next. */
+/* Whole or not at all: there is no third. */
+static void clear_copy(void)
+{
+    g_autoptr(GVariant) answer =
+        fixture_try(&shared, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", "copy"), NULL);
+    const char *path;
+    if (!answer)
+        return;
+    g_variant_get(answer, "(&o)", &path);
+    fixture_vm(&shared, path, "Remove");
+    fixture_await_gone(&shared, path);
+}
+
+/* Removed, it leaves no process, no scope, no directory, and its CID to the next: there is but one more, for a copy. */
 static void clear(const char *path)
 {
+    clear_copy();
     if (is_there(path))
         fixture_vm(&shared, path, "Remove");
     removal_assert_gone(&shared, path);
@@ -344,6 +371,7 @@ static void test_overlap(gconstpointer data)
     g_autofree char *gate = NULL;
     g_autofree char *script = held_script(row, &gate);
     g_autofree char *path = bring(row, script);
+    g_autoptr(Recorder) recorder = recorder_new(shared.client, BERTH_BUS_NAME, NULL);
     FixtureCall *first = begin_held(row, path);
     FixtureCall *second = begin(overlap->second, path);
     g_free(fixture_get_string(&shared, path, "State")); /* after which the second call has been heard */
@@ -361,8 +389,11 @@ static void test_overlap(gconstpointer data)
         scripted_succeeds(second);
     if (first)
         assert_first(first, outcome);
+    if (row->first == CLONE)
+        AWAIT(recorder_count(recorder, "Completed") > 0);
     assert_end(path, is_refused(outcome) || !outcome[2] ? row->end : outcome + 2);
     clear(path);
+    g_assert_cmpuint(recorder_count(recorder, "Completed"), ==, row->first == CLONE ? 1 : 0);
 }
 
 /* The daemon is killed meanwhile: what was answered is kept, and each caller hears of an end. */
@@ -413,7 +444,7 @@ static void add(void)
         add_case(&rows[i], REMOVE_GRACE, TRUE);
     }
     g_autofree char *dir = NULL;
-    scripted_prepare(&shared, "PowerOffTimeoutSec=600\n[Manager]\nCIDFirst=2000\nCIDLast=2000");
+    scripted_prepare(&shared, "PowerOffTimeoutSec=600\n[Manager]\nCIDFirst=2000\nCIDLast=2001");
     dir = g_build_filename(shared.dir, "hold", NULL);
     hold = hold_new(dir, g_getenv("BERTH_HOLD_PRELOAD"), &shared.environ);
     fixture_start_daemon(&shared);

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tests/lib/hold.h"
 #include "tooled.h"
 
 /* Who may do what: polkit is asked, its answer is kept to, and what it took minutes over is looked at anew. */
@@ -379,6 +380,53 @@ static void test_caller_goes_away(Tooled *tooled, gconstpointer unused)
     clear_scene(&scene, tooled);
 }
 
+/* (transfer full): the job */
+static char *clone_vm(Fixture *fixture, const char *path)
+{
+    char *job;
+    g_autoptr(GVariant) answer =
+        fixture_call(fixture, path, BERTH_IFACE_VM, "Clone", g_variant_new("(sa{sv}a{sv})", "copy", NULL, NULL));
+    g_variant_get(answer, "(o)", &job);
+    return job;
+}
+
+static FixtureCall *begin_cancel(const Scene *scene, const char *job)
+{
+    return begin_as(scene->user, job, BERTH_IFACE_JOB, "Cancel", g_variant_new("(a{sv})", NULL),
+                    G_DBUS_CALL_FLAGS_NONE);
+}
+
+/* Whoever may begin a clone may end it: no right to images is needed, and none helps. */
+static void test_cancel_clone(Tooled *tooled, gconstpointer unused)
+{
+    Fixture *fixture = &tooled->fixture;
+    FakeService *service = fake_polkit_service(fixture->polkit);
+    Scene scene;
+    g_autofree char *dir = g_build_filename(fixture->dir, "hold", NULL);
+    Hold *hold = hold_new(dir, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
+    fixture_restart_daemon(fixture);
+    set_scene(&scene, tooled);
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, NULL);
+    g_autofree char *source =
+        tooled_vm_with(tooled, "source", "{'disks': <[{'size': <uint64 1048576>, 'format': <'raw'>}]>}", NULL);
+    hold_at(hold, HOLD_COPY);
+    g_autofree char *job = clone_vm(fixture, source);
+    hold_await(hold, HOLD_COPY);
+    fake_polkit_set(fixture->polkit, BERTH_ACTION_CREATE, FAKE_POLKIT_NO);
+    tooled_fails(begin_cancel(&scene, job), DENIED, BERTH_ACTION_CREATE);
+    fake_polkit_set(fixture->polkit, BERTH_ACTION_CREATE, FAKE_POLKIT_YES);
+    fake_polkit_set(fixture->polkit, BERTH_ACTION_IMAGES, FAKE_POLKIT_NO);
+    guint asked = fake_service_count(service, CHECK);
+    tooled_succeeds(begin_cancel(&scene, job));
+    g_assert_cmpuint(fake_service_count(service, CHECK), ==, asked + 1);
+    hold_release(hold);
+    AWAIT(recorder_count(recorder, "Completed") == 1);
+    fixture_call_fails(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", "copy"), "NotFound",
+                       "copy");
+    clear_scene(&scene, tooled);
+    hold_free(hold);
+}
+
 /* Many questions at once, answered all. */
 static void test_many(Tooled *tooled, gconstpointer unused)
 {
@@ -414,6 +462,7 @@ static void add(void)
     TOOLED_ADD("/rights/started-meanwhile", NULL, test_started_meanwhile);
     TOOLED_ADD("/rights/port-taken-meanwhile", NULL, test_port_taken_meanwhile);
     TOOLED_ADD("/rights/caller-goes-away", NULL, test_caller_goes_away);
+    TOOLED_ADD("/rights/cancel-clone", NULL, test_cancel_clone);
     TOOLED_ADD("/rights/many", NULL, test_many);
 }
 

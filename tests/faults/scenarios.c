@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "scenarios.h"
+#include "clones.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -209,16 +210,10 @@ static void act_import(Stage *stage)
 
 /* Removal */
 
-/* Asked for: answered, it is gone in the end; refused, it is as it was. */
-static void expect_removal(Stage *stage, StageAnswer answer)
-{
-    stage->vm->exists = answer == STAGE_OK ? WORLD_NO : answer == STAGE_LOST ? WORLD_EITHER : WORLD_YES;
-}
-
 static void act_remove(Stage *stage)
 {
     world_forbid_starts(stage->world, stage->vm);
-    expect_removal(stage, stage_vm(stage, "Remove", NO_OPTIONS));
+    stage_expect_removal(stage, stage_vm(stage, "Remove", NO_OPTIONS));
     stage_rest(stage);
 }
 
@@ -228,7 +223,7 @@ static void act_replace(Stage *stage)
     WorldVm *heir = world_vm(stage->world, STAGE_HEIR);
     g_autofree char *owner = g_strdup(stage->fixture.owner);
     StageAnswer answer = stage_vm(stage, "Remove", NO_OPTIONS);
-    expect_removal(stage, answer);
+    stage_expect_removal(stage, answer);
     for (answer = answer == STAGE_OK ? STAGE_REFUSED : STAGE_LOST; answer == STAGE_REFUSED;) {
         answer = stage_call(stage, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
                             g_variant_new("(sa{sv}a{sv})", STAGE_HEIR, NULL, NULL), NULL);
@@ -370,26 +365,28 @@ static void act_reload(Stage *stage)
 }
 
 const Scenario scenarios[] = {
-    {"create", "M21", prepare_nothing, act_create, NULL, FALSE},
-    {"create-with-start", "M21", prepare_nothing, act_create_with_start, NULL, FALSE},
-    {"import", "M21", prepare_nothing, act_import, NULL, FALSE},
-    {"configure", "M21", prepare_stopped, act_configure, NULL, FALSE},
-    {"start", "M09", prepare_unstarted, act_start, finish_start, FALSE},
-    {"power-off", "M09", prepare_running, act_power_off, finish, FALSE},
-    {"shutdown", "M09", prepare_running, act_shutdown, finish, FALSE},
-    {"resume-start", "M09", prepare_half_started, act_resume, NULL, FALSE},
-    {"resume-power-off", "M09", prepare_half_off, act_resume, NULL, FALSE},
-    {"resume-shutdown", "M09", prepare_half_down, act_resume, NULL, FALSE},
-    {"remove-stopped", "M01", prepare_stopped, act_remove, NULL, TRUE},
-    {"remove-running", "M01", prepare_running, act_remove, NULL, TRUE},
-    {"replace", "M17", prepare_stopped, act_replace, NULL, FALSE},
-    {"remove-broken", "M12", prepare_broken, act_remove, NULL, TRUE},
-    {"grace-and-cancel", "M01", prepare_running, act_grace, NULL, TRUE},
-    {"resume-marked", "M04", prepare_marked, act_resume, NULL, TRUE},
-    {"resume-booted", "M27", prepare_booted, act_resume, NULL, TRUE},
-    {"resume-doomed", "M04", prepare_doomed, act_resume, NULL, TRUE},
-    {"reload-changed", "M01", prepare_changed, act_reload, NULL, FALSE},
-    {"reload-marked", "M04", prepare_put_back, act_reload, NULL, TRUE},
+    {"create", "M21", prepare_nothing, act_create, NULL, FALSE, 1},
+    {"create-with-start", "M21", prepare_nothing, act_create_with_start, NULL, FALSE, 1},
+    {"import", "M21", prepare_nothing, act_import, NULL, FALSE, 1},
+    {"configure", "M21", prepare_stopped, act_configure, NULL, FALSE, 1},
+    {"start", "M09", prepare_unstarted, act_start, finish_start, FALSE, 1},
+    {"power-off", "M09", prepare_running, act_power_off, finish, FALSE, 1},
+    {"shutdown", "M09", prepare_running, act_shutdown, finish, FALSE, 1},
+    {"resume-start", "M09", prepare_half_started, act_resume, NULL, FALSE, 1},
+    {"resume-power-off", "M09", prepare_half_off, act_resume, NULL, FALSE, 1},
+    {"resume-shutdown", "M09", prepare_half_down, act_resume, NULL, FALSE, 1},
+    {"remove-stopped", "M01", prepare_stopped, act_remove, NULL, TRUE, 1},
+    {"remove-running", "M01", prepare_running, act_remove, NULL, TRUE, 1},
+    {"replace", "M17", prepare_stopped, act_replace, NULL, FALSE, 1},
+    {"remove-broken", "M12", prepare_broken, act_remove, NULL, TRUE, 1},
+    {"grace-and-cancel", "M01", prepare_running, act_grace, NULL, TRUE, 1},
+    {"resume-marked", "M04", prepare_marked, act_resume, NULL, TRUE, 1},
+    {"resume-booted", "M27", prepare_booted, act_resume, NULL, TRUE, 1},
+    {"resume-doomed", "M04", prepare_doomed, act_resume, NULL, TRUE, 1},
+    {"reload-changed", "M01", prepare_changed, act_reload, NULL, FALSE, 1},
+    {"clone", "M21", clones_prepare, clones_act, clones_check, FALSE, 2},
+    {"clone-and-remove", "M01", clones_prepare, clones_act_and_remove, clones_check, TRUE, 2},
+    {"reload-marked", "M04", prepare_put_back, act_reload, NULL, TRUE, 1},
 };
 const guint n_scenarios = G_N_ELEMENTS(scenarios);
 

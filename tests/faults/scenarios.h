@@ -13,6 +13,7 @@ typedef struct {
     /* (nullable): what can be found out with the next daemon, before it is looked at. */
     void (*after)(Stage *stage);
     gboolean boots; /* whoever comes after finds the host booted: what is wanted is started */
+    guint n_vms;    /* for so many there is room */
 } Scenario;
 
 extern const Scenario scenarios[];

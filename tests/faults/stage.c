@@ -11,8 +11,9 @@
 
 #define BYSTANDER "bystander"
 
-/* Two CIDs: one that is not given back is noticed at once. */
-static const char config[] = "[Manager]\nCIDFirst=1000\nCIDLast=1001\n[QEMU]\nFirmwareVars=%s/vars.fd\n[VM]\n"
+/* No CID more than are needed: one that is not given back is noticed at once. */
+#define CID_FIRST 1000u
+static const char config[] = "[Manager]\nCIDFirst=%u\nCIDLast=%u\n[QEMU]\nFirmwareVars=%s/vars.fd\n[VM]\n"
                              "StartTimeoutSec=10\n";
 
 static guint n_starts(const char *name, gpointer data)
@@ -52,25 +53,44 @@ static void add_bystander(Stage *stage)
     world_protect(stage->world, canary);
 }
 
-static void append_config(Fixture *fixture)
+static void append_config(Fixture *fixture, guint n_vms)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL;
     g_file_get_contents(fixture->config, &text, NULL, &error);
     g_assert_no_error(error);
-    g_autofree char *more = g_strdup_printf(config, fixture->dir);
+    g_autofree char *more = g_strdup_printf(config, CID_FIRST, CID_FIRST + n_vms, fixture->dir);
     g_autofree char *all = g_strconcat(text, more, NULL);
     g_file_set_contents(fixture->config, all, -1, &error);
     g_assert_no_error(error);
 }
 
-void stage_set_up(Stage *stage)
+/* Each ends once. */
+static void on_completed(GDBusConnection *client, const char *sender, const char *path, const char *interface,
+                         const char *signal, GVariant *parameters, gpointer data)
+{
+    Stage *stage = data;
+    char *error;
+    g_variant_get(parameters, "(o(ss))", NULL, &error, NULL);
+    if (!g_hash_table_insert(stage->jobs, g_strconcat(sender, path, NULL), error))
+        g_error("%s has completed twice", path);
+}
+
+static void watch_jobs(Stage *stage)
+{
+    stage->jobs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    stage->jobs_watch =
+        g_dbus_connection_signal_subscribe(stage->fixture.client, BERTH_BUS_NAME, BERTH_IFACE_JOB, "Completed", NULL,
+                                           NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_completed, stage, NULL);
+}
+
+void stage_set_up(Stage *stage, guint n_vms)
 {
     Fixture *fixture = &stage->fixture;
     *stage = (Stage){0};
     scripted_prepare(fixture, "");
-    append_config(fixture);
-    write_file(fixture->dir, "vars.fd", "variables of a firmware");
+    append_config(fixture, n_vms);
+    write_file(fixture->dir, "vars.fd", STAGE_VARS);
     write_file(fixture->dir, "source", "an image's disk");
     stage->faults = faults_new(fixture->dir);
     fixture->environ = faults_environ(stage->faults, fixture->environ);
@@ -83,6 +103,7 @@ void stage_set_up(Stage *stage)
         .data = fixture,
     };
     stage->world = world_new(&place);
+    watch_jobs(stage);
     fixture_start_daemon(fixture);
     scripted_write(fixture, STAGE_VM, NULL);
     add_bystander(stage);
@@ -91,9 +112,12 @@ void stage_set_up(Stage *stage)
 
 void stage_tear_down(Stage *stage)
 {
+    g_dbus_connection_signal_unsubscribe(stage->fixture.client, stage->jobs_watch);
+    g_hash_table_unref(stage->jobs);
     world_free(stage->world);
     faults_free(stage->faults);
     fixture_tear_down(&stage->fixture, NULL);
+    g_free(stage->cloned);
     g_free(stage->path);
     g_free(stage->id);
 }
@@ -136,13 +160,18 @@ StageAnswer stage_vm(Stage *stage, const char *method, const char *options)
     return stage_call(stage, stage->path, BERTH_IFACE_VM, method, g_variant_new("(@a{sv})", parsed), NULL);
 }
 
+void stage_expect_removal(Stage *stage, StageAnswer answer)
+{
+    stage->vm->exists = answer == STAGE_OK ? WORLD_NO : answer == STAGE_LOST ? WORLD_EITHER : WORLD_YES;
+}
+
 /* A disk of qemu-img's, variables of the daemon's own writing, and a port that nobody else may have. */
 static GVariant *definition(void)
 {
-    return g_variant_new_parsed("{'memory': <%t>, 'disks': <[{'size': <uint64 1048576>, 'format': <'raw'>}]>,"
+    return g_variant_new_parsed("{'memory': <%t>, 'disks': <[{'size': <%t>, 'format': <'raw'>}]>,"
                                 " 'firmware': <'uefi'>, 'networks': <[{'mode': <'user'>, 'ports': <[{'host-port':"
                                 " <uint32 40022>, 'guest-port': <uint32 22>}]>}]>}",
-                                STAGE_MEMORY);
+                                STAGE_MEMORY, (guint64) STAGE_DISK);
 }
 
 static StageAnswer create(Stage *stage, const char *options, GVariant **answer)
@@ -186,42 +215,57 @@ void stage_start(Stage *stage)
     stage->vm->wanted = stage->vm->runs = WORLD_YES;
 }
 
-/* Images */
+/* Jobs */
 
-typedef struct {
-    gboolean done, failed;
-} Import;
-
-static void on_completed(GDBusConnection *client, const char *sender, const char *path, const char *interface,
-                         const char *signal, GVariant *parameters, gpointer data)
+/* How the job has ended that the daemon @owner has answered with: one whose daemon went off the bus has ended in a way that
+ * nobody was told of. */
+static StageAnswer await_job(Stage *stage, const char *owner, GVariant *answer)
 {
-    Import *import = data;
-    const char *error;
-    g_variant_get(parameters, "(o(&ss))", NULL, &error, NULL);
-    import->done = TRUE;
-    import->failed = *error != '\0';
+    const Fixture *fixture = &stage->fixture;
+    const char *path, *error = NULL;
+    g_variant_get(answer, "(&o)", &path);
+    g_autofree char *key = g_strconcat(owner, path, NULL);
+    AWAIT((error = g_hash_table_lookup(stage->jobs, key)) || fixture->daemon == 0 ||
+          g_strcmp0(fixture->owner, owner) != 0);
+    stage->was_cancelled = g_strcmp0(error, BERTH_ERROR_PREFIX "Cancelled") == 0;
+    return !error ? STAGE_LOST : *error ? STAGE_REFUSED : STAGE_OK;
 }
 
-/* The answer is a job; its end comes as a signal. */
+static WorldTruth truth_of(StageAnswer answer)
+{
+    return answer == STAGE_OK ? WORLD_YES : answer == STAGE_LOST ? WORLD_EITHER : WORLD_NO;
+}
+
 WorldTruth stage_import(Stage *stage, GUnixFDList *fds)
 {
     Fixture *fixture = &stage->fixture;
-    Import import = {0};
     g_autoptr(GError) error = NULL;
-    guint subscription =
-        g_dbus_connection_signal_subscribe(fixture->client, BERTH_BUS_NAME, BERTH_IFACE_JOB, "Completed", NULL, NULL,
-                                           G_DBUS_SIGNAL_FLAGS_NONE, on_completed, &import, NULL);
+    g_autofree char *owner = g_strdup(fixture->owner);
     g_autoptr(GVariant) answer = fixture_call_with_fds(
         fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "ImportImage",
         g_variant_new("(sh@a{sv})", STAGE_IMAGE, 0, g_variant_new_parsed("{'format': <'raw'>}")), fds, NULL, &error);
-    /* A job whose daemon went off the bus has ended in a way that nobody was told of. */
-    const char *owner = fixture->owner;
     if (answer)
-        AWAIT(import.done || fixture->daemon == 0 || fixture->owner != owner);
-    g_dbus_connection_signal_unsubscribe(fixture->client, subscription);
-    if (answer ? !import.done : is_lost(error))
-        return WORLD_EITHER;
-    return answer && !import.failed ? WORLD_YES : WORLD_NO;
+        return truth_of(await_job(stage, owner, answer));
+    return is_lost(error) ? WORLD_EITHER : WORLD_NO;
+}
+
+void stage_begin_clone(Stage *stage)
+{
+    stage->clone_owner = g_strdup(stage->fixture.owner);
+    g_clear_pointer(&stage->cloned, g_free);
+    stage->cloned = g_strdup(stage->path);
+    stage->clone = fixture_begin(&stage->fixture, stage->path, BERTH_IFACE_VM, "Clone",
+                                 g_variant_new("(sa{sv}a{sv})", STAGE_HEIR, NULL, NULL));
+}
+
+void stage_end_clone(Stage *stage)
+{
+    g_autoptr(GVariant) job = NULL;
+    g_autofree char *owner = g_steal_pointer(&stage->clone_owner);
+    WorldVm *heir = world_vm(stage->world, STAGE_HEIR);
+    StageAnswer answer = take_answer(g_steal_pointer(&stage->clone), "Clone", &job);
+    world_vm_reset(heir, truth_of(job ? await_job(stage, owner, job) : answer));
+    heir->memory[0] = STAGE_MEMORY;
 }
 
 void stage_rest(Stage *stage)

@@ -6,12 +6,14 @@
 #include "tests/lib/world.h"
 
 /* Where scenarios are played: berthd with the preload library on a private bus, a VM that stands by untouched,
- * and room for one more. */
+ * and room for one more, or for its clone, too. */
 
 #define STAGE_VM "web"
 #define STAGE_HEIR "heir" /* another, where a scenario makes one */
 #define STAGE_IMAGE "image"
 #define STAGE_MEMORY ((guint64) 64 << 20)
+#define STAGE_DISK ((gsize) 1 << 20)
+#define STAGE_VARS "variables of a firmware"
 
 typedef struct {
     Fixture fixture; /* first */
@@ -20,11 +22,18 @@ typedef struct {
     WorldVm *vm; /* what is known of STAGE_VM */
     char *path;  /* its object, while it was made by stage_create() */
     char *id;
-    gboolean was_killed; /* the daemon that the scenario was played with */
-    gboolean is_unknown; /* the daemon need not know what is on disk before it is started again */
+    FixtureCall *clone; /* under way, asked of @clone_owner */
+    char *cloned;       /* what was asked for the last one: the probe's is another of that name */
+    char *clone_owner;
+    GHashTable *jobs; /* what has completed: its daemon and path → name of the error, "" for none */
+    guint jobs_watch;
+    gboolean was_killed;    /* the daemon that the scenario was played with */
+    gboolean was_cancelled; /* the last job */
+    gboolean is_unknown;    /* the daemon need not know what is on disk before it is started again */
 } Stage;
 
-void stage_set_up(Stage *stage);
+/* @n_vms: for so many there is room beside the one that stands by */
+void stage_set_up(Stage *stage, guint n_vms);
 void stage_tear_down(Stage *stage);
 
 typedef enum {
@@ -38,6 +47,8 @@ StageAnswer stage_call(Stage *stage, const char *path, const char *interface, co
                        GVariant **answer);
 /* A method of STAGE_VM; @options in GVariant's text form. */
 StageAnswer stage_vm(Stage *stage, const char *method, const char *options);
+/* What comes of Remove: answered, STAGE_VM is gone in the end; refused, it is as it was. */
+void stage_expect_removal(Stage *stage, StageAnswer answer);
 /* CreateVM, with everything that makes it write files. */
 StageAnswer stage_try_create(Stage *stage, const char *options);
 /* It must succeed: then the ledger has it, and path and id are known. */
@@ -45,6 +56,9 @@ void stage_create(Stage *stage);
 void stage_start(Stage *stage);
 /* ImportImage as STAGE_IMAGE, with the one descriptor of @fds; whether the image is there then. */
 WorldTruth stage_import(Stage *stage, GUnixFDList *fds);
+/* Clone of STAGE_VM as STAGE_HEIR; and how its job has ended, which the ledger has then. */
+void stage_begin_clone(Stage *stage);
+void stage_end_clone(Stage *stage);
 /* Waits until nothing goes on any more, or the daemon is dead, or off the bus and back. */
 void stage_rest(Stage *stage);
 

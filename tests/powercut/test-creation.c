@@ -166,20 +166,25 @@ static void on_completed(GDBusConnection *client, const char *sender, const char
     *(gboolean *) data = TRUE;
 }
 
-/* Its answer, and that it is completed, are promises. */
-static void import_and_wait(Power *power)
+/* Its answer, and that it is completed, are promises. @begin: its call, with the job as the answer */
+static void await_job(Power *power, GVariant *(*begin)(Power *power))
 {
     gboolean completed = FALSE;
     GDBusConnection *client = power_fixture(power)->client;
     guint subscription =
         g_dbus_connection_signal_subscribe(client, BERTH_BUS_NAME, BERTH_IFACE_JOB, "Completed", NULL, NULL,
                                            G_DBUS_SIGNAL_FLAGS_NONE, on_completed, &completed, NULL);
-    g_autoptr(GVariant) answer = import(power);
+    g_autoptr(GVariant) answer = begin(power);
     const char *job;
     g_variant_get(answer, "(&o)", &job);
     power_promise_signal(power, "Completed", job);
     AWAIT(completed);
     g_dbus_connection_signal_unsubscribe(client, subscription);
+}
+
+static void import_and_wait(Power *power)
+{
+    await_job(power, import);
 }
 
 static void act_import(Power *power)
@@ -232,6 +237,83 @@ static void check_created_with_disks(Power *power, guint kept)
 
 static const PowerScenario scenario_create_with_disks = {act_create_with_disks, check_created_with_disks};
 
+/* Clones */
+
+#define SOURCE "source"
+
+/* A guest wrote to its disks, and was shut down. */
+static void make_source(Power *power)
+{
+    g_autofree char *path = tooled_vm_with(power_tooled(power), SOURCE,
+                                           "{'disks': <[{'size': <uint64 1048576>}, {'size': <uint64 1048576>, "
+                                           "'format': <'raw'>}]>}",
+                                           NULL);
+    g_autofree char *disk = scene_file(power, path, BERTH_DIR_DISKS "/disk1.raw");
+    int fd = open(disk, O_WRONLY | O_CLOEXEC);
+    g_assert_cmpint(pwrite(fd, "begin", 5, 0), ==, 5);
+    g_assert_cmpint(pwrite(fd, "end", 3, MIB - 3), ==, 3);
+    g_assert_cmpint(fsync(fd), ==, 0);
+    close(fd);
+}
+
+static char *find(Power *power, const char *name)
+{
+    char *path;
+    g_autoptr(GVariant) answer =
+        fixture_call(power_fixture(power), BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", name));
+    g_variant_get(answer, "(o)", &path);
+    return path;
+}
+
+static GVariant *clone_source(Power *power)
+{
+    g_autofree char *path = find(power, SOURCE);
+    return power_call(power, path, BERTH_IFACE_VM, "Clone", g_variant_new("(sa{sv}a{sv})", SCENE_VM, NULL, NULL), NULL);
+}
+
+static GBytes *read_disk(Power *power, const char *name, const char *disk)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = find(power, name);
+    g_autofree char *file = scene_file(power, path, disk);
+    char *bytes;
+    gsize length;
+    g_file_get_contents(file, &bytes, &length, &error);
+    g_assert_no_error(error);
+    return g_bytes_new_take(bytes, length);
+}
+
+static void assert_same_disk(Power *power, const char *disk)
+{
+    g_autoptr(GBytes) source = read_disk(power, SOURCE, disk);
+    g_autoptr(GBytes) copy = read_disk(power, SCENE_VM, disk);
+    g_assert_true(g_bytes_equal(source, copy));
+}
+
+static void act_clone(Power *power)
+{
+    scene_make_bystander(power);
+    make_source(power);
+    power_begin(power);
+    await_job(power, clone_source);
+    assert_same_disk(power, BERTH_DIR_DISKS "/disk0.qcow2");
+    assert_same_disk(power, BERTH_DIR_DISKS "/disk1.raw");
+}
+
+static void check_cloned(Power *power, guint kept)
+{
+    scene_expect_bystander(power);
+    g_free(power_expect_vm(power, SOURCE, POWER_ALIVE));
+    g_autofree char *path =
+        power_expect_vm(power, SCENE_VM, POWER_ALIVE | scene_unless(kept, SCENE_SECOND, POWER_ABSENT));
+    if (path)
+        expect_memory(power, TRUE, 0, 64 * MIB);
+}
+
+static const PowerScenario scenario_clone = {act_clone, check_cloned};
+
+/* Sweeping */
+
 static void copy_directory(const char *from, const char *above, const char *name)
 {
     g_autoptr(FsTree) tree = fs_tree_scan(from);
@@ -269,6 +351,7 @@ static void add(void)
     power_add("M21/create", &scenario_create);
     power_add("M21/create-with-disks", &scenario_create_with_disks);
     power_add("M21/create-and-start", &scenario_create_and_start);
+    power_add("M21/clone", &scenario_clone);
     power_add("M21/import-image", &scenario_import);
     power_add("M21/remove-image", &scenario_remove_image);
     power_add("M21/sweep", &scenario_sweep);
