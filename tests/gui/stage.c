@@ -3,6 +3,7 @@
 
 #include <vte/vte.h>
 
+#include "tests/lib/fakes/fake-desktop.h"
 #include "ui-gtk/list/row.h"
 #include "ui-gtk/widgets/badge.h"
 #include "ui-gtk/widgets/figure.h"
@@ -28,12 +29,14 @@ static BerthUiApplication *application_new(void)
 void stage_begin(void)
 {
     session = private_bus_new(NULL);
+    fake_desktop_begin();
     application = application_new();
 }
 
 void stage_end(void)
 {
     g_object_unref(application);
+    fake_desktop_end();
     private_bus_free(session);
 }
 

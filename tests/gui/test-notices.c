@@ -1,55 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fake-desktop.h"
 #include "stage.h"
 
-/* What the desktop is told of VMs that fail. The desktop's notification service, as GLib speaks to it, is the test. */
-
-#define SERVICE "org.gtk.Notifications"
-
-static const char contract[] =
-    "<node><interface name='" SERVICE "'>"
-    "<method name='AddNotification'><arg type='s' direction='in'/><arg type='s' direction='in'/>"
-    "<arg type='a{sv}' direction='in'/></method>"
-    "<method name='RemoveNotification'><arg type='s' direction='in'/>"
-    "<arg type='s' direction='in'/></method></interface></node>";
-
-static GHashTable *shown; /* what the desktop shows: id → a{sv} */
+/* What the desktop is told of VMs that fail. */
 
 typedef struct {
     Stage stage;
     GtkWidget *other; /* has the focus, where it is there */
     FakeVm *web;
 } Scene;
-
-static void on_call(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
-                    const char *method, GVariant *parameters, GDBusMethodInvocation *invocation, gpointer data)
-{
-    const char *application, *id;
-    g_variant_get_child(parameters, 0, "&s", &application);
-    g_variant_get_child(parameters, 1, "&s", &id);
-    g_assert_cmpstr(application, ==, "org.berth.Berth");
-    if (g_str_equal(method, "AddNotification"))
-        g_hash_table_insert(shown, g_strdup(id), g_variant_get_child_value(parameters, 2));
-    else
-        g_hash_table_remove(shown, id);
-    g_dbus_method_invocation_return_value(invocation, NULL);
-}
-
-static void become_desktop(void)
-{
-    static const GDBusInterfaceVTable vtable = {on_call, NULL, NULL, {0}};
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GDBusConnection) bus = g_bus_get_sync(G_BUS_TYPE_SESSION, NULL, &error);
-    g_assert_no_error(error);
-    g_autoptr(GDBusNodeInfo) node = g_dbus_node_info_new_for_xml(contract, &error);
-    g_assert_no_error(error);
-    shown = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
-    g_dbus_connection_register_object(bus, "/org/gtk/Notifications", node->interfaces[0], &vtable, NULL, NULL, &error);
-    g_assert_no_error(error);
-    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
-        bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName",
-        g_variant_new("(su)", SERVICE, 0), NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
-    g_assert_no_error(error);
-}
 
 /* Another window than the program's has the focus. */
 static void go_to_background(Scene *s)
@@ -79,12 +38,12 @@ static void tear_down(Scene *s, gconstpointer data)
     if (s->other)
         gtk_window_destroy(GTK_WINDOW(s->other));
     stage_tear_down_fake(&s->stage, data);
-    AWAIT(g_hash_table_size(shown) == 0);
+    AWAIT(g_hash_table_size(fake_desktop_shown()) == 0);
 }
 
 static GVariant *notice(const FakeVm *vm)
 {
-    return g_hash_table_lookup(shown, vm->id);
+    return g_hash_table_lookup(fake_desktop_shown(), vm->id);
 }
 
 static void assert_text(GVariant *notification, const char *key, const char *expected)
@@ -100,7 +59,7 @@ static void change_is_over(Scene *s, const char *badge)
     stage_await_badge(&s->stage, "web", badge);
     g_autoptr(GNotification) last = g_notification_new("last");
     g_application_send_notification(g_application_get_default(), "last", last);
-    AWAIT(g_hash_table_contains(shown, "last"));
+    AWAIT(g_hash_table_contains(fake_desktop_shown(), "last"));
     g_application_withdraw_notification(g_application_get_default(), "last");
 }
 
@@ -212,7 +171,7 @@ static void test_removed(Scene *s, gconstpointer data)
     fake_berth_exit(s->stage.fake, s->web, "crashed");
     AWAIT(notice(s->web));
     fake_berth_vanish(s->stage.fake, s->web);
-    AWAIT(!g_hash_table_contains(shown, id));
+    AWAIT(!g_hash_table_contains(fake_desktop_shown(), id));
 }
 
 /* A crash while the daemon was away is told when it is back. */
@@ -256,7 +215,6 @@ static void test_click_before(Scene *s, gconstpointer data)
 
 static void add(void)
 {
-    become_desktop();
     ADD("fails", test_fails);
     ADD("each-reason", test_each_reason);
     ADD("silent", test_silent);
