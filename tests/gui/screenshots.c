@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "stage.h"
+#include "picture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,59 +23,15 @@
  * names; so each is drawn at least once, without a warning, and fits where it has to. */
 
 #define WIDE 1000
-#define NARROW 360
+#define NARROW PICTURE_NARROW
 #define HEIGHT 700
-#define FRAME "solid-csd" /* a thick one, on displays without a compositor: no part of the picture */
 
 static const char *variant;
 static char *journal_missing; /* why there is no picture of it */
 
-/* What @widget's window shows now, when everything has its place. */
-static void take(GtkWidget *widget, const char *name)
-{
-    g_autofree char *file = g_strdup_printf("%s/%s-%s.png", g_getenv("BERTH_SCREENSHOTS"), name, variant);
-    g_autoptr(GdkPaintable) paintable = gtk_widget_paintable_new(widget);
-    int width = gtk_widget_get_width(widget), height = gtk_widget_get_height(widget);
-    GtkSnapshot *snapshot = gtk_snapshot_new();
-    gdk_paintable_snapshot(paintable, snapshot, width, height);
-    g_autoptr(GskRenderNode) node = gtk_snapshot_free_to_node(snapshot);
-    g_assert_nonnull(node);
-    g_autoptr(GdkTexture) texture =
-        gsk_renderer_render_texture(gtk_native_get_renderer(gtk_widget_get_native(widget)), node, NULL);
-    g_assert_true(gdk_texture_save_to_png(texture, file));
-}
-
-/* After a change: the frame clock has come by, and nothing is left to be done. */
-static gboolean on_tick(GtkWidget *widget, GdkFrameClock *clock, gpointer data)
-{
-    guint *frames = data;
-    return ++*frames < 4 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
-}
-
-static void await_frames(GtkWidget *widget)
-{
-    guint frames = 0;
-    gtk_widget_add_tick_callback(widget, on_tick, &frames, NULL);
-    AWAIT(frames >= 4);
-}
-
-/* Each window fits on a small screen; but that of the shortcuts is laid out by GTK alone. */
-static void assert_narrow(GtkWidget *window)
-{
-    int minimum;
-    if (GTK_IS_SHORTCUTS_WINDOW(window))
-        return;
-    gtk_widget_measure(window, GTK_ORIENTATION_HORIZONTAL, -1, &minimum, NULL, NULL, NULL);
-    g_assert_cmpint(minimum, <=, NARROW);
-}
-
 static void take_window(Stage *stage, const char *name)
 {
-    GtkWidget *top = stage_top(stage);
-    gtk_widget_remove_css_class(top, FRAME);
-    await_frames(top);
-    assert_narrow(top);
-    take(top, name);
+    picture_take(stage, name, variant);
 }
 
 static void append_file(GUnixFDList *fds, const char *file)
@@ -166,14 +122,14 @@ static void open_vm(Stage *stage, const char *vm)
     stage_choose(stage, vm);
     if (is_narrow())
         stage_activate(stage, vm);
-    await_frames(GTK_WIDGET(stage->window));
+    picture_await_frames(GTK_WIDGET(stage->window));
 }
 
 static void close_vm(Stage *stage)
 {
     if (is_narrow())
         stage_click(stage, "Back");
-    await_frames(GTK_WIDGET(stage->window));
+    picture_await_frames(GTK_WIDGET(stage->window));
 }
 
 /* Of the processors' graph, which needs two of them. */
@@ -289,13 +245,13 @@ static void take_form(Stage *stage)
     gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, HEIGHT);
     take_window(stage, "new-image");
     gtk_widget_activate(row(stage, "debian-12", GTK_TYPE_LIST_BOX_ROW));
-    await_frames(stage_top(stage));
+    picture_await_frames(stage_top(stage));
     take_window(stage, "new");
     gtk_editable_set_text(GTK_EDITABLE(row(stage, "Name", ADW_TYPE_ENTRY_ROW)), "web");
     adw_expander_row_set_expanded(ADW_EXPANDER_ROW(row(stage, "Network 1", ADW_TYPE_EXPANDER_ROW)), TRUE);
     gtk_widget_activate(row(stage, "Forward a Port", GTK_TYPE_LIST_BOX_ROW));
     gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, 2 * HEIGHT);
-    await_frames(stage_top(stage));
+    picture_await_frames(stage_top(stage));
     take_dialog(stage, "new-wrong");
 }
 
@@ -307,7 +263,7 @@ static void take_change(Stage *stage, const char *vm)
     gtk_window_set_default_size(GTK_WINDOW(stage_top(stage)), is_narrow() ? NARROW : 520, 2 * HEIGHT);
     GtkWidget *processors = stage_find(row(stage, "Processors", GTK_TYPE_LIST_BOX_ROW), GTK_TYPE_SPIN_BUTTON, NULL);
     gtk_spin_button_set_value(GTK_SPIN_BUTTON(processors), 200);
-    await_frames(stage_top(stage));
+    picture_await_frames(stage_top(stage));
     take_dialog(stage, "change");
     close_vm(stage);
 }
@@ -317,7 +273,7 @@ static void take_sized(Stage *stage, const char *words, const char *name)
 {
     AWAIT(stage_sees(stage, words));
     GtkWindow *dialog = GTK_WINDOW(stage_top(stage));
-    gtk_widget_remove_css_class(GTK_WIDGET(dialog), FRAME);
+    gtk_widget_remove_css_class(GTK_WIDGET(dialog), PICTURE_FRAME);
     if (is_narrow())
         gtk_window_set_default_size(dialog, NARROW, HEIGHT);
     AWAIT(!is_narrow() || gtk_widget_get_width(GTK_WIDGET(dialog)) == NARROW);
@@ -376,7 +332,7 @@ static void prepare_window(Stage *stage)
     adw_style_manager_set_color_scheme(adw_style_manager_get_default(), g_str_equal(variant, "dark")
                                                                             ? ADW_COLOR_SCHEME_FORCE_DARK
                                                                             : ADW_COLOR_SCHEME_FORCE_LIGHT);
-    gtk_widget_remove_css_class(GTK_WIDGET(stage->window), FRAME);
+    gtk_widget_remove_css_class(GTK_WIDGET(stage->window), PICTURE_FRAME);
     gtk_window_set_default_size(GTK_WINDOW(stage->window), width, HEIGHT);
     AWAIT(gtk_widget_get_width(GTK_WIDGET(stage->window)) == width);
     hands_focus(stage); /* else the desktop would be told of what fails, and there is none */
