@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "actions.h"
 
-#include "clone-dialog.h"
-#include "form-dialog.h"
 #include "removal.h"
-#include "words.h"
+#include "ui-gtk/form/clone-dialog.h"
+#include "ui-gtk/form/form-dialog.h"
+#include "ui-gtk/model/words.h"
 
 struct _BerthUiActions {
     GObject parent_instance;

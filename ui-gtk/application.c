@@ -4,7 +4,7 @@
 #include <glib/gi18n.h>
 
 #include "config.h"
-#include "settings.h"
+#include "ui-gtk/model/settings.h"
 #include "window.h"
 
 struct _BerthUiApplication {
@@ -109,12 +109,6 @@ static void add_shortcuts(GtkApplication *application)
         const char *accelerators[] = {shortcuts[i].accelerator, NULL};
         gtk_application_set_accels_for_action(application, shortcuts[i].action, accelerators);
     }
-}
-
-void berth_ui_set_main_menu(GtkMenuButton *button)
-{
-    GtkApplication *application = GTK_APPLICATION(g_application_get_default());
-    gtk_menu_button_set_menu_model(button, G_MENU_MODEL(gtk_application_get_menu_by_id(application, "main-menu")));
 }
 
 /* The options are those of the first one that is started. */

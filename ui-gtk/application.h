@@ -11,6 +11,3 @@
 G_DECLARE_FINAL_TYPE(BerthUiApplication, berth_ui_application, BERTH_UI, APPLICATION, AdwApplication)
 
 BerthUiApplication *berth_ui_application_new(void);
-
-/* Gives the main menu to a button. */
-void berth_ui_set_main_menu(GtkMenuButton *button);

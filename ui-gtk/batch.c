@@ -3,8 +3,8 @@
 
 #include <glib/gi18n.h>
 
-#include "failure.h"
-#include "words.h"
+#include "ui-gtk/model/words.h"
+#include "ui-gtk/widgets/failure.h"
 
 typedef struct {
     AdwToastOverlay *toasts;

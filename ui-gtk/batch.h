@@ -3,7 +3,7 @@
 
 #include <adwaita.h>
 
-#include "service.h"
+#include "ui-gtk/model/service.h"
 
 /* Calling a method of one VM or of many at a time, and saying once what has failed. */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "notices.h"
 
-#include "words.h"
+#include "ui-gtk/model/words.h"
 
 struct _BerthUiNotices {
     GObject parent_instance;

@@ -3,7 +3,7 @@
 
 #include <gtk/gtk.h>
 
-#include "service.h"
+#include "ui-gtk/model/service.h"
 
 /* Tells the desktop of VMs that fail while the window is in the background: one notification for each VM. It is taken
  * back when the VM is not in that state any more, when the window shows it, and when this ends. A click on it opens the

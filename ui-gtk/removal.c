@@ -3,9 +3,9 @@
 
 #include <glib/gi18n.h>
 
-#include "failure.h"
-#include "settings.h"
-#include "words.h"
+#include "ui-gtk/model/settings.h"
+#include "ui-gtk/model/words.h"
+#include "ui-gtk/widgets/failure.h"
 
 /* Toast and dialog, which have one, go with the window, and so before the overlay of its toasts. */
 typedef struct {

@@ -3,7 +3,7 @@
 
 #include <adwaita.h>
 
-#include "service.h"
+#include "ui-gtk/model/service.h"
 
 /* The window: the list beside the page of the VM that is chosen in it, or one at a time where there is no room for
  * both; and instead of them what is wrong with the service, as long as it is. */

@@ -2,7 +2,7 @@
 #include "samples.h"
 #include "src/core/names.h"
 #include "tests/gui/scrolling.h"
-#include "ui-gtk/badge.h"
+#include "ui-gtk/widgets/badge.h"
 
 /* The desktop manager with few VMs and with many: how long it takes until what happens in the daemon is painted, and
  * until a frame is painted while the list is scrolled. With the real daemon, on a display without a graphics card. */

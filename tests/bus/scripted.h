@@ -5,7 +5,7 @@
 #include "tests/lib/fixture.h"
 #include "tests/lib/test-cgroup.h"
 
-/* The fixture with the scripted QEMU (tests/lib/fake-qemu.c says how it is steered) and short deadlines. */
+/* The fixture with the scripted QEMU (tests/lib/fakes/fake-qemu.c says how it is steered) and short deadlines. */
 
 /* Adds a test whose berth.conf ends with @config ("" or keys of its section [VM]). */
 #define SCRIPTED_ADD(path, config, func) g_test_add(path, Fixture, config, scripted_set_up, func, fixture_tear_down)

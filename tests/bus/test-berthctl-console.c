@@ -10,8 +10,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "fake-berth.h"
 #include "tests/lib/await.h"
+#include "tests/lib/fakes/fake-berth.h"
 #include "tests/lib/private-bus.h"
 
 /* berthctl console on a terminal of its own. */

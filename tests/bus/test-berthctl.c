@@ -5,8 +5,8 @@
 #include <signal.h>
 
 #include "ctl-run.h"
-#include "fake-berth.h"
 #include "tests/lib/await.h"
+#include "tests/lib/fakes/fake-berth.h"
 #include "tests/lib/private-bus.h"
 
 /* berthctl against a service that does what the test says. */

@@ -7,7 +7,7 @@
 
 #include "scripted.h"
 #include "src/core/names.h"
-#include "tests/lib/hold.h"
+#include "tests/lib/preloads/hold.h"
 
 /* Clone: a VM with another's disks, whole or not at all. */
 

@@ -6,7 +6,7 @@
 #include "scripted.h"
 #include "src/core/autofd.h"
 #include "src/core/names.h"
-#include "tests/lib/fake-display.h"
+#include "tests/lib/fakes/fake-display.h"
 
 /* OpenDisplay: a client's socket goes to QEMU by getfd and add_client, and nothing of it is left with the daemon. */
 

@@ -8,8 +8,8 @@
 
 #include "scripted.h"
 #include "src/core/names.h"
-#include "tests/lib/preload.h"
-#include "tests/lib/vsock.h"
+#include "tests/lib/preloads/preload.h"
+#include "tests/lib/preloads/vsock.h"
 
 /* What the service manager of a guest notifies of, over what seems to be vsock. */
 

@@ -2,7 +2,7 @@
 #include <signal.h>
 
 #include "scripted.h"
-#include "tests/lib/fake-service.h"
+#include "tests/lib/fakes/fake-service.h"
 
 /* What systemd-machined is told, where the bus goes away meanwhile. With the real one: tests/system/test-machined.c. */
 

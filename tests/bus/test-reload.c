@@ -8,7 +8,7 @@
 
 #include "scripted.h"
 #include "src/core/names.h"
-#include "tests/lib/hold.h"
+#include "tests/lib/preloads/hold.h"
 
 /* What a Reload makes of a configuration, definitions and images that somebody has changed by hand, and of what
  * others do at the same time. test-recovery.c has what it makes of directories that come and go. */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "removal-scene.h"
-#include "tests/lib/hold.h"
+#include "tests/lib/preloads/hold.h"
 
 /* M11 to M14 and M16: the tree goes, or says why not. */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "removal-scene.h"
-#include "tests/lib/hold.h"
+#include "tests/lib/preloads/hold.h"
 
 /* A removal with a grace time, and what takes it back or cuts it short: durably. */
 

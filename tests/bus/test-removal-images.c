@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "removal-scene.h"
-#include "tests/lib/hold.h"
+#include "tests/lib/preloads/hold.h"
 
 /* M20 of the manager's methods: CreateVM, the removal of an image and that of its user, each held at its step, and what
  * comes in between. */

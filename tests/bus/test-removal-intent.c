@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "removal-scene.h"
-#include "tests/lib/hold.h"
+#include "tests/lib/preloads/hold.h"
 
 /* M1 to M6: what was asked to go goes, whatever happens next; what was not asked to go stays. */
 

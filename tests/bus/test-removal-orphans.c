@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "removal-scene.h"
-#include "tests/lib/preload.h"
-#include "tests/lib/stale.h"
+#include "tests/lib/preloads/preload.h"
+#include "tests/lib/preloads/stale.h"
 
 /* M22 to M27: what vanishes was not removed, what is not ours is left alone, and what belongs to nobody goes. */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "removal-scene.h"
-#include "tests/lib/hold.h"
+#include "tests/lib/preloads/hold.h"
 
 /* M20: whatever comes in the middle of whatever, there is one outcome, each call is answered once, and a VM that is
  * then removed leaves nothing. The first method is held at a step of it; the second comes in between. */

@@ -4,7 +4,7 @@
 #include "scripted.h"
 #include "src/core/keeper-protocol.h"
 #include "src/core/names.h"
-#include "tests/lib/hold.h"
+#include "tests/lib/preloads/hold.h"
 
 /* Restarts: when, how often, who wins over one, and what a daemon that comes later knows of them. */
 

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tests/lib/hold.h"
+#include "tests/lib/preloads/hold.h"
 #include "tooled.h"
 
 /* Who may do what: polkit is asked, its answer is kept to, and what it took minutes over is looked at anew. */

@@ -7,8 +7,8 @@
 
 #include "src/core/names.h"
 #include "tests/lib/await.h"
-#include "tests/lib/faults.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/preloads/faults.h"
 
 /* What thousands of VMs must not cost: nothing is timed here, all is counted. */
 

@@ -71,7 +71,8 @@ static void assert_scope(Fixture *fixture, const char *path)
     assert_property(properties, "CollectMode", "'inactive-or-failed'");
     assert_property(properties, "OOMPolicy", "'continue'");
     assert_property(properties, "After", "['berthd.service']");
-    assert_property(properties, "TimeoutStopUSec", "25000000"); /* ShutdownTimeoutSec=, and what its keeper takes then */
+    assert_property(properties, "TimeoutStopUSec",
+                    "25000000"); /* ShutdownTimeoutSec=, and what its keeper takes then */
     assert_property(properties, "CPUWeight", "50");
     assert_property(properties, "CPUQuotaPerSecUSec", "1500000");
     assert_property(properties, "MemoryMax", "268435456");

@@ -3,7 +3,7 @@
 
 #include "src/core/names.h"
 #include "tests/lib/await.h"
-#include "tests/lib/fake-tools.h"
+#include "tests/lib/fakes/fake-tools.h"
 #include "tests/lib/fixture.h"
 
 /* The fixture with a scripted QEMU and a qemu-img that can be held. */

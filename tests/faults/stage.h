@@ -2,8 +2,8 @@
 #pragma once
 
 #include "tests/bus/scripted.h"
-#include "tests/lib/faults.h"
-#include "tests/lib/world.h"
+#include "tests/lib/preloads/faults.h"
+#include "tests/lib/world/world.h"
 
 /* Where scenarios are played: berthd with the preload library on a private bus, a VM that stands by untouched,
  * and room for one more, or for its clone, too. */

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "stage.h"
-#include "ui-gtk/display.h"
+#include "ui-gtk/display/display.h"
 
 /* The X server's own keyboard and mouse: what they do goes all the way that a person's keys go. */
 

@@ -6,18 +6,18 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
-#include "fake-screen.h"
 #include "hands.h"
 #include "journal-files.h"
 #include "src/core/autofd.h"
 #include "src/core/names.h"
-#include "ui-gtk/badge.h"
-#include "ui-gtk/display.h"
-#include "ui-gtk/file-row.h"
-#include "ui-gtk/graph.h"
-#include "ui-gtk/image-row.h"
-#include "ui-gtk/journal-page.h"
-#include "ui-gtk/journal-row.h"
+#include "tests/lib/fakes/fake-screen.h"
+#include "ui-gtk/display/display.h"
+#include "ui-gtk/images/file-row.h"
+#include "ui-gtk/images/image-row.h"
+#include "ui-gtk/journal/journal-page.h"
+#include "ui-gtk/journal/journal-row.h"
+#include "ui-gtk/overview/graph.h"
+#include "ui-gtk/widgets/badge.h"
 
 /* Takes a picture of each page in light, dark, narrow and from right to left, into the directory that BERTH_SCREENSHOTS
  * names; so each is drawn at least once, without a warning, and fits where it has to. */

@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "ui-gtk/vm-list.h"
+#include "ui-gtk/list/vm-list.h"
 
 static gulong setup_hook, bind_hook;
 

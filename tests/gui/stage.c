@@ -3,10 +3,10 @@
 
 #include <vte/vte.h>
 
-#include "fake-desktop.h"
-#include "ui-gtk/badge.h"
-#include "ui-gtk/figure.h"
-#include "ui-gtk/row.h"
+#include "tests/lib/fakes/fake-desktop.h"
+#include "ui-gtk/list/row.h"
+#include "ui-gtk/widgets/badge.h"
+#include "ui-gtk/widgets/figure.h"
 
 static BerthUiApplication *application;
 static PrivateBus *session; /* GTK's, and the fake daemon's */

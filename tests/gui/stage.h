@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tests/bus/fake-berth.h"
 #include "tests/bus/scripted.h"
+#include "tests/lib/fakes/fake-berth.h"
 #include "ui-gtk/application.h"
 #include "ui-gtk/window.h"
 

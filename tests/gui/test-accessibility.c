@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-#include "ui-gtk/graph.h"
+#include "ui-gtk/overview/graph.h"
 
 /* What a screen reader finds in the window, and does there: screen-reader.py asks for it over the real accessibility bus,
  * in a process of its own.

@@ -8,8 +8,8 @@
 #include <unistd.h>
 #include <vte/vte.h>
 
-#include "ui-gtk/settings.h"
-#include "ui-gtk/terminal.h"
+#include "ui-gtk/console/terminal.h"
+#include "ui-gtk/model/settings.h"
 
 /* The console: with the real daemon, keeper and serial port of the scripted QEMU, which echoes; and with the fake one,
  * where each byte counts. */

@@ -4,10 +4,10 @@
 #include <sys/socket.h>
 
 #include "tests/lib/await.h"
-#include "ui-gtk/display-backlog.h"
-#include "ui-gtk/display-frame.h"
-#include "ui-gtk/display-geometry.h"
-#include "ui-gtk/display-keys.h"
+#include "ui-gtk/display/display-backlog.h"
+#include "ui-gtk/display/display-frame.h"
+#include "ui-gtk/display/display-geometry.h"
+#include "ui-gtk/display/display-keys.h"
 
 /* The display's pure parts: keys, places, and pictures from a QEMU that may say anything. */
 

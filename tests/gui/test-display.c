@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stage.h"
 
-#include "fake-screen.h"
 #include "hands.h"
 #include "src/core/autofd.h"
-#include "ui-gtk/display.h"
+#include "tests/lib/fakes/fake-screen.h"
+#include "ui-gtk/display/display.h"
 
 /* A person before a guest's screen: real keys and a real pointer, by way of the X server, and a fake QEMU behind it. */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <locale.h>
 
-#include "ui-gtk/draft.h"
-#include "ui-gtk/format.h"
-#include "ui-gtk/names.h"
+#include "ui-gtk/model/draft.h"
+#include "ui-gtk/model/format.h"
+#include "ui-gtk/model/names.h"
 
 /* What the form of a VM proposes, refuses and sends. */
 

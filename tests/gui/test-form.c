@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "src/core/names.h"
-#include "ui-gtk/complaint.h"
-#include "ui-gtk/port-row.h"
+#include "ui-gtk/form/port-row.h"
+#include "ui-gtk/widgets/complaint.h"
 
 /* Making and changing VMs by the window, with the real daemon behind it. */
 

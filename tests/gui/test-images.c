@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "src/core/names.h"
-#include "ui-gtk/file-row.h"
-#include "ui-gtk/image-row.h"
-#include "ui-gtk/job-row.h"
+#include "ui-gtk/images/file-row.h"
+#include "ui-gtk/images/image-row.h"
+#include "ui-gtk/widgets/job-row.h"
 
 /* Images: what there is, imports by a file or by dropping one, and their removal. */
 

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "journal-files.h"
-#include "ui-gtk/journal-page.h"
-#include "ui-gtk/journal-row.h"
+#include "ui-gtk/journal/journal-page.h"
+#include "ui-gtk/journal/journal-row.h"
 
 /* The journal of a VM as a person sees it. */
 

@@ -5,7 +5,7 @@
 
 #include "journal-files.h"
 #include "tests/lib/await.h"
-#include "ui-gtk/journal.h"
+#include "ui-gtk/journal/journal.h"
 
 /* What is read of a journal, in a directory of the test's own. */
 

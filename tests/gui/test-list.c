@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "src/core/names.h"
-#include "ui-gtk/badge.h"
-#include "ui-gtk/row.h"
-#include "ui-gtk/settings.h"
-#include "ui-gtk/uptime.h"
+#include "ui-gtk/list/row.h"
+#include "ui-gtk/model/settings.h"
+#include "ui-gtk/overview/uptime.h"
+#include "ui-gtk/widgets/badge.h"
 
 /* The list and the page in situations that the fake daemon makes. */
 

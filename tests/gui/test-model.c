@@ -3,13 +3,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tests/bus/fake-berth.h"
 #include "tests/lib/await.h"
+#include "tests/lib/fakes/fake-berth.h"
 #include "tests/lib/private-bus.h"
-#include "ui-gtk/image-name.h"
-#include "ui-gtk/names.h"
-#include "ui-gtk/service.h"
-#include "ui-gtk/words.h"
+#include "ui-gtk/model/image-name.h"
+#include "ui-gtk/model/names.h"
+#include "ui-gtk/model/service.h"
+#include "ui-gtk/model/words.h"
 
 /* What the window is shown of a daemon, which is a fake here: its list follows the signals, and nothing else. */
 

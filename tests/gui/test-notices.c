@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "fake-desktop.h"
 #include "stage.h"
+#include "tests/lib/fakes/fake-desktop.h"
 
 /* What the desktop is told of VMs that fail. */
 

@@ -9,8 +9,8 @@
 
 #include "src/core/keeper-protocol.h"
 #include "tests/lib/await.h"
-#include "ui-gtk/stream.h"
-#include "ui-gtk/transcript.h"
+#include "ui-gtk/console/stream.h"
+#include "ui-gtk/console/transcript.h"
 
 /* What a console's stream and log do, without a display. */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tests/bus/fake-berth.h"
 #include "tests/lib/await.h"
+#include "tests/lib/fakes/fake-berth.h"
 #include "tests/lib/private-bus.h"
-#include "ui-gtk/service.h"
+#include "ui-gtk/model/service.h"
 
 /* What a VM uses, as the window is shown it: asked of a daemon, which is a fake here, by those who look. */
 

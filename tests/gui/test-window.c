@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "src/core/names.h"
-#include "ui-gtk/badge.h"
-#include "ui-gtk/graph.h"
-#include "ui-gtk/monitor.h"
+#include "ui-gtk/overview/graph.h"
+#include "ui-gtk/overview/monitor.h"
+#include "ui-gtk/widgets/badge.h"
 
 /* A person before the window, and the real daemon behind it. */
 

@@ -3,10 +3,10 @@
 
 #include <gio/gunixfdlist.h>
 
-#include "fake-polkit.h"
-#include "fake-systemd.h"
 #include "private-bus.h"
 #include "recorder.h"
+#include "tests/lib/fakes/fake-polkit.h"
+#include "tests/lib/fakes/fake-systemd.h"
 
 /* The real berthd on a private bus with fakes of systemd and polkit, in a directory and a cgroup of its own. The test
  * is its client, as root, by GDBus.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "tests/bus/tooled.h"
-#include "tests/lib/fs-model.h"
+#include "tests/lib/power-cut/fs-model.h"
 
 /* berthd, whose power is cut at each moment of a scenario: the trace of what it did to its files is replayed on a
  * model of a file system, each tree that a disk may hold after a cut is built, and the daemon is started on it as

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "scene.h"
-#include "tests/lib/faults.h"
-#include "tests/lib/world.h"
+#include "tests/lib/preloads/faults.h"
+#include "tests/lib/world/world.h"
 
 /* A sample of what tests/faults tries at all points: one of berthd's calls kills it, or fails; here with the real systemd, D-Bus
  * and QEMU. Whoever calls a daemon that was killed has D-Bus start it again, as on any host.

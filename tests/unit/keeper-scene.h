@@ -4,7 +4,7 @@
 #include "src/host/keeper.h"
 #include "src/host/runtime-dir.h"
 
-/* The real berth-keeper, forked as the daemon does it, with a scripted process in QEMU's place (tests/lib/stub-qemu.c).
+/* The real berth-keeper, forked as the daemon does it, with a scripted process in QEMU's place (tests/lib/fakes/stub-qemu.c).
  * Every wait has a deadline. */
 
 #define KEEPER_ID "1b4e28ba-2fa1-41d2-883f-0016d3cca427"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <sys/stat.h>
 
-#include "tests/lib/fs-model.h"
+#include "tests/lib/power-cut/fs-model.h"
 
 /* Traces made by hand, and all the trees that a cut may leave of each. */
 

@@ -18,7 +18,7 @@ may() {
     fi
 }
 
-echo 1..8
+echo 1..17
 may src/core 'config\.h'
 may src/host '\.\./core/[a-z0-9-]+\.h'
 may src/vm '\.\./(core|host)/[a-z0-9-]+\.h'
@@ -26,4 +26,9 @@ may src/bus '\.\./(core|host|vm)/[a-z0-9-]+\.h'
 may src/berthd '\.\./(core|host|vm|bus)/[a-z0-9-]+\.h'
 may src/berthctl '\.\./(core/[a-z0-9-]+|host/bus-variant)\.h'
 may src/berth-keeper '\.\./core/keeper-protocol\.h'
-may ui-gtk '(config|src/core/[a-z0-9-]+)\.h'
+may ui-gtk/model '(contract|src/core/[a-z0-9-]+)\.h'
+may ui-gtk/widgets '(src/core|ui-gtk/model)/[a-z0-9-]+\.h'
+for view in console display form images journal list overview; do
+    may ui-gtk/$view '(src/core|ui-gtk/model|ui-gtk/widgets)/[a-z0-9-]+\.h'
+done
+may ui-gtk '(config|(src/core|ui-gtk/[a-z]+)/[a-z0-9-]+)\.h'

@@ -6,7 +6,7 @@
 
 #include "src/core/error.h"
 #include "tests/lib/await.h"
-#include "tests/lib/fake-polkit.h"
+#include "tests/lib/fakes/fake-polkit.h"
 #include "tests/lib/private-bus.h"
 
 #define ACTION "org.berth.control"

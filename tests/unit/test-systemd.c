@@ -11,7 +11,7 @@
 
 #include "src/core/error.h"
 #include "tests/lib/await.h"
-#include "tests/lib/fake-systemd.h"
+#include "tests/lib/fakes/fake-systemd.h"
 #include "tests/lib/private-bus.h"
 #include "tests/lib/test-cgroup.h"
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "service-usage.h"
+#include "service.h"
+
+/* Between service.c (the daemon's objects and its signals) and service-calls.c (what is asked of it). */
+
+/* Which of the daemon's objects are shown, each kind as a list. */
+typedef enum {
+    KIND_VM,
+    KIND_IMAGE,
+    KIND_JOB,
+    N_KINDS,
+} Kind;
+
+struct _BerthUiService {
+    GObject parent_instance;
+    GBusType bus;
+    char *address; /* NULL for the bus's own */
+    char *problem;
+    BerthUiServiceStatus status;
+    GCancellable *cancellable; /* of what is under way for the whole service */
+    GDBusConnection *connection;
+    gulong closed;
+    guint watch;
+    char *owner;                      /* unique name of the daemon, NULL where there is none */
+    GCancellable *reading;            /* of the one look at all of this daemon's objects */
+    guint subscriptions[3 + N_KINDS]; /* to this daemon's signals */
+    BerthUiUsageWatches *usage_watches;
+    GListStore *lists[N_KINDS];
+    GHashTable *objects; /* path → BerthUiObject, which the list holds */
+    guint n_imports;     /* calls that will be answered with a job */
+    GHashTable *ended;   /* path → BerthUiJob: what has ended meanwhile, since that may be before the answer */
+};
+
+/* (transfer none): where the daemon has it: its path is nobody else's business */
+const char *berth_ui_service_path_of(gpointer object);
+
+/* (transfer full) (nullable): where it is new */
+BerthUiObject *berth_ui_service_take_in(BerthUiService *service, const char *path, GVariant *properties, Kind kind);
+
+/* (transfer full): without D-Bus: what the daemon sent in its own domain, and all else with its bare text. */
+GError *berth_ui_service_translated(const GError *error);
