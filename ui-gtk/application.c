@@ -100,6 +100,7 @@ static const struct {
     {"win.next-view", "<Control>Page_Down"},
     {"win.previous-view", "<Control>Page_Up"},
     {"win.images", "<Control>i"},
+    {"win.fullscreen", "F11"},
 };
 
 static void add_shortcuts(GtkApplication *application)

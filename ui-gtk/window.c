@@ -29,6 +29,7 @@ struct _BerthUiWindow {
     GtkWidget *wake, *reconnect;
     AdwLeaflet *leaflet;
     BerthUiVmList *list;
+    GtkWidget *bar;
     GtkStack *content; /* the views of the one chosen, or none */
     AdwViewStack *views;
     AdwViewSwitcherTitle *switcher;
@@ -46,6 +47,19 @@ G_DEFINE_FINAL_TYPE(BerthUiWindow, berth_ui_window, ADW_TYPE_APPLICATION_WINDOW)
 enum { PROPERTY_SERVICE = 1, PROPERTY_VM, N_PROPERTIES };
 static GParamSpec *specs[N_PROPERTIES];
 
+/* The whole monitor is a guest's screen, where one is shown. All else keeps its bar, and with it a way out. */
+static void show_bars(BerthUiWindow *self)
+{
+    GtkWidget *view = adw_view_stack_get_visible_child(self->views);
+    gboolean is_whole = self->vm && gtk_window_is_fullscreen(GTK_WINDOW(self)) && BERTH_UI_IS_DISPLAY_PAGE(view);
+    if (is_whole)
+        g_object_get(view, "connected", &is_whole, NULL);
+    if (is_whole)
+        adw_leaflet_set_visible_child_name(self->leaflet, "content");
+    adw_leaflet_set_can_unfold(self->leaflet, !is_whole);
+    gtk_widget_set_visible(self->bar, !is_whole);
+}
+
 /* The VM that is shown. */
 
 static void go_back(BerthUiWindow *self)
@@ -59,6 +73,7 @@ static void show_content(BerthUiWindow *self)
     gboolean any = g_list_model_get_n_items(berth_ui_service_get_vms(self->service)) > 0;
     gtk_stack_set_visible_child_name(self->content, self->vm ? "vm" : any ? "choose" : "nothing");
     adw_view_switcher_title_set_view_switcher_enabled(self->switcher, self->vm != NULL);
+    show_bars(self);
 }
 
 static void show_vm(BerthUiWindow *self, BerthUiVm *vm)
@@ -137,6 +152,7 @@ static void on_view_shown(BerthUiWindow *self)
     gboolean is_taken = gtk_widget_grab_focus(adw_view_stack_get_visible_child(self->views));
     if (!is_taken && focus && gtk_widget_is_ancestor(focus, GTK_WIDGET(self->views)))
         gtk_window_set_focus(GTK_WINDOW(self), NULL);
+    show_bars(self);
 }
 
 static void on_turn(GtkWidget *widget, const char *name, GVariant *parameter)
@@ -398,12 +414,14 @@ static void class_bind_template(GtkWidgetClass *klass)
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, reconnect);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, leaflet);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, list);
+    gtk_widget_class_bind_template_child(klass, BerthUiWindow, bar);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, content);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, views);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, switcher);
     gtk_widget_class_bind_template_callback(klass, on_chosen);
     gtk_widget_class_bind_template_callback(klass, on_selection_changed);
     gtk_widget_class_bind_template_callback(klass, on_view_shown);
+    gtk_widget_class_bind_template_callback(klass, show_bars);
     gtk_widget_class_bind_template_callback(klass, on_wake);
     gtk_widget_class_bind_template_callback(klass, on_reconnect);
     gtk_widget_class_bind_template_callback(klass, go_back);
@@ -435,6 +453,7 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     gtk_widget_class_install_action(widget_class, "win.previous-view", NULL, on_turn);
     gtk_widget_class_install_action(widget_class, "win.images", NULL, on_images);
     gtk_widget_class_install_action(widget_class, "win.import-image", NULL, on_import_image);
+    gtk_widget_class_install_property_action(widget_class, "win.fullscreen", "fullscreened");
     class_add_keys(widget_class);
 }
 

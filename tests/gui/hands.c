@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hands.h"
 
+#include <X11/Xatom.h>
 #include <gdk/x11/gdkx.h>
+#include <glib-unix.h>
 
 static void on_done(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -50,4 +52,53 @@ void hands_point(Stage *stage, BerthUiDisplay *display, guint x, guint y)
     g_autofree char *command =
         g_strdup_printf("mousemove --window %lu %d %d", xid_of(stage), (int) (left + window_x), (int) (top + window_y));
     hands_do(command);
+}
+
+/* A window manager that knows of one thing: a window that asks to be on the whole monitor is told that it is. */
+
+struct WindowManager {
+    Display *display;
+    Atom state, full;
+    guint source;
+};
+
+static void answer(WindowManager *manager, const XClientMessageEvent *asked)
+{
+    gboolean is_about_full = asked->message_type == manager->state && (Atom) asked->data.l[1] == manager->full;
+    if (is_about_full)
+        XChangeProperty(manager->display, asked->window, manager->state, XA_ATOM, 32, PropModeReplace,
+                        (const guchar *) &manager->full, asked->data.l[0] == 1);
+}
+
+static gboolean on_asked(int fd, GIOCondition condition, gpointer data)
+{
+    WindowManager *manager = data;
+    while (XPending(manager->display) > 0) {
+        XEvent event;
+        XNextEvent(manager->display, &event);
+        if (event.type == ClientMessage)
+            answer(manager, &event.xclient);
+    }
+    XFlush(manager->display);
+    return G_SOURCE_CONTINUE;
+}
+
+WindowManager *hands_manage_windows(void)
+{
+    WindowManager *manager = g_new0(WindowManager, 1);
+    manager->display = XOpenDisplay(NULL);
+    g_assert_nonnull(manager->display);
+    manager->state = XInternAtom(manager->display, "_NET_WM_STATE", False);
+    manager->full = XInternAtom(manager->display, "_NET_WM_STATE_FULLSCREEN", False);
+    XSelectInput(manager->display, DefaultRootWindow(manager->display), SubstructureNotifyMask);
+    XSync(manager->display, False);
+    manager->source = g_unix_fd_add(ConnectionNumber(manager->display), G_IO_IN, on_asked, manager);
+    return manager;
+}
+
+void hands_leave_windows(WindowManager *manager)
+{
+    g_source_remove(manager->source);
+    XCloseDisplay(manager->display);
+    g_free(manager);
 }

@@ -12,3 +12,9 @@ void hands_do(const char *command);
 void hands_focus(Stage *stage);
 /* Puts the pointer onto the middle of a guest's pixel. */
 void hands_point(Stage *stage, BerthUiDisplay *display, guint x, guint y);
+
+/* A window manager, as far as a fullscreen window needs one. */
+typedef struct WindowManager WindowManager;
+WindowManager *hands_manage_windows(void);
+void hands_leave_windows(WindowManager *manager);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(WindowManager, hands_leave_windows)

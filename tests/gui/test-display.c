@@ -323,6 +323,62 @@ static void test_send_keys(Stage *stage, gconstpointer data)
     fake_screen_await(display->keys, "press 29 press 56 press 211 release 211 release 56 release 29 ");
 }
 
+static gboolean shows_all(Stage *stage)
+{
+    GtkWidget *window = GTK_WIDGET(stage->window);
+    return stage_find(window, ADW_TYPE_HEADER_BAR, NULL) && stage_n_rows(stage) == 1;
+}
+
+static gboolean shows_screen_only(Stage *stage)
+{
+    GtkWidget *window = GTK_WIDGET(stage->window);
+    return screen(stage) && !stage_find(window, ADW_TYPE_HEADER_BAR, NULL) && stage_n_rows(stage) == 0;
+}
+
+/* There by the key, and back: the screen's keys are the guest's, F11 too, until it is left. */
+static void test_fullscreen(Stage *stage, gconstpointer data)
+{
+    g_autoptr(WindowManager) manager = hands_manage_windows();
+    g_autoptr(FakeScreen) display = show_screen(stage, TRUE);
+    g_assert_true(shows_all(stage));
+    hands_focus(stage);
+    gtk_widget_grab_focus(stage_find(GTK_WIDGET(stage->window), GTK_TYPE_BUTTON, "Fullscreen"));
+    hands_do("key F11");
+    AWAIT(shows_screen_only(stage));
+    gtk_widget_grab_focus(GTK_WIDGET(screen(stage)));
+    hands_do("key F11");
+    fake_screen_await(display->keys, "press 87 release 87 ");
+    g_assert_true(shows_screen_only(stage));
+    hands_do("keydown ctrl keydown alt keyup alt keyup ctrl");
+    AWAIT(!gtk_widget_has_focus(GTK_WIDGET(screen(stage))));
+    hands_do("key F11");
+    AWAIT(shows_all(stage));
+    g_assert_true(screen(stage) && !display->is_gone);
+}
+
+/* Where something else is shown, the way out is there. */
+static void test_fullscreen_left(Stage *stage, gconstpointer data)
+{
+    g_autoptr(WindowManager) manager = hands_manage_windows();
+    g_autoptr(FakeScreen) display = show_screen(stage, TRUE);
+    stage_click(stage, "Fullscreen");
+    AWAIT(shows_screen_only(stage));
+    stage_view(stage, "overview");
+    AWAIT(shows_all(stage));
+    stage_view(stage, "display");
+    g_autoptr(FakeScreen) again = accept_viewer(stage, TRUE);
+    fake_screen_fill(again, WIDTH, HEIGHT, RED);
+    AWAIT(shows_screen_only(stage));
+    g_clear_pointer(&again, fake_screen_free);
+    AWAIT(stage_sees(stage, "The Screen Was Closed") && shows_all(stage));
+    stage_click(stage, "_Try Again");
+    again = accept_viewer(stage, TRUE);
+    fake_screen_fill(again, WIDTH, HEIGHT, RED);
+    AWAIT(shows_screen_only(stage));
+    fake_berth_vanish(stage->fake, g_ptr_array_index(stage->fake->vms, 0));
+    AWAIT(stage_find(GTK_WIDGET(stage->window), ADW_TYPE_HEADER_BAR, NULL) && stage_n_rows(stage) == 0);
+}
+
 static void add(void)
 {
     STAGE_ADD_FAKE("/gui/display/picture", test_picture);
@@ -341,6 +397,8 @@ static void add(void)
     STAGE_ADD_FAKE("/gui/display/no-display", test_no_display);
     STAGE_ADD_FAKE("/gui/display/hostile", test_hostile);
     STAGE_ADD_FAKE("/gui/display/send-keys", test_send_keys);
+    STAGE_ADD_FAKE("/gui/display/fullscreen", test_fullscreen);
+    STAGE_ADD_FAKE("/gui/display/fullscreen-left", test_fullscreen_left);
 }
 
 int main(int argc, char **argv)

@@ -26,7 +26,7 @@ struct _BerthUiDisplayPage {
 
 G_DEFINE_FINAL_TYPE(BerthUiDisplayPage, berth_ui_display_page, ADW_TYPE_BIN)
 
-enum { PROPERTY_SERVICE = 1, PROPERTY_VM, N_PROPERTIES };
+enum { PROPERTY_SERVICE = 1, PROPERTY_VM, PROPERTY_CONNECTED, N_PROPERTIES };
 static GParamSpec *specs[N_PROPERTIES];
 
 /* What there is to say. */
@@ -122,6 +122,7 @@ static void show(BerthUiDisplayPage *self)
     if (!self->vm)
         return;
     gtk_stack_set_visible_child_name(self->stack, is_connected(self) ? "screen" : "status");
+    g_object_notify_by_pspec(G_OBJECT(self), specs[PROPERTY_CONNECTED]);
     if (is_connected(self))
         return;
     Words words = words_now(self);
@@ -273,7 +274,10 @@ static void berth_ui_display_page_set_property(GObject *object, guint id, const 
 static void berth_ui_display_page_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
 {
     BerthUiDisplayPage *self = BERTH_UI_DISPLAY_PAGE(object);
-    g_value_set_object(value, id == PROPERTY_VM ? (gpointer) self->vm : (gpointer) self->service);
+    if (id == PROPERTY_CONNECTED)
+        g_value_set_boolean(value, is_connected(self));
+    else
+        g_value_set_object(value, id == PROPERTY_VM ? (gpointer) self->vm : (gpointer) self->service);
 }
 
 static void berth_ui_display_page_dispose(GObject *object)
@@ -318,6 +322,8 @@ static void berth_ui_display_page_class_init(BerthUiDisplayPageClass *klass)
                                                   G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
                                              G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+    specs[PROPERTY_CONNECTED] = g_param_spec_boolean(
+        "connected", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     g_object_class_install_properties(object_class, N_PROPERTIES, specs);
     g_type_ensure(BERTH_UI_TYPE_DISPLAY);
     class_bind_template(widget_class);
