@@ -3,8 +3,7 @@
 
 #include "batch.h"
 
-/* What a user can do to some VMs, as actions: each is enabled while it is of use to one of them, and is done to those.
- * */
+/* What a user can do to some VMs, as actions: each is enabled while it is of use to one, and is done to those. */
 
 #define BERTH_UI_TYPE_ACTIONS (berth_ui_actions_get_type())
 G_DECLARE_FINAL_TYPE(BerthUiActions, berth_ui_actions, BERTH_UI, ACTIONS, GObject)

@@ -13,8 +13,8 @@ struct _BerthUiNotices {
 
 G_DEFINE_FINAL_TYPE(BerthUiNotices, berth_ui_notices, G_TYPE_OBJECT)
 
-/* A VM that is broken or has ended by what nobody asked for. What ends in any other way is no failure, though a word for
- * it may be new to us. */
+/* A VM that is broken or has ended by what nobody asked for. What ends in any other way is no failure, though a word
+ * for it may be new to us. */
 static gboolean has_failed(BerthUiVm *vm)
 {
     BerthExitReason reason = berth_ui_vm_get_exit_reason(vm);

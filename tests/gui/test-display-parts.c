@@ -240,41 +240,88 @@ static void on_told(GDBusConnection *connection, const char *sender, const char 
     ++*(guint *) data;
 }
 
+typedef struct {
+    BerthUiBacklog *backlog;
+    GDBusConnection *peer, *end;
+    guint subscription, n_told;
+} Watched;
+
+/* Nobody is told of anything before the backlog counts. @max: bytes */
+static void watched_open(Watched *watched, gsize max)
+{
+    int pair[2];
+    *watched = (Watched){.backlog = berth_ui_backlog_new(max)};
+    g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+    open_end(pair[0], G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER, &watched->peer);
+    open_end(pair[1], G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING,
+             &watched->end);
+    AWAIT(watched->peer && watched->end);
+    berth_ui_backlog_watch(watched->backlog, watched->end);
+    watched->subscription = g_dbus_connection_signal_subscribe(
+        watched->end, NULL, "a.b", "C", "/a", NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_told, &watched->n_told, NULL);
+    g_dbus_connection_start_message_processing(watched->end);
+}
+
+/* What came was too much. */
+static void watched_await_over(Watched *watched)
+{
+    AWAIT(g_dbus_connection_is_closed(watched->end));
+    g_assert_true(berth_ui_backlog_is_over(watched->backlog));
+    AWAIT(g_dbus_connection_is_closed(watched->peer));
+}
+
+static void watched_close(Watched *watched)
+{
+    g_dbus_connection_signal_unsubscribe(watched->end, watched->subscription);
+    g_object_unref(watched->end);
+    g_object_unref(watched->peer);
+    berth_ui_backlog_unref(watched->backlog);
+}
+
 /* Three are taken; then one is dealt with, and a fourth is; the fifth is too much, and ends the connection. */
 static void test_backlog(void)
 {
-    int pair[2];
-    guint n_told = 0;
-    GDBusConnection *peer = NULL, *end = NULL;
-    BerthUiBacklog *backlog = berth_ui_backlog_new(3500);
-    g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
-    open_end(pair[0], G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER, &peer);
-    open_end(pair[1], G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING,
-             &end);
-    AWAIT(peer && end);
-    berth_ui_backlog_watch(backlog, end);
-    guint subscription = g_dbus_connection_signal_subscribe(end, NULL, "a.b", "C", "/a", NULL, G_DBUS_SIGNAL_FLAGS_NONE,
-                                                            on_told, &n_told, NULL);
-    g_dbus_connection_start_message_processing(end);
+    Watched watched;
+    watched_open(&watched, 3 * (1000 + BERTH_UI_BACKLOG_MESSAGE) + 500);
     for (guint8 i = 0; i < 3; i++)
-        tell(peer, i);
-    AWAIT(n_told == 3);
-    g_assert_false(berth_ui_backlog_is_over(backlog));
+        tell(watched.peer, i);
+    AWAIT(watched.n_told == 3);
+    g_assert_false(berth_ui_backlog_is_over(watched.backlog));
     g_autoptr(GVariant) body = g_variant_ref_sink(
         g_variant_new("(@ay)", g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, (guint8[1000]){0}, 1000, 1)));
-    berth_ui_backlog_take(backlog, body);
-    tell(peer, 3);
-    AWAIT(n_told == 4);
-    g_assert_false(berth_ui_backlog_is_over(backlog));
-    tell(peer, 4);
-    AWAIT(g_dbus_connection_is_closed(end));
-    g_assert_true(berth_ui_backlog_is_over(backlog));
-    AWAIT(g_dbus_connection_is_closed(peer));
-    g_assert_cmpuint(n_told, ==, 4);
-    g_dbus_connection_signal_unsubscribe(end, subscription);
-    g_object_unref(end);
-    g_object_unref(peer);
-    berth_ui_backlog_unref(backlog);
+    berth_ui_backlog_take(watched.backlog, body);
+    tell(watched.peer, 3);
+    AWAIT(watched.n_told == 4);
+    g_assert_false(berth_ui_backlog_is_over(watched.backlog));
+    tell(watched.peer, 4);
+    watched_await_over(&watched);
+    g_assert_cmpuint(watched.n_told, ==, 4);
+    watched_close(&watched);
+}
+
+static void tell_nothing(GDBusConnection *end)
+{
+    g_autoptr(GError) error = NULL;
+    g_dbus_connection_emit_signal(end, NULL, "/a", "a.b", "C", NULL, &error);
+    g_assert_no_error(error);
+}
+
+/* Messages without a body are kept too. */
+static void test_backlog_of_nothing(void)
+{
+    Watched watched;
+    g_autoptr(GVariant) nothing = g_variant_ref_sink(g_variant_new_tuple(NULL, 0));
+    watched_open(&watched, 2 * BERTH_UI_BACKLOG_MESSAGE);
+    for (guint i = 1; i <= 5; i++) {
+        tell_nothing(watched.peer);
+        AWAIT(watched.n_told == i);
+        berth_ui_backlog_take(watched.backlog, nothing);
+    }
+    g_assert_false(berth_ui_backlog_is_over(watched.backlog));
+    for (guint i = 0; i < 3; i++)
+        tell_nothing(watched.peer);
+    watched_await_over(&watched);
+    watched_close(&watched);
 }
 
 int main(int argc, char **argv)
@@ -290,5 +337,6 @@ int main(int argc, char **argv)
     g_test_add_func("/display/hostile-updates", test_hostile_updates);
     g_test_add_func("/display/cursors", test_cursors);
     g_test_add_func("/display/backlog", test_backlog);
+    g_test_add_func("/display/backlog-of-nothing", test_backlog_of_nothing);
     return g_test_run();
 }

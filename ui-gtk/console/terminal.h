@@ -4,8 +4,8 @@
 #include <adwaita.h>
 
 /* A terminal with its scroll bar, menu and keys, in the desktop's font and colours; what is at the other end is not its
- * business. While it has the focus all keys go there, those of the window's shortcuts too, but for its own (help-overlay.ui
- * has them): Ctrl+Tab leads out of it.
+ * business. While it has the focus all keys go there, those of the window's shortcuts too, but for its own
+ * (help-overlay.ui has them): Ctrl+Tab leads out of it.
  *
  * What it is fed is hostile: VTE keeps it from the clipboard, makes no links of it, and takes control characters out of
  * what is pasted, so that nothing pasted is a command of its own where the other end asks for brackets around it.

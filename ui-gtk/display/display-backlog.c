@@ -26,6 +26,12 @@ void berth_ui_backlog_unref(BerthUiBacklog *backlog)
     g_atomic_rc_box_release_full(backlog, clear);
 }
 
+/* What GDBus hands on as an empty tuple came without a body. */
+static gsize size_of(GVariant *body)
+{
+    return body && g_variant_n_children(body) > 0 ? g_variant_get_size(body) : 0;
+}
+
 /* Returns: whether there is room for it */
 static gboolean add(BerthUiBacklog *backlog, gsize size)
 {
@@ -40,7 +46,7 @@ static gboolean add(BerthUiBacklog *backlog, gsize size)
 void berth_ui_backlog_take(BerthUiBacklog *backlog, GVariant *body)
 {
     g_mutex_lock(&backlog->lock);
-    backlog->size -= MIN(backlog->size, g_variant_get_size(body));
+    backlog->size -= MIN(backlog->size, BERTH_UI_BACKLOG_MESSAGE + size_of(body));
     g_mutex_unlock(&backlog->lock);
 }
 
@@ -52,11 +58,18 @@ gboolean berth_ui_backlog_is_over(BerthUiBacklog *backlog)
     return is_over;
 }
 
+/* Answers are no more than we have asked for: of them only the bodies count. */
+static gsize cost_of(GDBusMessage *message)
+{
+    GDBusMessageType type = g_dbus_message_get_message_type(message);
+    gboolean is_answer = type == G_DBUS_MESSAGE_TYPE_METHOD_RETURN || type == G_DBUS_MESSAGE_TYPE_ERROR;
+    return (is_answer ? 0 : BERTH_UI_BACKLOG_MESSAGE) + size_of(g_dbus_message_get_body(message));
+}
+
 /* In GDBus' thread. */
 static GDBusMessage *on_message(GDBusConnection *connection, GDBusMessage *message, gboolean incoming, gpointer data)
 {
-    GVariant *body = g_dbus_message_get_body(message);
-    if (!incoming || !body || add(data, g_variant_get_size(body)))
+    if (!incoming || add(data, cost_of(message)))
         return message;
     g_object_unref(message);
     g_dbus_connection_close(connection, NULL, NULL, NULL);

@@ -13,10 +13,9 @@
 struct _BerthUiDisplayInput {
     GObject parent_instance;
     BerthUiDisplay *display;
-    GtkEventController
-        *keys;             /* the root's, with a phase while the display has the focus: before all the window's own */
-    GtkWidget *root;       /* whose it is, weak */
-    gboolean held[N_KEYS]; /* by the kernel's codes */
+    GtkEventController *keys; /* the root's, before all the window's own, while the display has the focus */
+    GtkWidget *root;          /* whose it is, weak */
+    gboolean held[N_KEYS];    /* by the kernel's codes */
     guint n_held;
     gboolean is_chord; /* Control and Alt are held, and nothing else has come in between */
     guint buttons;     /* that are held, as bits */

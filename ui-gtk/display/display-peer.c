@@ -322,14 +322,19 @@ static void on_properties(GObject *source, GAsyncResult *result, gpointer data)
     take_properties(data, values);
 }
 
-/* QEMU tells when its guest begins to use a tablet. */
+/* QEMU tells when its guest begins to use a tablet, and of other things: of the lights of its keyboard, of its size. */
 static void on_properties_changed(GDBusConnection *connection, const char *sender, const char *path,
                                   const char *interface, const char *signal, GVariant *parameters, gpointer data)
 {
+    BerthUiDisplayPeer *self = data;
+    const char *of;
+    g_autoptr(GVariant) values = NULL;
+    berth_ui_backlog_take(self->backlog, parameters);
     if (!g_variant_is_of_type(parameters, G_VARIANT_TYPE("(sa{sv}as)")))
         return;
-    g_autoptr(GVariant) values = g_variant_get_child_value(parameters, 1);
-    take_properties(data, values);
+    g_variant_get(parameters, "(&s@a{sv}as)", &of, &values, NULL);
+    if (g_str_equal(of, IFACE "Mouse"))
+        take_properties(self, values);
 }
 
 static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
@@ -341,8 +346,8 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
     self->connection = connection;
     berth_ui_backlog_watch(self->backlog, connection);
     self->subscription =
-        g_dbus_connection_signal_subscribe(connection, NULL, IFACE_PROPERTIES, "PropertiesChanged", CONSOLE_PATH,
-                                           IFACE "Mouse", G_DBUS_SIGNAL_FLAGS_NONE, on_properties_changed, self, NULL);
+        g_dbus_connection_signal_subscribe(connection, NULL, IFACE_PROPERTIES, "PropertiesChanged", CONSOLE_PATH, NULL,
+                                           G_DBUS_SIGNAL_FLAGS_NONE, on_properties_changed, self, NULL);
     g_dbus_connection_call(connection, NULL, CONSOLE_PATH, IFACE_PROPERTIES, "GetAll",
                            g_variant_new("(s)", IFACE "Mouse"), G_VARIANT_TYPE("(a{sv})"), G_DBUS_CALL_FLAGS_NONE,
                            G_MAXINT, self->cancellable, on_properties, self);

@@ -13,8 +13,8 @@
 #define BERTH_UI_TYPE_FORM_DIALOG (berth_ui_form_dialog_get_type())
 G_DECLARE_FINAL_TYPE(BerthUiFormDialog, berth_ui_form_dialog, BERTH_UI, FORM_DIALOG, AdwWindow)
 
-/* For a new VM. @image: (nullable): the name of what it is made from; without, that is asked first. (transfer none): its
- * user closes it */
+/* For a new VM. @image: (nullable): the name of what it is made from; without, that is asked first. (transfer none):
+ * its user closes it */
 BerthUiFormDialog *berth_ui_form_dialog_new(GtkWindow *parent, BerthUiService *service, const char *image);
 /* For one that there is. (transfer none): likewise */
 BerthUiFormDialog *berth_ui_form_dialog_new_for(GtkWindow *parent, BerthUiService *service, BerthUiVm *vm);

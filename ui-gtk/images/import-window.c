@@ -107,16 +107,14 @@ static void show_cancelled(BerthUiImportWindow *self)
     show_problem(self, _("The import was cancelled"), FALSE);
 }
 
-/* Where it is: beside the name, where that is what the daemon does not like. */
+/* Where it is: beside the name, where that is taken; what else makes a good one was checked as it was typed. */
 static void show_failure(BerthUiImportWindow *self, const GError *error)
 {
     g_autofree char *text = berth_ui_failure_details(error);
-    gboolean is_of_name = error->domain == BERTH_ERROR &&
-                          (error->code == BERTH_ERROR_NAME_TAKEN || g_str_has_prefix(error->message, "The name "));
     self->is_begun = FALSE;
     show_page(self, "form");
     check(self);
-    if (is_of_name)
+    if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_NAME_TAKEN))
         berth_ui_complaint_set_text(self->name_complaint, text);
     else
         show_problem(self, text, TRUE);

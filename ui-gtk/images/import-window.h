@@ -5,8 +5,8 @@
 
 #include "ui-gtk/model/service.h"
 
-/* A dialog that makes an image of a file: what it is, then how far it is, then what can be done with it. The daemon goes
- * on when it is closed meanwhile; how that ends is told by a toast. */
+/* A dialog that makes an image of a file: what it is, then how far it is, then what can be done with it. The daemon
+ * goes on when it is closed meanwhile; how that ends is told by a toast. */
 
 #define BERTH_UI_TYPE_IMPORT_WINDOW (berth_ui_import_window_get_type())
 G_DECLARE_FINAL_TYPE(BerthUiImportWindow, berth_ui_import_window, BERTH_UI, IMPORT_WINDOW, AdwWindow)

@@ -102,8 +102,8 @@ static int add_alternative(sd_journal *journal, const BerthUiJournalReader *self
     return r;
 }
 
-/* The fields that journald itself vouches for, which begin with an underscore, say who may speak of a VM: the daemon, the
- * processes of its scope, and systemd of its scope. Anybody can write the others. */
+/* The fields that journald itself vouches for, which begin with an underscore, say who may speak of a VM: the daemon,
+ * the processes of its scope, and systemd of its scope. Anybody can write the others. */
 static int add_matches(sd_journal *journal, const BerthUiJournalReader *self)
 {
     g_autofree char *id = g_strconcat("BERTH_VM_ID=", self->id, NULL);

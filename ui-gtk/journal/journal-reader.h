@@ -3,8 +3,8 @@
 
 #include "journal-entry.h"
 
-/* Reads the journal in a thread of its own: its files lie on a disk, and libsystemd wants one thread for all that is done
- * with a journal. It sleeps until journald writes. */
+/* Reads the journal in a thread of its own: its files lie on a disk, and libsystemd wants one thread for all that is
+ * done with a journal. It sleeps until journald writes. */
 
 typedef struct {
     const char *id;        /* of the VM */
@@ -14,9 +14,9 @@ typedef struct {
     const char *directory; /* (nullable): journal files elsewhere than where journald has them */
 } BerthUiJournalQuery;
 
-/* Called on the main context that the reader was made in. @entries (element-type BerthUiJournalEntry): oldest first; none
- * where all that there was at first has been handed over. @error: (nullable): with it all is over; G_IO_ERROR_PERMISSION_DENIED where the user
- * may not read the journal. */
+/* Called on the main context that the reader was made in. @entries (element-type BerthUiJournalEntry): oldest first;
+ * none where all that there was at first has been handed over. @error: (nullable): with it all is over;
+ * G_IO_ERROR_PERMISSION_DENIED where the user may not read the journal. */
 typedef void (*BerthUiJournalFunc)(GPtrArray *entries, const GError *error, gpointer data);
 
 typedef struct BerthUiJournalReader BerthUiJournalReader;

@@ -21,7 +21,8 @@ struct _BerthUiVmList {
     GtkFilterListModel *filtered;
     GtkMultiSelection *selection; /* of those found, sorted */
     GSettings *settings;
-    char *query; /* what is searched for, case folded */
+    GCompareFunc order; /* by what they are sorted first */
+    char *query;        /* what is searched for, case folded */
     char *subtitle;
     BerthUiVm *chosen; /* the last that was told of */
     gboolean selecting, folded;
@@ -46,8 +47,9 @@ static gboolean contains(const char *text, const char *query)
 
 static gboolean is_found(gpointer item, gpointer data)
 {
-    BerthUiVmList *self = data;
-    return contains(berth_ui_vm_get_name(item), self->query) || contains(berth_ui_vm_get_image(item), self->query) ||
+    const BerthUiVmList *self = data;
+    return !*self->query || contains(berth_ui_vm_get_name(item), self->query) ||
+           contains(berth_ui_vm_get_image(item), self->query) ||
            g_str_has_prefix(berth_ui_vm_get_id(item), self->query);
 }
 
@@ -81,9 +83,16 @@ static const GCompareFunc comparisons[] = {compare_names, compare_states, compar
 
 static int compare(gconstpointer a, gconstpointer b, gpointer data)
 {
-    BerthUiVmList *self = data;
-    int order = comparisons[g_settings_get_enum(self->settings, BERTH_UI_SETTING_SORT)](a, b);
+    const BerthUiVmList *self = data;
+    int order = self->order(a, b);
     return order ? order : compare_names(a, b);
+}
+
+static void show_page(BerthUiVmList *self)
+{
+    gboolean any = self->vms && g_list_model_get_n_items(self->vms) > 0;
+    gboolean found = g_list_model_get_n_items(G_LIST_MODEL(self->filtered)) > 0;
+    gtk_stack_set_visible_child_name(self->stack, found ? "list" : any ? "nothing-found" : "empty");
 }
 
 static void resort(gpointer data)
@@ -92,6 +101,7 @@ static void resort(gpointer data)
     self->resort = 0;
     gtk_filter_changed(self->filter, GTK_FILTER_CHANGE_DIFFERENT);
     gtk_sorter_changed(self->sorter, GTK_SORTER_CHANGE_DIFFERENT);
+    show_page(self);
 }
 
 /* Many may change in one turn: they are sorted once. */
@@ -99,6 +109,12 @@ static void queue_resort(BerthUiVmList *self)
 {
     if (!self->resort)
         self->resort = g_idle_add_once(resort, self);
+}
+
+static void follow_setting(BerthUiVmList *self)
+{
+    self->order = comparisons[g_settings_get_enum(self->settings, BERTH_UI_SETTING_SORT)];
+    queue_resort(self);
 }
 
 static void follow(BerthUiVmList *self, GListModel *vms, guint position, guint n)
@@ -109,13 +125,6 @@ static void follow(BerthUiVmList *self, GListModel *vms, guint position, guint n
         for (guint j = 0; j < G_N_ELEMENTS(told); j++)
             g_signal_connect_object(vm, told[j], G_CALLBACK(queue_resort), self, G_CONNECT_SWAPPED);
     }
-}
-
-static void show_page(BerthUiVmList *self)
-{
-    gboolean any = self->vms && g_list_model_get_n_items(self->vms) > 0;
-    gboolean found = g_list_model_get_n_items(G_LIST_MODEL(self->filtered)) > 0;
-    gtk_stack_set_visible_child_name(self->stack, found ? "list" : any ? "nothing-found" : "empty");
 }
 
 static void on_vms_changed(GListModel *vms, guint position, guint removed, guint added, BerthUiVmList *self)
@@ -361,6 +370,7 @@ static void berth_ui_vm_list_init(BerthUiVmList *self)
     gtk_widget_init_template(GTK_WIDGET(self));
     self->query = g_strdup("");
     self->settings = g_settings_new(BERTH_UI_SETTINGS);
+    self->order = comparisons[g_settings_get_enum(self->settings, BERTH_UI_SETTING_SORT)];
     self->filter = GTK_FILTER(gtk_custom_filter_new(is_found, self, NULL));
     self->sorter = GTK_SORTER(gtk_custom_sorter_new(compare, self, NULL));
     self->filtered = gtk_filter_list_model_new(NULL, g_object_ref(self->filter));
@@ -369,7 +379,7 @@ static void berth_ui_vm_list_init(BerthUiVmList *self)
     self->selection = gtk_multi_selection_new(G_LIST_MODEL(sorted));
     g_signal_connect_swapped(self->selection, "selection-changed", G_CALLBACK(on_selection_changed), self);
     g_signal_connect_swapped(self->selection, "items-changed", G_CALLBACK(on_selection_changed), self);
-    g_signal_connect_object(self->settings, "changed::" BERTH_UI_SETTING_SORT, G_CALLBACK(queue_resort), self,
+    g_signal_connect_object(self->settings, "changed::" BERTH_UI_SETTING_SORT, G_CALLBACK(follow_setting), self,
                             G_CONNECT_SWAPPED);
     gtk_list_view_set_model(self->view, GTK_SELECTION_MODEL(self->selection));
     berth_ui_set_main_menu(self->menu);

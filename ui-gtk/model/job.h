@@ -19,8 +19,8 @@ guint64 berth_ui_job_get_total(BerthUiJob *job);
 /* Whether it clones a VM; it imports an image, otherwise. */
 gboolean berth_ui_job_is_clone(BerthUiJob *job);
 
-/* (transfer none) (nullable): the name of the image that it imports, or of the VM that it makes, where it was begun here: the daemon does not tell
- */
+/* (transfer none) (nullable): the name of the image that it imports, or of the VM that it makes, where it was begun
+ * here: the daemon does not tell */
 const char *berth_ui_job_get_image(BerthUiJob *job);
 void berth_ui_job_set_image(BerthUiJob *job, const char *name);
 

@@ -211,7 +211,7 @@ int berth_ui_service_open_finish(BerthUiService *self, GAsyncResult *result, GEr
     return box ? GPOINTER_TO_INT(box) - 1 : -1;
 }
 
-/* Imports. */
+/* Jobs: imports, and clones. */
 
 /* No disk is an empty file. */
 static int append_disk(GUnixFDList *fds, int disk, GError **error)
@@ -268,7 +268,7 @@ static BerthUiJob *answered_job(BerthUiService *self, const char *path)
     return BERTH_UI_JOB(job);
 }
 
-static void on_import_begun(GObject *source, GAsyncResult *result, gpointer data)
+static void on_job_begun(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
     g_autoptr(GError) error = NULL;
@@ -284,7 +284,7 @@ static void on_import_begun(GObject *source, GAsyncResult *result, gpointer data
     } else {
         g_task_return_error(task, berth_ui_service_translated(error));
     }
-    if (--self->n_imports == 0)
+    if (--self->n_begun == 0)
         g_hash_table_remove_all(self->ended);
 }
 
@@ -297,10 +297,10 @@ static void begin_job(BerthUiService *self, const char *path, const char *interf
         g_object_unref(task);
         return;
     }
-    self->n_imports++;
+    self->n_begun++;
     g_dbus_connection_call_with_unix_fd_list(self->connection, BERTH_BUS_NAME, path, interface, method, arguments,
                                              G_VARIANT_TYPE("(o)"), G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION,
-                                             G_MAXINT, fds, NULL, on_import_begun, task);
+                                             G_MAXINT, fds, NULL, on_job_begun, task);
 }
 
 void berth_ui_service_clone_async(BerthUiService *self, BerthUiVm *vm, const char *name, GAsyncReadyCallback callback,

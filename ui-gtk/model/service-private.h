@@ -30,7 +30,7 @@ struct _BerthUiService {
     BerthUiUsageWatches *usage_watches;
     GListStore *lists[N_KINDS];
     GHashTable *objects; /* path → BerthUiObject, which the list holds */
-    guint n_imports;     /* calls that will be answered with a job */
+    guint n_begun;       /* calls that will be answered with a job */
     GHashTable *ended;   /* path → BerthUiJob: what has ended meanwhile, since that may be before the answer */
 };
 

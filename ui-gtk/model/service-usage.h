@@ -5,8 +5,8 @@
 
 #include "usage.h"
 
-/* A part of service.c, for nobody else: what is watched of the usage of VMs, by their object paths. The daemon is asked to
- * tell of a VM while somebody holds its BerthUiUsage, and every other daemon after it anew. */
+/* A part of service.c, for nobody else: what is watched of the usage of VMs, by their object paths. The daemon is asked
+ * to tell of a VM while somebody holds its BerthUiUsage, and every other daemon after it anew. */
 
 typedef struct BerthUiUsageWatches BerthUiUsageWatches;
 

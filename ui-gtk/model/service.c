@@ -199,7 +199,7 @@ static BerthUiJob *job_at(BerthUiService *self, const char *path)
 {
     BerthUiObject *object = g_hash_table_lookup(self->objects, path);
     if (!object)
-        return self->n_imports > 0 ? g_object_new(BERTH_UI_TYPE_JOB, NULL) : NULL;
+        return self->n_begun > 0 ? g_object_new(BERTH_UI_TYPE_JOB, NULL) : NULL;
     return BERTH_UI_IS_JOB(object) ? BERTH_UI_JOB(g_object_ref(object)) : NULL;
 }
 
@@ -217,7 +217,7 @@ static void on_completed(GDBusConnection *connection, const char *sender, const 
     g_autoptr(GError) remote = *name ? g_dbus_error_new_for_dbus_error(name, text) : NULL;
     g_autoptr(GError) error = remote ? berth_ui_service_translated(remote) : NULL;
     berth_ui_job_end(job, error);
-    if (self->n_imports > 0)
+    if (self->n_begun > 0)
         g_hash_table_insert(self->ended, g_strdup(path), g_steal_pointer(&job));
 }
 

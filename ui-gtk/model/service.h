@@ -46,8 +46,7 @@ GListModel *berth_ui_service_get_jobs(BerthUiService *service);
 /* Connects to the bus anew, where it is unreachable. */
 void berth_ui_service_reconnect(BerthUiService *service);
 
-/* Asks the bus to start the daemon. Errors are in BERTH_ERROR where the daemon sent them, with its own words as text.
- * */
+/* Asks the bus to start the daemon. Errors are in BERTH_ERROR where the daemon sent them, in its own words. */
 void berth_ui_service_wake_async(BerthUiService *service, GCancellable *cancellable, GAsyncReadyCallback callback,
                                  gpointer data);
 gboolean berth_ui_service_wake_finish(BerthUiService *service, GAsyncResult *result, GError **error);
@@ -72,8 +71,8 @@ void berth_ui_service_call_object_async(BerthUiService *service, BerthUiObject *
 /**
  * berth_ui_service_watch_usage:
  *
- * The daemon is asked to tell what the VM uses as long as this is held, and not a moment longer; also a daemon that comes later.
- * It begins empty, and grows while the VM runs.
+ * The daemon is asked to tell what the VM uses as long as this is held, and not a moment longer; also a daemon that
+ * comes later. It begins empty, and grows while the VM runs.
  *
  * Returns: (transfer full)
  */
@@ -110,8 +109,7 @@ int berth_ui_service_open_finish(BerthUiService *service, GAsyncResult *result, 
 typedef struct {
     const char *name;
     const char *description, *version, *cmdline; /* (nullable) */
-    const char
-        *sha256; /* (nullable): in hex: of the disk, or of the kernel where there is none: another one is refused */
+    const char *sha256; /* (nullable): in hex, of the disk or, without one, of the kernel: another is refused */
     int disk, kernel, initrd;
 } BerthUiImport;
 
@@ -124,8 +122,8 @@ typedef struct {
  */
 void berth_ui_service_import_async(BerthUiService *service, const BerthUiImport *import, GAsyncReadyCallback callback,
                                    gpointer data);
-/* Begins to make a VM called @name with a copy of the disks of @vm: the same holds for it. It is in the list of VMs before
- * its job has ended. */
+/* Begins to make a VM called @name with a copy of the disks of @vm: the same holds for it. It is in the list of VMs
+ * before its job has ended. */
 void berth_ui_service_clone_async(BerthUiService *service, BerthUiVm *vm, const char *name,
                                   GAsyncReadyCallback callback, gpointer data);
 /* Returns: (transfer full): the job, which may have ended already; NULL where nothing was begun. Of clones too. */

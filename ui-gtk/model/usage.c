@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "usage.h"
 
-/* Figures that come closer to each other than this (right after somebody has begun to watch) say little of what lies between. */
+/* Figures that come closer to each other than this (right after somebody has begun to watch) say little of what lies
+ * between. */
 #define DISTANCE_MIN_USEC (100 * 1000)
 
 struct _BerthUiUsage {

@@ -3,8 +3,8 @@
 
 #include <gio/gio.h>
 
-/* What one VM has used of its host in the last minute, as far as it was told since somebody began to watch. It is filled by
- * berth_ui_service_watch_usage(), and grows as long as anybody holds it.
+/* What one VM has used of its host in the last minute, as far as it was told since somebody began to watch. It is
+ * filled by berth_ui_service_watch_usage(), and grows as long as anybody holds it.
  *
  * Signals: "changed", with each new figure. */
 
@@ -27,6 +27,6 @@ BerthUiUsage *berth_ui_usage_new(void);
  */
 void berth_ui_usage_take(BerthUiUsage *usage, GVariant *parameters);
 
-/* (transfer none): the oldest first, until the next one is taken. What is older than a minute is gone, but for the one point
- * that a line from the edge needs. */
+/* (transfer none): the oldest first, until the next one is taken. What is older than a minute is gone, but for the one
+ * point that a line from the edge needs. */
 const BerthUiUsagePoint *berth_ui_usage_get_points(BerthUiUsage *usage, guint *n);

@@ -208,8 +208,7 @@ static const char *why_not_in(BerthVmState state, BerthVmMethod method)
     return _("This program does not know its state");
 }
 
-/* What ends a VM is taken at any time; all else is refused while something is under way, though its state may be there.
- * */
+/* What ends a VM is taken at any time; all else is refused while something is under way, even in a fit state. */
 static gboolean must_wait(BerthUiVm *vm, BerthVmMethod method)
 {
     return method != BERTH_METHOD_POWER_OFF && method != BERTH_METHOD_REMOVE && method != BERTH_METHOD_CANCEL_REMOVAL &&

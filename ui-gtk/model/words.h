@@ -23,8 +23,8 @@ const BerthUiStateWords *berth_ui_state_words(BerthUiVm *vm);
  */
 char *berth_ui_describe_state(BerthUiVm *vm);
 
-/* (transfer none): of a message of the journal with this priority, 0 to 7; @icon and @style are %NULL where it is a usual
- * one. @label still has to go through gettext. */
+/* (transfer none): of a message of the journal with this priority, 0 to 7; @icon and @style are %NULL where it is a
+ * usual one. @label still has to go through gettext. */
 const BerthUiStateWords *berth_ui_priority_words(guint priority);
 
 /* (transfer none): how far its removal is, as a sentence; "" where it is not being removed */

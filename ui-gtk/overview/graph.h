@@ -3,8 +3,8 @@
 
 #include <gtk/gtk.h>
 
-/* A line over time, the newest at the end of the line of writing. It is drawn in its CSS colour, and stands still until it is
- * given other points. To those who don't see it, it is a meter. */
+/* A line over time, the newest at the end of the line of writing. It is drawn in its CSS colour, and stands still until
+ * it is given other points. To those who don't see it, it is a meter. */
 
 typedef struct {
     gint64 time;  /* µs; only differences count */

@@ -83,7 +83,8 @@ static void show(BerthUiMonitor *self)
 
 /* Watching */
 
-/* One that is minimized, or that the compositor says nobody sees (what GTK knows of since 4.12), is mapped all the same. */
+/* One that is minimized, or that the compositor says nobody sees (what GTK knows of since 4.12), is mapped all the
+ * same. */
 static gboolean is_seen(GdkSurface *surface)
 {
     static GdkToplevelState unseen;

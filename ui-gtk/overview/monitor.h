@@ -5,8 +5,8 @@
 
 #include "ui-gtk/model/service.h"
 
-/* How busy a VM's processors are, and how much of its memory it has, in the last minute. It watches while it is mapped and
- * its window is to be seen, and so costs nothing else. Properties: "service" and "vm" (both nullable). */
+/* How busy a VM's processors are, and how much of its memory it has, in the last minute. It watches while it is mapped
+ * and its window is to be seen, and so costs nothing else. Properties: "service" and "vm" (both nullable). */
 
 #define BERTH_UI_TYPE_MONITOR (berth_ui_monitor_get_type())
 G_DECLARE_FINAL_TYPE(BerthUiMonitor, berth_ui_monitor, BERTH_UI, MONITOR, AdwBin)

@@ -81,8 +81,7 @@ static gboolean has_guest(BerthUiVmPage *self, const char *os, const char *statu
     return (os && *os) || (status && *status) || (addresses && g_variant_n_children(addresses) > 0);
 }
 
-/* What is wrong, in words for a person, with the technical ones behind them. A removal that is held up says so itself.
- * */
+/* What is wrong, in words for a person, with the technical ones behind them. A removal that is held up says so. */
 static void show_error(BerthUiVmPage *self)
 {
     const char *text;
