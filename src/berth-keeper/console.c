@@ -126,13 +126,14 @@ static bool accept_one(struct console *console)
     int fd = accept4(console->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0) {
-        /* It would be told again and again; a console that takes no more clients is the lesser harm. */
-        if (!is_passing(errno)) {
+        /* It would be told again and again: until the next output it takes no more clients. */
+        if (!is_passing(errno) && console->listener.watched) {
             journal_say(JOURNAL_WARNING, "The console takes no more clients: %s", strerror(errno));
             loop_unwatch(console->loop, &console->listener);
         }
         return false;
     }
+    (void) loop_watch(console->loop, &console->listener, EPOLLIN);
     struct client *client = find_free(console);
     if (!client) {
         journal_say(JOURNAL_NOTICE, "A client of the console was turned away: %d are there", CONSOLE_CLIENTS_MAX);

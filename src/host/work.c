@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "work.h"
 
-/* Threads wait for the disk more than they compute. A few long ones are enough to keep a disk busy with deleting. */
+/* Threads wait for the disk more than they compute. A few long ones are enough to keep a disk busy. */
 static const int pool_threads[] = {
     [BERTH_WORK_SHORT] = 8,
     [BERTH_WORK_LONG] = 4,
+    [BERTH_WORK_COPY] = 4,
 };
 
 /* How long to wait before another try where the kernel refuses a thread (TasksMax=). */

@@ -3,12 +3,13 @@
 
 #include <glib.h>
 
-/* Blocking work in a thread, its end told on the main loop. Two pools, so that deleting large trees never
- * holds up the short durable write that a caller waits for. */
+/* Blocking work in a thread, its end told on the main loop. Three pools, so that deleting large trees never
+ * holds up the short durable write that a caller waits for, nor a copy of an hour a removal. */
 
 typedef enum {
     BERTH_WORK_SHORT, /* a few fsyncs, a qemu-img create */
-    BERTH_WORK_LONG,  /* copying, deleting */
+    BERTH_WORK_LONG,  /* deleting */
+    BERTH_WORK_COPY,  /* importing, cloning */
 } BerthWorkKind;
 
 typedef struct BerthWork BerthWork;

@@ -59,7 +59,7 @@ static void command_done(JsonNode *result, const GError *error, gpointer data)
     if (!arrival->failure)
         arrival->failure = contract_error(vm, error);
     if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED) && vm->run && vm->run->qmp)
-        berth_vm_set_responsive(vm, FALSE);
+        berth_run_is_silent(vm->run);
     if (--arrival->n_open == 0)
         arrived(arrival);
 }

@@ -30,6 +30,7 @@ struct BerthManager {
     BerthUsageSubscriptions *usage_subscriptions;
     GHashTable *jobs; /* number → BerthJob, owned */
     guint last_job;
+    gboolean is_ending; /* no job is waited for any more */
 };
 
 BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *observer, gpointer data)
@@ -470,6 +471,8 @@ BerthJob *berth_manager_add_job(BerthManager *manager, const char *operation)
     job->number = ++manager->last_job;
     job->operation = operation;
     job->cancellable = g_cancellable_new();
+    if (manager->is_ending)
+        g_cancellable_cancel(job->cancellable);
     g_hash_table_insert(manager->jobs, GUINT_TO_POINTER(job->number), job);
     manager->observer->job_added(job, manager->observer_data);
     return job;
@@ -490,6 +493,7 @@ void berth_manager_cancel_jobs(BerthManager *manager)
 {
     GHashTableIter iter;
     gpointer value;
+    manager->is_ending = TRUE;
     g_hash_table_iter_init(&iter, manager->jobs);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const BerthJob *job = value;

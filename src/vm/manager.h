@@ -149,5 +149,5 @@ void berth_manager_check_limits(const BerthManager *manager);
 BerthJob *berth_manager_add_job(BerthManager *manager, const char *operation);
 void berth_manager_job_changed(BerthManager *manager, BerthJob *job);
 void berth_manager_job_ended(BerthManager *manager, BerthJob *job);
-/* Every job under way ends soon, with Cancelled. */
+/* For the end of the daemon: every job under way, or begun from now on, ends soon, with Cancelled. */
 void berth_manager_cancel_jobs(BerthManager *manager);

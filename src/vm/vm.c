@@ -153,6 +153,18 @@ static gboolean disturbs_nothing(BerthVmMethod method)
            method == BERTH_METHOD_SUBSCRIBE_USAGE || method == BERTH_METHOD_UNSUBSCRIBE_USAGE;
 }
 
+/* (nullable): the operation in flight that is in the way of @method. */
+static const char *in_the_way(const BerthVm *vm, BerthVmMethod method)
+{
+    if (vm->removal && vm->state != BERTH_VM_REMOVING)
+        return "Remove";
+    /* PowerOff is the way out where QEMU lets a command hang: it ends that too. And a grace time may be over before a long
+     * copy is. */
+    const gboolean can_wait =
+        method != BERTH_METHOD_POWER_OFF && !(method == BERTH_METHOD_CANCEL_REMOVAL && vm->cloning);
+    return can_wait ? vm->busy_with : NULL;
+}
+
 gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
 {
     /* There is no guest to ask, but a start to come that is to be called off. */
@@ -161,9 +173,7 @@ gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
         return FALSE;
     if (method == BERTH_METHOD_REMOVE || disturbs_nothing(method))
         return TRUE; /* a removal waits for what is in flight */
-    /* PowerOff is the way out where QEMU lets a command hang: it ends that too. */
-    const char *in_flight = method == BERTH_METHOD_POWER_OFF ? NULL : vm->busy_with;
-    const char *busy_with = vm->removal && vm->state != BERTH_VM_REMOVING ? "Remove" : in_flight;
+    const char *busy_with = in_the_way(vm, method);
     if (busy_with) {
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_BUSY, "%s of VM \"%s\" is under way; try again when it has ended",
                     busy_with, vm->record->name);

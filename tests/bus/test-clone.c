@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #define INVALID "org.freedesktop.DBus.Error.InvalidArgs"
 #define DISK_SIZE 1048576
+#define ONE_DISK "{'disks': <[{'size': <uint64 1048576>, 'format': <'raw'>}]>}"
 #define SOURCE                                                                                                         \
     "{'disks': <[{'size': <uint64 1048576>, 'format': <'raw'>}]>, 'protected': <false>, 'description': <'of old'>, "   \
     "'networks': <[{'mac': <'52:54:00:12:34:56'>, 'ports': <[{'host-port': <uint32 18080>, 'guest-port': "             \
@@ -66,7 +68,8 @@ static void forget_job(Scene *scene)
 
 static void tear_down(Scene *scene, gconstpointer unused)
 {
-    g_dbus_connection_signal_unsubscribe(scene->fixture.client, scene->subscription);
+    if (scene->subscription)
+        g_dbus_connection_signal_unsubscribe(scene->fixture.client, scene->subscription);
     hold_free(scene->hold);
     forget_job(scene);
     g_free(scene->source);
@@ -244,6 +247,64 @@ static void test_source_removed(Scene *scene, gconstpointer unused)
     assert_only(scene, 0);
 }
 
+/* It is taken back in time, however much is left to copy. */
+static void test_removal_taken_back(Scene *scene, gconstpointer unused)
+{
+    Fixture *fixture = &scene->fixture;
+    hold_at(scene->hold, HOLD_COPY);
+    g_autofree char *job = begin(scene, "new", "{}");
+    hold_await(scene->hold, HOLD_COPY);
+    scripted_remove(fixture, scene->source, "{'grace-seconds': <uint32 600>}");
+    fixture_vm(fixture, scene->source, "CancelRemoval");
+    fixture_vm_fails(fixture, scene->source, "Start", "Busy", "Clone");
+    hold_release(scene->hold);
+    AWAIT(scene->result);
+    assert_same_disk(scene, scene->result);
+    scripted_start(fixture, scene->source);
+    assert_only(scene, 2);
+}
+
+/* Long copies don't hold up the end of others. */
+static void test_removed_beside(Scene *scene, gconstpointer unused)
+{
+    Fixture *fixture = &scene->fixture;
+    g_autofree char *other = scripted_vm(fixture, "other", NULL);
+    g_dbus_connection_signal_unsubscribe(fixture->client, scene->subscription);
+    scene->subscription = 0;
+    hold_at(scene->hold, HOLD_COPY);
+    for (guint i = 0; i < 8; i++) {
+        g_autofree char *name = g_strdup_printf("source%u", i), *new = g_strdup_printf("new%u", i);
+        g_autofree char *path = scripted_vm_with(fixture, name, ONE_DISK, NULL);
+        fixture_call(fixture, path, BERTH_IFACE_VM, "Clone", arguments(new, "{}"));
+    }
+    hold_await(scene->hold, HOLD_COPY);
+    fixture_vm(fixture, other, "Remove");
+    fixture_await_gone(fixture, other);
+    hold_release(scene->hold);
+    /* All jobs have ended then. */
+    g_assert_cmpint(fixture_stop_daemon(fixture, SIGTERM), ==, 0);
+    fixture_start_daemon(fixture);
+}
+
+/* What is begun while the daemon ends is not waited for any more than what was. */
+static void test_begun_at_the_end(Scene *scene, gconstpointer unused)
+{
+    Fixture *fixture = &scene->fixture;
+    g_autofree char *other = scripted_vm_with(fixture, "other", ONE_DISK, NULL);
+    g_dbus_connection_signal_unsubscribe(fixture->client, scene->subscription);
+    scene->subscription = 0;
+    hold_at(scene->hold, HOLD_COPY);
+    g_autofree char *job = begin(scene, "new", "{}");
+    hold_await(scene->hold, HOLD_COPY);
+    g_assert_cmpint(kill(fixture->daemon, SIGTERM), ==, 0);
+    fixture_vm_fails(fixture, scene->source, "Start", "Busy", "Clone"); /* it has heard of its end */
+    fixture_call(fixture, other, BERTH_IFACE_VM, "Clone", arguments("newer", "{}"));
+    hold_release(scene->hold);
+    g_assert_cmpint(fixture_stop_daemon(fixture, SIGTERM), ==, 0);
+    fixture_start_daemon(fixture);
+    assert_only(scene, 2);
+}
+
 static void test_killed(Scene *scene, gconstpointer unused)
 {
     hold_at(scene->hold, HOLD_COPY);
@@ -288,6 +349,9 @@ static void add(void)
         {"/clone/in-flight", test_in_flight},
         {"/clone/cancelled", test_cancelled},
         {"/clone/source-removed", test_source_removed},
+        {"/clone/removal-taken-back", test_removal_taken_back},
+        {"/clone/removed-beside", test_removed_beside},
+        {"/clone/begun-at-the-end", test_begun_at_the_end},
         {"/clone/killed", test_killed},
         {"/clone/foreign-files", test_foreign_files},
     };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib-unix.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -130,6 +131,18 @@ static void test_refused(Fixture *fixture, gconstpointer unused)
     assert_sockets(fixture, path, before);
 }
 
+/* It was stopped by a signal, and goes on: it hangs as before. */
+static void assert_stays_silent(Fixture *fixture, const char *path)
+{
+    const pid_t qemu = scripted_qemu(fixture, path);
+    g_assert_cmpint(kill(qemu, SIGSTOP), ==, 0);
+    scripted_await_last_error(fixture, path, "was stopped by a signal");
+    g_assert_cmpint(kill(qemu, SIGCONT), ==, 0);
+    scripted_await_last_error(fixture, path, "");
+    g_autoptr(GVariant) responsive = fixture_get(fixture, path, BERTH_IFACE_VM, "Responsive");
+    g_assert_false(g_variant_get_boolean(responsive));
+}
+
 /* QEMU hangs, and comes back: who waited was told, those who come meanwhile are told at once, and later all is well. */
 static void test_deadline(Fixture *fixture, gconstpointer unused)
 {
@@ -139,6 +152,7 @@ static void test_deadline(Fixture *fixture, gconstpointer unused)
     fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(FALSE));
     display_fails(fixture, path, "Busy", "does not answer");
     assert_sockets(fixture, path, before);
+    assert_stays_silent(fixture, path);
     scripted_touch(fixture, "go");
     fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
     scripted_await(fixture, "web", "display client 0", 1);

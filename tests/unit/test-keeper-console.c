@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -171,12 +172,42 @@ static void test_many_clients(KeeperScene *vm, gconstpointer data)
     keeper_check_record(vm, 0, "", FALSE, FALSE);
 }
 
+static void allow_descriptors(KeeperScene *vm, rlim_t n, struct rlimit *before)
+{
+    g_assert_no_errno(prlimit(berth_keeper_pid(vm->keeper), RLIMIT_NOFILE, NULL, before));
+    const struct rlimit limit = {.rlim_cur = n, .rlim_max = before->rlim_max};
+    g_assert_no_errno(prlimit(berth_keeper_pid(vm->keeper), RLIMIT_NOFILE, &limit, NULL));
+}
+
+/* No descriptor is left for one more: it waits, the others go on, and when there are some again all is as before. */
+static void test_no_descriptors(KeeperScene *vm, gconstpointer data)
+{
+    struct rlimit before, scarce;
+    START(vm, "await", "go", "serial", "x\n", "await", "go", "serial", "y\n", "await", "go", "serial", "z\n", "await",
+          "go", "exit", "0");
+    BERTH_AUTOFD first = keeper_connect_console(vm);
+    keeper_type(first, "go");
+    keeper_expect(first, "x\n");
+    allow_descriptors(vm, 3, &before);
+    BERTH_AUTOFD second = keeper_connect_console(vm);
+    keeper_type(first, "go");
+    keeper_expect(first, "y\n");
+    allow_descriptors(vm, before.rlim_cur, &scarce);
+    keeper_type(first, "go");
+    keeper_expect(first, "z\n");
+    keeper_expect(second, "z\n");
+    BERTH_AUTOFD third = keeper_connect_console(vm);
+    keeper_type(third, "go");
+    keeper_check_record(vm, 0, "", FALSE, FALSE);
+}
+
 static void add(void)
 {
     KEEPER_ADD("fan-out", test_fan_out);
     KEEPER_ADD("slow-client", test_slow_client);
     KEEPER_ADD("back-pressure", test_back_pressure);
     KEEPER_ADD("many-clients", test_many_clients);
+    KEEPER_ADD("no-descriptors", test_no_descriptors);
 }
 
 int main(int argc, char **argv)
