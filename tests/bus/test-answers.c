@@ -107,19 +107,19 @@ static void test_text_is_utf8(Fixture *fixture, gconstpointer unused)
 static void test_of_an_end(Fixture *fixture, gconstpointer unused)
 {
     static const char *const methods[] = {"Start", "Pause", "Shutdown", "Reset", "OpenDisplay"};
-    g_autofree char *paths[G_N_ELEMENTS(methods)] = {NULL};
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
     FixtureCall *calls[G_N_ELEMENTS(methods)];
     for (guint i = 0; i < G_N_ELEMENTS(methods); i++) {
         g_autofree char *name = g_strdup_printf("vm%u", i);
-        paths[i] = scripted_vm_with(fixture, name, "{'display': <'vga'>}",
-                                    i == 0 ? "on connect ignore\n"
-                                           : "on stop wait never\non system_powerdown wait never\n"
-                                             "on system_reset wait never\non getfd wait never\n");
+        const char *script = i == 0 ? "on connect ignore\n"
+                                    : "on stop wait never\non system_powerdown wait never\n"
+                                      "on system_reset wait never\non getfd wait never\n";
+        g_ptr_array_add(paths, scripted_vm_with(fixture, name, "{'display': <'vga'>}", script));
         if (i > 0)
-            scripted_start(fixture, paths[i]);
+            scripted_start(fixture, paths->pdata[i]);
     }
     for (guint i = 0; i < G_N_ELEMENTS(methods); i++)
-        calls[i] = scripted_begin(fixture, paths[i], methods[i]);
+        calls[i] = scripted_begin(fixture, paths->pdata[i], methods[i]);
     scripted_await(fixture, "vm0", "start", 1);
     scripted_await(fixture, "vm1", "qmp stop", 1);
     scripted_await(fixture, "vm2", "qmp system_powerdown", 1);
