@@ -38,7 +38,10 @@ show() {
 
 build() {
     say "Building Berth"
-    [ -d build-quickstart ] || meson setup build-quickstart --prefix=/usr --sysconfdir=/etc --localstatedir=/var >/dev/null
+    # The container has no display.
+    if has_systemd; then ui=auto; else ui=disabled; fi
+    [ -d build-quickstart ] ||
+        meson setup build-quickstart --prefix=/usr --sysconfdir=/etc --localstatedir=/var -Dui=$ui >/dev/null
     meson compile -C build-quickstart | tail -n 1
 }
 
