@@ -1,27 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n.h>
-#include <stdio.h>
 
 #include "../core/names.h"
+#include "bus.h"
+#include "created.h"
 #include "definition.h"
 #include "job.h"
-#include "json.h"
 #include "options.h"
-
-static CtlStatus report_cloned(Ctl *ctl, const char *name, const char *path)
-{
-    if (!ctl->json) {
-        printf(_("Created %s.\n"), name);
-        return CTL_OK;
-    }
-    g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-    g_autoptr(CtlObject) vm = NULL;
-    int r = ctl_read_object(ctl, path, BERTH_IFACE_VM, &vm, &error);
-    if (r < 0)
-        return ctl_fail(ctl, r, &error, _("Can't show %s"), name);
-    ctl_print_json(ctl_object_to_json(vm), TRUE);
-    return CTL_OK;
-}
 
 static CtlStatus clone_vm(Ctl *ctl, const char *source, const char *name, GVariant *changes)
 {
@@ -32,7 +17,7 @@ static CtlStatus clone_vm(Ctl *ctl, const char *source, const char *name, GVaria
         r = ctl_job_run(ctl, path, BERTH_IFACE_VM, "Clone",
                         g_variant_new("(s@a{sv}@a{sv})", name, changes, g_variant_new_parsed("@a{sv} {}")), &result,
                         &error);
-    return r < 0 ? ctl_fail(ctl, r, &error, _("Can't clone %s"), source) : report_cloned(ctl, name, result);
+    return r < 0 ? ctl_fail(ctl, r, &error, _("Can't clone %s"), source) : ctl_report_created(ctl, name, result);
 }
 
 CtlStatus ctl_run_clone(Ctl *ctl, const CtlCommand *command, int argc, char **argv)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gi18n.h>
-#include <stdio.h>
 
 #include "../core/names.h"
+#include "bus.h"
+#include "created.h"
 #include "definition.h"
-#include "json.h"
 #include "options.h"
 #include "text.h"
 
@@ -40,22 +40,6 @@ static char **parse_create(Ctl *ctl, const CtlCommand *command, CtlDefinition *d
     return ctl_parse(ctl, command, entries, 1, 1, argc, argv);
 }
 
-/* The VM is there; what is left is to say so. */
-static CtlStatus report_created(Ctl *ctl, const char *name, const char *path)
-{
-    if (!ctl->json) {
-        printf(_("Created %s.\n"), name);
-        return CTL_OK;
-    }
-    g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-    g_autoptr(CtlObject) vm = NULL;
-    int r = ctl_read_object(ctl, path, BERTH_IFACE_VM, &vm, &error);
-    if (r < 0)
-        return ctl_fail(ctl, r, &error, _("Can't show %s"), name);
-    ctl_print_json(ctl_object_to_json(vm), TRUE);
-    return CTL_OK;
-}
-
 static CtlStatus create(Ctl *ctl, const char *name, GVariant *config, gboolean start)
 {
     g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
@@ -70,7 +54,7 @@ static CtlStatus create(Ctl *ctl, const char *name, GVariant *config, gboolean s
         r = sd_bus_message_read(reply, "o", &path);
     if (r < 0)
         return ctl_fail(ctl, r, &error, _("Can't create %s"), name);
-    return report_created(ctl, name, path);
+    return ctl_report_created(ctl, name, path);
 }
 
 CtlStatus ctl_run_create(Ctl *ctl, const CtlCommand *command, int argc, char **argv)

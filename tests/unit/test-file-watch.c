@@ -8,23 +8,7 @@
 #include "src/core/error.h"
 #include "src/host/file-watch.h"
 #include "test-dir.h"
-
-#define DEADLINE_SECONDS 10
-
-static gboolean on_deadline(gpointer data)
-{
-    g_error("nothing happened within %d seconds", DEADLINE_SECONDS);
-    return G_SOURCE_REMOVE;
-}
-
-/* Runs the main context until *@count is at least @least. */
-static void wait_for(const guint *count, guint least)
-{
-    guint deadline = g_timeout_add_seconds(DEADLINE_SECONDS, on_deadline, NULL);
-    while (*count < least)
-        g_main_context_iteration(NULL, TRUE);
-    g_source_remove(deadline);
-}
+#include "tests/lib/await.h"
 
 static void count_up(gpointer data)
 {
@@ -58,19 +42,19 @@ static void test_file(TestDir *dir, gconstpointer unused)
     BerthFileWatch *another = berth_file_watch_new(other, IN_MODIFY, "", count_up, &others, NULL);
 
     touch(path);
-    wait_for(&first, 1);
-    wait_for(&second, 1);
+    AWAIT(first >= 1);
+    AWAIT(second >= 1);
     g_assert_cmpuint(others, ==, 0);
     /* Who is left hears it still. */
     berth_file_watch_free(&watch);
     g_assert_null(watch);
     touch(path);
-    wait_for(&second, 2);
+    AWAIT(second >= 2);
     g_assert_cmpuint(first, ==, 1);
     berth_file_watch_free(&same);
     touch(path);
     touch(other);
-    wait_for(&others, 1);
+    AWAIT(others >= 1);
     g_assert_cmpuint(second, ==, 2);
     berth_file_watch_free(&another);
     berth_file_watch_free(&another);
@@ -89,11 +73,11 @@ static void test_entry(TestDir *dir, gconstpointer unused)
     BerthFileWatch *two = berth_file_watch_new(dir->path, IN_DELETE, "two", count_up, &second, NULL);
 
     g_assert_cmpint(g_unlink(path), ==, 0);
-    wait_for(&first, 1);
+    AWAIT(first >= 1);
     g_assert_cmpuint(second, ==, 0);
     berth_file_watch_free(&one);
     g_assert_cmpint(g_unlink(other), ==, 0);
-    wait_for(&second, 1);
+    AWAIT(second >= 1);
     berth_file_watch_free(&two);
 }
 
@@ -120,10 +104,10 @@ static void test_freed(TestDir *dir, gconstpointer unused)
     BerthFileWatch *keep = berth_file_watch_new(path, IN_MODIFY, "", count_up, &kept, NULL);
 
     touch(path);
-    wait_for(&kept, 1);
+    AWAIT(kept >= 1);
     g_assert_cmpuint(pair.calls, ==, 1);
     touch(path);
-    wait_for(&kept, 2);
+    AWAIT(kept >= 2);
     berth_file_watch_free(&keep);
 }
 

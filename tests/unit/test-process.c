@@ -13,24 +13,14 @@
 #include "src/core/autofd.h"
 #include "src/core/error.h"
 #include "src/host/process.h"
+#include "tests/lib/await.h"
 
 #define ID "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
 #define SCOPE "berth-" ID ".scope"
-#define DEADLINE_SECONDS 10
 
-static gboolean on_deadline(gpointer data)
-{
-    g_error("nothing happened within %d seconds", DEADLINE_SECONDS);
-    return G_SOURCE_REMOVE;
-}
-
-/* Runs the main context until *@count is at least @least. */
 static void wait_for(const guint *count, guint least)
 {
-    guint deadline = g_timeout_add_seconds(DEADLINE_SECONDS, on_deadline, NULL);
-    while (*count < least)
-        g_main_context_iteration(NULL, TRUE);
-    g_source_remove(deadline);
+    AWAIT(*count >= least);
 }
 
 static void count_up(gpointer data)
