@@ -118,15 +118,20 @@ static guint32 pick(Client *client, guint32 n)
 }
 
 /* (transfer full) (nullable) */
-static char *pick_vm(Client *client)
+static char *find_vm(Client *client, guint i)
 {
-    g_autofree char *name = soak_vm_name(pick(client, SOAK_VMS));
+    g_autofree char *name = soak_vm_name(i);
     g_autoptr(GVariant) answer =
         call(client, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", name), NULL);
     char *path = NULL;
     if (answer)
         g_variant_get(answer, "(o)", &path);
     return path;
+}
+
+static char *pick_vm(Client *client)
+{
+    return find_vm(client, pick(client, SOAK_VMS));
 }
 
 static void call_vm(Client *client, const char *method, GVariant *parameters)
@@ -192,6 +197,14 @@ static void open_console(Client *client)
     call_plain(client, "OpenConsole");
 }
 
+/* Leaves QEMU without a word, as hostile clients do. */
+static void open_display(Client *client)
+{
+    g_autofree char *path = find_vm(client, SOAK_GUESTS + pick(client, SOAK_VMS - SOAK_GUESTS));
+    if (path)
+        (void) try(client, path, BERTH_IFACE_VM, "OpenDisplay", g_variant_new("(a{sv})", NULL));
+}
+
 static void follow_usage(Client *client)
 {
     call_plain(client, pick(client, 3) ? "SubscribeUsage" : "UnsubscribeUsage");
@@ -219,6 +232,8 @@ static GVariant *definition(Client *client, guint i)
     g_variant_dict_insert(&dict, "memory", "t", (guint64) (i < SOAK_GUESTS ? 192 : 64) << 20);
     if (has_image)
         g_variant_dict_insert(&dict, "image", "s", image);
+    if (i >= SOAK_GUESTS)
+        g_variant_dict_insert(&dict, "display", "s", "vga");
     if (pick(client, 4) == 0)
         g_variant_dict_insert_value(&dict, "disks", g_variant_new_parsed("[{'size': <@t 1048576>}]"));
     return g_variant_dict_end(&dict);
@@ -231,6 +246,24 @@ static void create(Client *client)
     GVariant *options = g_variant_new_parsed("{'start': <%b>}", (gboolean) pick(client, 2));
     (void) try(client, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
                g_variant_new("(s@a{sv}@a{sv})", name, definition(client, i), options));
+}
+
+/* The copy of a guest has a guest's name, so that there are no more of them. */
+static void clone_vm(Client *client)
+{
+    const guint from = pick(client, SOAK_VMS);
+    const guint to =
+        from < SOAK_GUESTS ? pick(client, SOAK_GUESTS) : SOAK_GUESTS + pick(client, SOAK_VMS - SOAK_GUESTS);
+    const gboolean thinks_better = pick(client, 3) == 0;
+    g_autofree char *path = find_vm(client, from), *name = soak_vm_name(to);
+    g_autoptr(GVariant) answer = path ? call(client, path, BERTH_IFACE_VM, "Clone",
+                                             g_variant_new_parsed("(%s, @a{sv} {}, @a{sv} {})", name), NULL)
+                                      : NULL;
+    const char *job;
+    if (!answer || !thinks_better)
+        return;
+    g_variant_get(answer, "(&o)", &job);
+    (void) try(client, job, BERTH_IFACE_JOB, "Cancel", g_variant_new("(a{sv})", NULL));
 }
 
 static void import(Client *client)
@@ -287,7 +320,8 @@ static const struct {
     {14, create},        {14, start},       {4, shut_down}, {8, power_off},    {3, reset},
     {4, pause_vm},       {4, resume},       {5, configure}, {6, remove_vm},    {5, remove_in_a_while},
     {6, cancel_removal}, {3, open_console}, {3, open_log},  {3, import},       {2, remove_image},
-    {2, list},           {1, reload},       {1, audit},     {3, follow_usage},
+    {2, list},           {1, reload},       {1, audit},     {3, follow_usage}, {5, clone_vm},
+    {4, open_display},
 };
 
 static void run_one(Client *client)

@@ -8,10 +8,10 @@
 
 struct Witness {
     GDBusConnection *bus;
-    guint changes, additions, removals; /* subscriptions */
-    char *sender;                       /* (nullable): whom the rest is of */
-    GHashTable *states;                 /* path → BerthVmState or GONE; not those of which nothing was told yet */
-    guint n_edges;
+    guint changes, additions, removals, completions; /* subscriptions */
+    char *sender;                                    /* (nullable): whom the rest is of */
+    GHashTable *states;                              /* path → BerthVmState or GONE; not those never told of */
+    guint n_edges, n_clones;
 };
 
 /* Another daemon: what it tells first is where its story begins. */
@@ -102,6 +102,30 @@ static void on_removed(GDBusConnection *bus, const char *sender, const char *pat
     set_state(witness, object, GONE);
 }
 
+/* A job has made something, or was cancelled: by a client, the removal of what it copies, or the end of the daemon. */
+static gboolean is_good_end(const char *result, const char *error)
+{
+    const gboolean is_nothing = g_str_equal(result, "/");
+    return *error ? is_nothing && g_str_equal(error, BERTH_ERROR_PREFIX "Cancelled") : !is_nothing;
+}
+
+static void on_completed(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
+                         const char *signal, GVariant *parameters, gpointer data)
+{
+    Witness *witness = data;
+    const char *result, *error, *text;
+    listen_to(witness, sender);
+    g_variant_get(parameters, "(&o(&s&s))", &result, &error, &text);
+    if (!is_good_end(result, error))
+        g_error("%s has ended with %s and “%s” (%s)", path, result, error, text);
+    if (!g_str_has_prefix(result, BERTH_PATH_VM "/"))
+        return;
+    gpointer state = GINT_TO_POINTER(GONE);
+    if (!g_hash_table_lookup_extended(witness->states, result, NULL, &state) || GPOINTER_TO_INT(state) == GONE)
+        g_error("%s has made %s, which is not there", path, result);
+    witness->n_clones++;
+}
+
 Witness *witness_new(GDBusConnection *bus)
 {
     static const char manager[] = "org.freedesktop.DBus.ObjectManager";
@@ -115,6 +139,9 @@ Witness *witness_new(GDBusConnection *bus)
                                                             G_DBUS_SIGNAL_FLAGS_NONE, on_added, witness, NULL);
     witness->removals = g_dbus_connection_signal_subscribe(bus, BERTH_BUS_NAME, manager, "InterfacesRemoved", NULL,
                                                            NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_removed, witness, NULL);
+    witness->completions =
+        g_dbus_connection_signal_subscribe(bus, BERTH_BUS_NAME, BERTH_IFACE_JOB, "Completed", NULL, NULL,
+                                           G_DBUS_SIGNAL_FLAGS_NONE, on_completed, witness, NULL);
     return witness;
 }
 
@@ -123,11 +150,17 @@ guint witness_n_edges(const Witness *witness)
     return witness->n_edges;
 }
 
+guint witness_n_clones(const Witness *witness)
+{
+    return witness->n_clones;
+}
+
 void witness_free(Witness *witness)
 {
     g_dbus_connection_signal_unsubscribe(witness->bus, witness->changes);
     g_dbus_connection_signal_unsubscribe(witness->bus, witness->additions);
     g_dbus_connection_signal_unsubscribe(witness->bus, witness->removals);
+    g_dbus_connection_signal_unsubscribe(witness->bus, witness->completions);
     g_object_unref(witness->bus);
     g_hash_table_unref(witness->states);
     g_free(witness->sender);

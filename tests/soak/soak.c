@@ -58,10 +58,12 @@ static void test_soak(void)
     await_daemon();
     leftovers_assert_none();
     const Figures after = figures_of_daemon();
-    g_test_message("%u changes of state; %u descriptors and %" G_GUINT64_FORMAT " KiB, before %u and %" G_GUINT64_FORMAT
-                   " KiB",
-                   witness_n_edges(witness), after.n_fds, after.pss / 1024, before.n_fds, before.pss / 1024);
+    g_test_message("%u changes of state, %u clones; %u descriptors and %" G_GUINT64_FORMAT
+                   " KiB, before %u and %" G_GUINT64_FORMAT " KiB",
+                   witness_n_edges(witness), witness_n_clones(witness), after.n_fds, after.pss / 1024, before.n_fds,
+                   before.pss / 1024);
     g_assert_cmpuint(witness_n_edges(witness), >, 0);
+    g_assert_cmpuint(witness_n_clones(witness), >, 0);
     g_assert_cmpuint(after.n_fds, ==, before.n_fds);
     g_assert_cmpuint(after.pss, <=, before.pss + PSS_SLACK);
     g_rand_free(random);

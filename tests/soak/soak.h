@@ -20,13 +20,14 @@ char *soak_image_name(guint i);
  * error of the contract's, unless the daemon has gone meanwhile. */
 int soak_client(guint32 seed);
 
-/* Listens to what the daemon tells of its VMs: each state comes after one that it may come after, and no object goes
- * twice, or before it was being removed. */
+/* Listens to what the daemon tells of its VMs: each state comes after one that it may come after, no object goes
+ * twice, or before it was being removed, and a job that went well has made what can be seen. */
 typedef struct Witness Witness;
 
 Witness *witness_new(GDBusConnection *bus);
 void witness_free(Witness *witness);
 guint witness_n_edges(const Witness *witness);
+guint witness_n_clones(const Witness *witness);
 
 /* Clients, as processes. */
 typedef struct Crowd Crowd;
