@@ -73,6 +73,9 @@ static void show_content(BerthUiWindow *self)
     gboolean any = g_list_model_get_n_items(berth_ui_service_get_vms(self->service)) > 0;
     gtk_stack_set_visible_child_name(self->content, self->vm ? "vm" : any ? "choose" : "nothing");
     adw_view_switcher_title_set_view_switcher_enabled(self->switcher, self->vm != NULL);
+    /* What is bound to a VM that is gone stays as it was. */
+    if (!self->vm)
+        adw_view_switcher_title_set_title(self->switcher, "");
     show_bars(self);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "stage.h"
+#include "picture.h"
 
 #include <X11/Xatom.h>
 #include <gdk/x11/gdkx.h>
@@ -80,6 +80,8 @@ static void test_remove_to_the_end(Stage *stage, gconstpointer data)
     fixture_vm(&stage->fixture, path, "Remove");
     AWAIT(stage_n_rows(stage) == 0);
     AWAIT(stage_sees(stage, "No Virtual Machines"));
+    picture_await_frames(GTK_WIDGET(stage->window));
+    g_assert_false(stage_sees(stage, "web")); /* nor in the title */
     fixture_await_gone(&stage->fixture, path);
 }
 
