@@ -12,7 +12,12 @@
 #define PAUSE_MSEC_MAX 1500
 /* The last daemon lives for this part of the time, so that what leaks is seen. */
 #define LAST_PART 3
+/* AddressSanitizer holds back what is freed: there LeakSanitizer tells instead, when the daemon ends. */
+#ifdef __SANITIZE_ADDRESS__
+#define PSS_SLACK (G_MAXUINT64 / 2)
+#else
 #define PSS_SLACK ((guint64) 4 << 20)
+#endif
 
 static guint32 seed;
 static guint seconds;
@@ -66,6 +71,8 @@ static void test_soak(void)
     g_assert_cmpuint(witness_n_clones(witness), >, 0);
     g_assert_cmpuint(after.n_fds, ==, before.n_fds);
     g_assert_cmpuint(after.pss, <=, before.pss + PSS_SLACK);
+    g_free(scene_run("systemctl", "stop", "berthd.service", NULL));
+    journal_assert_good();
     g_rand_free(random);
     witness_free(witness);
 }

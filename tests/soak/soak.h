@@ -55,3 +55,5 @@ typedef struct {
 Figures figures_of_daemon(void);
 /* Removes all VMs and images but the guest's, and holds that nothing is left. */
 void leftovers_assert_none(void);
+/* That no daemon has told of a bug of its own, or come to a bad end. */
+void journal_assert_good(void);
