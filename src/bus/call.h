@@ -18,7 +18,8 @@ typedef void (*BerthCallFunc)(BerthBus *bus, sd_bus_message *message);
  */
 int berth_call_authorise(BerthBus *bus, sd_bus_message *message, const char *action, const BerthVm *vm,
                          BerthCallFunc func);
-/* Calls that wait for polkit get no answer any more: their bus is gone. */
+/* Calls that wait for polkit wait no longer: the daemon ends, and they are told so; or their bus is gone, and who called with
+ * it. */
 void berth_calls_forget(BerthBus *bus);
 
 /* Answers with @error. */

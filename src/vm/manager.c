@@ -4,8 +4,10 @@
 #include "../core/error.h"
 #include "../core/names.h"
 #include "../core/port-table.h"
+#include "audit.h"
 #include "machine.h"
 #include "orphan.h"
+#include "recovery.h"
 #include "run.h"
 #include "start-queue.h"
 
@@ -27,6 +29,7 @@ struct BerthManager {
     guint64 library_serial;
     BerthStartQueue *start_queue;
     GQueue reloads; /* the one under way first */
+    GQueue audits;  /* all under way */
     BerthUsageSubscriptions *usage_subscriptions;
     GHashTable *jobs; /* number → BerthJob, owned */
     guint last_job;
@@ -65,6 +68,8 @@ static void let_go(BerthManager *manager)
 
 void berth_manager_free(BerthManager *manager)
 {
+    berth_reloads_end(manager);
+    berth_audits_end(manager);
     let_go(manager);
     berth_machine_unfollow_bus(manager);
     berth_usage_subscriptions_free(manager->usage_subscriptions);
@@ -178,6 +183,11 @@ void berth_manager_tell_usage(BerthManager *manager, BerthVm *vm, const char *su
 GQueue *berth_manager_reloads(BerthManager *manager)
 {
     return &manager->reloads;
+}
+
+GQueue *berth_manager_audits(BerthManager *manager)
+{
+    return &manager->audits;
 }
 
 void berth_manager_check_limits(const BerthManager *manager)
