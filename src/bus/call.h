@@ -11,7 +11,7 @@ typedef void (*BerthCallFunc)(BerthBus *bus, sd_bus_message *message);
 
 /**
  * berth_call_authorise:
- * @action: polkit's
+ * @action: (nullable): polkit's; %NULL for what is open to all, where only who calls is to be known
  * @vm: (nullable): its name and id go into the action's details
  *
  * Returns: what a method handler of sd-bus returns
