@@ -128,12 +128,12 @@ CtlStatus ctl_fail(Ctl *ctl, int r, const sd_bus_error *error, const char *forma
     va_start(args, format);
     g_autofree char *what = g_strdup_vprintf(format, args);
     va_end(args);
-    g_autofree char *message = g_strdup_printf("%s: %s", what, reason_of(ctl, r, error));
+    g_autofree char *message = ctl_with_reason(what, reason_of(ctl, r, error));
     ctl_say_error(message);
     return status_of(r, error);
 }
 
-static int open_descriptor(Ctl *ctl, const char *name, const char *method, GVariant *args, int *fd, sd_bus_error *error)
+int ctl_open(Ctl *ctl, const char *name, const char *method, GVariant *args, int *fd, sd_bus_error *error)
 {
     g_autoptr(GVariant) sunk = g_variant_ref_sink(args);
     g_autoptr(sd_bus_message) reply = NULL;
@@ -151,13 +151,6 @@ static int open_descriptor(Ctl *ctl, const char *name, const char *method, GVari
         return -errno;
     *fd = ours;
     return 0;
-}
-
-CtlStatus ctl_open(Ctl *ctl, const char *name, const char *method, GVariant *args, const char *failure, int *fd)
-{
-    g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-    int r = open_descriptor(ctl, name, method, args, fd, &error);
-    return r < 0 ? ctl_fail(ctl, r, &error, "%s %s", failure, name) : CTL_OK;
 }
 
 CtlStatus ctl_no_such_vm(const char *name)

@@ -42,6 +42,16 @@ int ctl_call_simple(Ctl *ctl, const char *path, const char *interface, const cha
 int ctl_find_vm(Ctl *ctl, const char *name, char **path, sd_bus_error *error);
 
 /**
+ * ctl_open:
+ * @method: of the VM called @name; answers with a descriptor
+ * @args: sunk if floating
+ * @fd: (out): close-on-exec
+ *
+ * Returns: negative errno, with @error
+ */
+int ctl_open(Ctl *ctl, const char *name, const char *method, GVariant *args, int *fd, sd_bus_error *error);
+
+/**
  * ctl_fail:
  * @r: negative errno, for where @error is not set
  * @format: what could not be done, e.g. "Can't start %s"
@@ -51,14 +61,6 @@ int ctl_find_vm(Ctl *ctl, const char *name, char **path, sd_bus_error *error);
  * Returns: the exit status that stands for the error
  */
 CtlStatus ctl_fail(Ctl *ctl, int r, const sd_bus_error *error, const char *format, ...) G_GNUC_PRINTF(4, 5);
-
-/**
- * ctl_open:
- * @method: of the VM called @name; answers with a descriptor
- * @failure: "Can't open the console of": the name comes after it
- * @fd: (out): close-on-exec
- */
-CtlStatus ctl_open(Ctl *ctl, const char *name, const char *method, GVariant *args, const char *failure, int *fd);
 
 /* "There is no VM …" where the name was looked up here. Returns CTL_NOT_FOUND. */
 CtlStatus ctl_no_such_vm(const char *name);

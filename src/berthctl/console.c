@@ -122,11 +122,11 @@ CtlStatus ctl_run_console(Ctl *ctl, const CtlCommand *command, int argc, char **
     CtlStatus status = ctl_connect(ctl, TRUE);
     if (status != CTL_OK)
         return status;
+    g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
     int stream = -1;
-    status = ctl_open(ctl, names[0], "OpenConsole", g_variant_new_parsed("(@a{sv} {},)"),
-                      _("Can't open the console of"), &stream);
-    if (status != CTL_OK)
-        return status;
+    int r = ctl_open(ctl, names[0], "OpenConsole", g_variant_new_parsed("(@a{sv} {},)"), &stream, &error);
+    if (r < 0)
+        return ctl_fail(ctl, r, &error, _("Can't open the console of %s"), names[0]);
     /* The stream needs no bus; and no agent may fight for the terminal. */
     ctl_disconnect(ctl);
     return converse(ctl, names[0], stream);

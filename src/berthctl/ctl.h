@@ -28,7 +28,7 @@ typedef struct {
 typedef struct CtlCommand CtlCommand;
 struct CtlCommand {
     const char *name;
-    const char *arguments; /* as its help shows them, "" for none */
+    const char *arguments; /* as its help shows them, to be translated; "" for none */
     const char *summary;   /* one line, to be translated */
     CtlStatus (*run)(Ctl *ctl, const CtlCommand *command, int argc, char **argv);
 };

@@ -5,30 +5,56 @@
 #include "bus.h"
 #include "options.h"
 
+typedef enum { START, SHUT_DOWN, POWER_OFF, RESET, PAUSE, RESUME, CANCEL_REMOVAL, REFRESH } Action;
+
 /* Commands that are one method of each VM named, and silent where it goes well. */
 static const struct {
-    const char *command, *method, *failure;
+    const char *command, *method;
 } actions[] = {
-    {"start", "Start", N_("Can't start")},
-    {"shutdown", "Shutdown", N_("Can't shut down")},
-    {"poweroff", "PowerOff", N_("Can't power off")},
-    {"reset", "Reset", N_("Can't reset")},
-    {"pause", "Pause", N_("Can't pause")},
-    {"resume", "Resume", N_("Can't resume")},
-    {"cancel-removal", "CancelRemoval", N_("Can't cancel the removal of")},
-    {"refresh", "RefreshGuest", N_("Can't refresh what is known of the guest of")},
+    [START] = {"start", "Start"},
+    [SHUT_DOWN] = {"shutdown", "Shutdown"},
+    [POWER_OFF] = {"poweroff", "PowerOff"},
+    [RESET] = {"reset", "Reset"},
+    [PAUSE] = {"pause", "Pause"},
+    [RESUME] = {"resume", "Resume"},
+    [CANCEL_REMOVAL] = {"cancel-removal", "CancelRemoval"},
+    [REFRESH] = {"refresh", "RefreshGuest"},
 };
 
-static guint find_action(const char *command)
+static Action find_action(const char *command)
 {
     for (guint i = 0; i < G_N_ELEMENTS(actions); i++)
         if (g_str_equal(actions[i].command, command))
-            return i;
+            return (Action) i;
+    g_assert_not_reached();
+}
+
+/* A sentence for each, since a language may put the name anywhere. */
+static char *describe_failure(Action action, const char *name)
+{
+    switch (action) {
+    case START:
+        return g_strdup_printf(_("Can't start %s"), name);
+    case SHUT_DOWN:
+        return g_strdup_printf(_("Can't shut down %s"), name);
+    case POWER_OFF:
+        return g_strdup_printf(_("Can't power off %s"), name);
+    case RESET:
+        return g_strdup_printf(_("Can't reset %s"), name);
+    case PAUSE:
+        return g_strdup_printf(_("Can't pause %s"), name);
+    case RESUME:
+        return g_strdup_printf(_("Can't resume %s"), name);
+    case CANCEL_REMOVAL:
+        return g_strdup_printf(_("Can't cancel the removal of %s"), name);
+    case REFRESH:
+        return g_strdup_printf(_("Can't refresh what is known of the guest of %s"), name);
+    }
     g_assert_not_reached();
 }
 
 /* @mode: (nullable): of a shutdown */
-static CtlStatus act(Ctl *ctl, guint action, const char *name, const char *mode)
+static CtlStatus act(Ctl *ctl, Action action, const char *name, const char *mode)
 {
     g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
     g_autofree char *path = NULL;
@@ -39,7 +65,10 @@ static CtlStatus act(Ctl *ctl, guint action, const char *name, const char *mode)
     if (r >= 0)
         r = ctl_call(ctl, path, BERTH_IFACE_VM, actions[action].method,
                      g_variant_new("(@a{sv})", g_variant_dict_end(&options)), CTL_UNHURRIED, NULL, &error);
-    return r < 0 ? ctl_fail(ctl, r, &error, "%s %s", _(actions[action].failure), name) : CTL_OK;
+    if (r >= 0)
+        return CTL_OK;
+    g_autofree char *failure = describe_failure(action, name);
+    return ctl_fail(ctl, r, &error, "%s", failure);
 }
 
 CtlStatus ctl_run_lifecycle(Ctl *ctl, const CtlCommand *command, int argc, char **argv)
@@ -57,7 +86,7 @@ CtlStatus ctl_run_lifecycle(Ctl *ctl, const CtlCommand *command, int argc, char 
     CtlStatus status = ctl_connect(ctl, TRUE);
     if (status != CTL_OK)
         return status;
-    guint action = find_action(command->name);
+    Action action = find_action(command->name);
     for (char **name = names; *name != NULL; name++)
         ctl_collect(&status, act(ctl, action, *name, mode));
     return status;

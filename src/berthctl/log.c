@@ -104,15 +104,16 @@ CtlStatus ctl_run_log(Ctl *ctl, const CtlCommand *command, int argc, char **argv
     if (status != CTL_OK)
         return status;
 
+    g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
     BERTH_AUTOFD fd = -1;
     GVariant *args = g_variant_new_parsed("(%s, @a{sv} {})", qemu ? "qemu" : "serial");
-    status = ctl_open(ctl, names[0], "OpenLog", args, _("Can't open the log of"), &fd);
-    if (status != CTL_OK)
-        return status;
+    int r = ctl_open(ctl, names[0], "OpenLog", args, &fd, &error);
+    if (r < 0)
+        return ctl_fail(ctl, r, &error, _("Can't open the log of %s"), names[0]);
     ctl_disconnect(ctl);
 
     Log log = {.fd = fd};
-    int r = following ? follow(&log) : copy(&log);
+    r = following ? follow(&log) : copy(&log);
     /* inotify asks for the right to read the file itself, which a descriptor alone does not give. */
     if (r == -EACCES && following)
         return ctl_fail(ctl, r, &SD_BUS_ERROR_NULL,

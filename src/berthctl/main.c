@@ -11,26 +11,26 @@
 
 static const CtlCommand commands[] = {
     {"list", "", N_("List the VMs"), ctl_run_list},
-    {"status", "NAME…", N_("Show what is known of VMs"), ctl_run_status},
-    {"create", "NAME", N_("Make a VM"), ctl_run_create},
-    {"clone", "NAME NEW", N_("Make a VM with a copy of the disks of another"), ctl_run_clone},
-    {"set", "NAME KEY=VALUE…", N_("Change the definition of a VM"), ctl_run_set},
-    {"start", "NAME…", N_("Start VMs; returns when their guests run"), ctl_run_lifecycle},
-    {"shutdown", "NAME…", N_("Ask guests to power down"), ctl_run_lifecycle},
-    {"poweroff", "NAME…", N_("End VMs at once"), ctl_run_lifecycle},
-    {"reset", "NAME…", N_("Reset VMs, as the button does"), ctl_run_lifecycle},
-    {"pause", "NAME…", N_("Stop the processors of VMs"), ctl_run_lifecycle},
-    {"resume", "NAME…", N_("Let paused VMs go on"), ctl_run_lifecycle},
-    {"refresh", "NAME…", N_("Ask the agents of guests what has changed"), ctl_run_lifecycle},
-    {"remove", "NAME…", N_("Remove VMs and all of their data"), ctl_run_remove},
-    {"cancel-removal", "NAME…", N_("Take a removal back within its grace time"), ctl_run_lifecycle},
-    {"console", "NAME", N_("Use the serial console of a VM; ^] leaves"), ctl_run_console},
-    {"log", "NAME", N_("Show what a guest wrote to its serial port"), ctl_run_log},
-    {"watch", "[NAME]", N_("Print a line for each change, as it happens"), ctl_run_watch},
-    {"wait", "NAME STATE", N_("Wait until a VM is in a state, \"gone\", or its guest \"ready\""), ctl_run_wait},
+    {"status", N_("NAME…"), N_("Show what is known of VMs"), ctl_run_status},
+    {"create", N_("NAME"), N_("Make a VM"), ctl_run_create},
+    {"clone", N_("NAME NEW"), N_("Make a VM with a copy of the disks of another"), ctl_run_clone},
+    {"set", N_("NAME KEY=VALUE…"), N_("Change the definition of a VM"), ctl_run_set},
+    {"start", N_("NAME…"), N_("Start VMs; returns when their guests run"), ctl_run_lifecycle},
+    {"shutdown", N_("NAME…"), N_("Ask guests to power down"), ctl_run_lifecycle},
+    {"poweroff", N_("NAME…"), N_("End VMs at once"), ctl_run_lifecycle},
+    {"reset", N_("NAME…"), N_("Reset VMs, as the button does"), ctl_run_lifecycle},
+    {"pause", N_("NAME…"), N_("Stop the processors of VMs"), ctl_run_lifecycle},
+    {"resume", N_("NAME…"), N_("Let paused VMs go on"), ctl_run_lifecycle},
+    {"refresh", N_("NAME…"), N_("Ask the agents of guests what has changed"), ctl_run_lifecycle},
+    {"remove", N_("NAME…"), N_("Remove VMs and all of their data"), ctl_run_remove},
+    {"cancel-removal", N_("NAME…"), N_("Take a removal back within its grace time"), ctl_run_lifecycle},
+    {"console", N_("NAME"), N_("Use the serial console of a VM; ^] leaves"), ctl_run_console},
+    {"log", N_("NAME"), N_("Show what a guest wrote to its serial port"), ctl_run_log},
+    {"watch", N_("[NAME]"), N_("Print a line for each change, as it happens"), ctl_run_watch},
+    {"wait", N_("NAME STATE"), N_("Wait until a VM is in a state, \"gone\", or its guest \"ready\""), ctl_run_wait},
     {"images", "", N_("List the images"), ctl_run_images},
-    {"import", "NAME [FILE]", N_("Bring a disk or a kernel into the image library"), ctl_run_import},
-    {"image-remove", "NAME…", N_("Remove images"), ctl_run_image_remove},
+    {"import", N_("NAME [FILE]"), N_("Bring a disk or a kernel into the image library"), ctl_run_import},
+    {"image-remove", N_("NAME…"), N_("Remove images"), ctl_run_image_remove},
     {"reload", "", N_("Let the daemon compare the state directory with what it knows"), ctl_run_reload},
     {"audit", "", N_("Look for what no VM owns, and for what a VM lacks"), ctl_run_audit},
     {"capabilities", "", N_("List what this host can do"), ctl_run_capabilities},
@@ -49,7 +49,7 @@ static char *describe_commands(void)
 {
     GString *text = g_string_new(_("Manage virtual machines.\n\nCommands:\n"));
     for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
-        g_autofree char *usage = g_strdup_printf("%s %s", commands[i].name, commands[i].arguments);
+        g_autofree char *usage = ctl_describe_usage(&commands[i]);
         int padding = 24 - (int) ctl_columns(usage);
         g_string_append_printf(text, "  %s%*s%s\n", usage, MAX(padding, 1), "", _(commands[i].summary));
     }

@@ -27,14 +27,27 @@ CtlStatus ctl_usage(const char *format, ...)
     return CTL_USAGE;
 }
 
+/* What gettext has for "" is the header of the translation. */
+static const char *describe_arguments(const CtlCommand *command)
+{
+    return command->arguments[0] != '\0' ? _(command->arguments) : "";
+}
+
+char *ctl_describe_usage(const CtlCommand *command)
+{
+    const char *arguments = describe_arguments(command);
+    return g_strconcat(command->name, arguments[0] != '\0' ? " " : "", arguments, NULL);
+}
+
 static gboolean count_fits(const CtlCommand *command, guint n, guint min, guint max)
 {
     if (n >= min && n <= max)
         return TRUE;
+    g_autofree char *usage = ctl_describe_usage(command);
     if (n < min)
-        ctl_usage(_("Too few arguments. Usage: berthctl %s %s"), command->name, command->arguments);
+        ctl_usage(_("Too few arguments. Usage: berthctl %s"), usage);
     else
-        ctl_usage(_("Too many arguments. Usage: berthctl %s %s"), command->name, command->arguments);
+        ctl_usage(_("Too many arguments. Usage: berthctl %s"), usage);
     return FALSE;
 }
 
@@ -43,7 +56,7 @@ char **ctl_parse(Ctl *ctl, const CtlCommand *command, const GOptionEntry *entrie
 {
     g_autofree char *program = g_strconcat("berthctl ", command->name, NULL);
     g_set_prgname(program);
-    g_autoptr(GOptionContext) context = g_option_context_new(command->arguments);
+    g_autoptr(GOptionContext) context = g_option_context_new(describe_arguments(command));
     g_option_context_set_summary(context, _(command->summary));
     if (entries != NULL)
         g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);

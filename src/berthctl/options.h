@@ -3,6 +3,9 @@
 
 #include "ctl.h"
 
+/* (transfer full): "start NAME…", as it is typed behind "berthctl". */
+char *ctl_describe_usage(const CtlCommand *command);
+
 #define CTL_ANY G_MAXUINT
 
 /* Adds the options that every command takes, before or after its name. */

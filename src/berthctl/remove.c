@@ -34,7 +34,9 @@ static void say(const Removal *removal, const char *name, const char *text, cons
     const char *colour = ctl_colour_of_state(state);
     g_autofree char *printable_name = ctl_printable(name);
     g_autofree char *printable = ctl_printable(text);
-    printf("%s: %s%s%s\n", printable_name, colour, printable, ctl_colour_end(colour));
+    g_autofree char *coloured = g_strconcat(colour, printable, ctl_colour_end(colour), NULL);
+    g_autofree char *line = ctl_with_reason(printable_name, coloured);
+    printf("%s\n", line);
     fflush(stdout);
 }
 
@@ -60,14 +62,13 @@ static void say_progress(const Removal *removal, const CtlObject *before, const 
     gboolean same_error = before != NULL && g_str_equal(ctl_get_error(before), ctl_get_error(now));
     if (!differs(before, now, "RemovalPhase") && !differs(before, now, "RemovalBlocker") && same_error)
         return;
-    g_autoptr(GString) text = g_string_new(g_str_equal(phase, "waiting") ? _("waiting to try again") : phase);
-    if (g_str_equal(phase, "waiting"))
-        g_string_append_printf(text, _(" (try %u)"), (guint) ctl_get_number(now, "RemovalAttempt"));
-    if (blocker[0] != '\0')
-        g_string_append_printf(text, ": %s", blocker);
-    else if (ctl_get_error(now)[0] != '\0')
-        g_string_append_printf(text, ": %s", ctl_get_error(now));
-    say(removal, g_hash_table_lookup(removal->pending, now->path), text->str, "removing");
+    const char *reason = blocker[0] != '\0' ? blocker : ctl_get_error(now);
+    g_autofree char *step =
+        g_str_equal(phase, "waiting")
+            ? g_strdup_printf(_("waiting to try again (try %u)"), (guint) ctl_get_number(now, "RemovalAttempt"))
+            : g_strdup(phase);
+    g_autofree char *text = reason[0] != '\0' ? ctl_with_reason(step, reason) : g_strdup(step);
+    say(removal, g_hash_table_lookup(removal->pending, now->path), text, "removing");
 }
 
 static void on_changed(const CtlObject *before, const CtlObject *now, gpointer data)

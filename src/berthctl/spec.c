@@ -6,18 +6,12 @@
 #include "../core/error.h"
 #include "../core/text.h"
 
-/* "<what was typed> <what is wrong with it>" */
-static void refuse(GError **error, const char *spec, const char *problem)
-{
-    g_autofree char *quoted = berth_text_quote(spec);
-    g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "%s %s", quoted, problem);
-}
-
 gboolean ctl_split_assignment(const char *text, char **key, const char **value, GError **error)
 {
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text || !g_utf8_validate(text, -1, NULL)) {
-        refuse(error, text, _("is not of the form KEY=VALUE"));
+        g_autofree char *quoted = berth_text_quote(text);
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, _("%s is not of the form KEY=VALUE"), quoted);
         return FALSE;
     }
     *key = g_strndup(text, (gsize) (equals - text));
@@ -60,7 +54,9 @@ JsonObject *ctl_disk_from_spec(const char *spec, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(spec, ",", -1);
     if (words[0] == NULL || words[0][0] == '\0' || !g_utf8_validate(spec, -1, NULL)) {
-        refuse(error, spec, _("is no disk; it must be SIZE[,format=FORMAT][,bus=BUS], e.g. 10G"));
+        g_autofree char *quoted = berth_text_quote(spec);
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS,
+                    _("%s is no disk; it must be SIZE[,format=FORMAT][,bus=BUS], e.g. 10G"), quoted);
         return NULL;
     }
     g_autoptr(JsonObject) disk = json_object_new();
@@ -82,7 +78,9 @@ JsonObject *ctl_network_from_spec(const char *spec, GError **error)
         json_object_set_string_member(network, "mode", "bridge");
         return set_members(network, words, error) ? g_steal_pointer(&network) : NULL;
     }
-    refuse(error, spec, _("is no network; it must be user, none or bridge=NAME"));
+    g_autofree char *quoted = berth_text_quote(spec);
+    g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS,
+                _("%s is no network; it must be user, none or bridge=NAME"), quoted);
     return NULL;
 }
 
@@ -104,7 +102,9 @@ JsonObject *ctl_port_from_spec(const char *spec, GError **error)
     guint64 host = 0, guest = 0;
     if (n - first != 2 || !parse_port(words[first], &host) || !parse_port(words[first + 1], &guest) ||
         !g_utf8_validate(spec, -1, NULL)) {
-        refuse(error, spec, _("is no port; it must be [tcp:|udp:][ADDRESS:]HOST-PORT:GUEST-PORT"));
+        g_autofree char *quoted = berth_text_quote(spec);
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS,
+                    _("%s is no port; it must be [tcp:|udp:][ADDRESS:]HOST-PORT:GUEST-PORT"), quoted);
         return NULL;
     }
     JsonObject *port = json_object_new();

@@ -33,6 +33,14 @@ static void number_line(const char *label, guint64 number)
     line(label, text, "");
 }
 
+/* @state: in colours, or not */
+static char *qualify_state(const CtlObject *vm, const char *name, const char *state)
+{
+    if (!g_str_equal(name, "running"))
+        return ctl_get_bool(vm, "WantRunning") ? g_strdup_printf(_("%s (wanted to run)"), state) : g_strdup(state);
+    return ctl_get_bool(vm, "Responsive") ? g_strdup(state) : g_strdup_printf(_("%s (QEMU does not answer)"), state);
+}
+
 static void state_line(const CtlObject *vm)
 {
     const char *state = ctl_get_string(vm, "State");
@@ -41,34 +49,37 @@ static void state_line(const CtlObject *vm)
     g_autofree char *time = ctl_format_time(since);
     g_autofree char *ago = ctl_format_ago(since);
     const char *colour = ctl_colour_of_state(state);
-    const char *wanted = ctl_get_bool(vm, "WantRunning") ? _(" (wanted to run)") : "";
-    const char *hung =
-        g_str_equal(state, "running") && !ctl_get_bool(vm, "Responsive") ? _(", QEMU does not answer") : "";
+    g_autofree char *coloured = g_strconcat(colour, described, ctl_colour_end(colour), NULL);
+    g_autofree char *qualified = qualify_state(vm, state, coloured);
     print_label(_("State"));
-    printf("%s%s%s", colour, described, ctl_colour_end(colour));
-    printf("%s%s", hung, g_str_equal(state, "running") ? "" : wanted);
     if (since != 0)
-        printf(_(" since %s; %s"), time, ago);
-    putchar('\n');
+        /* Translators: a state, a date and time, and how long ago that was */
+        printf(_("%s since %s; %s\n"), qualified, time, ago);
+    else
+        printf("%s\n", qualified);
+}
+
+static char *describe_attempt(guint attempt, guint64 next, const char *blocker)
+{
+    guint64 now = (guint64) g_get_real_time();
+    g_autofree char *span = next > now ? ctl_format_span(next - now) : NULL;
+    if (span != NULL && blocker[0] != '\0')
+        return g_strdup_printf(_("try %u, next in %s; held up by %s"), attempt, span, blocker);
+    if (span != NULL)
+        return g_strdup_printf(_("try %u, next in %s"), attempt, span);
+    if (blocker[0] != '\0')
+        return g_strdup_printf(_("try %u; held up by %s"), attempt, blocker);
+    return g_strdup_printf(_("try %u"), attempt);
 }
 
 static void removal_line(const CtlObject *vm)
 {
     if (!g_str_equal(ctl_get_string(vm, "State"), "removing"))
         return;
-    GString *text = g_string_new(NULL);
-    g_string_printf(text, _("try %u"), (guint) ctl_get_number(vm, "RemovalAttempt"));
-    guint64 next = ctl_get_number(vm, "RemovalNextAttemptTimestamp");
-    guint64 now = (guint64) g_get_real_time();
-    if (next > now) {
-        g_autofree char *span = ctl_format_span(next - now);
-        g_string_append_printf(text, _(", next in %s"), span);
-    }
-    const char *blocker = ctl_get_string(vm, "RemovalBlocker");
-    if (blocker[0] != '\0')
-        g_string_append_printf(text, _("; held up by %s"), blocker);
-    line(_("Removal"), text->str, "");
-    g_string_free(text, TRUE);
+    g_autofree char *text =
+        describe_attempt((guint) ctl_get_number(vm, "RemovalAttempt"),
+                         ctl_get_number(vm, "RemovalNextAttemptTimestamp"), ctl_get_string(vm, "RemovalBlocker"));
+    line(_("Removal"), text, "");
 }
 
 /* A VM that starts by itself: after its back-off, or in its turn after a boot. */

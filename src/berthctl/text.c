@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define MINUTE 60u
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
 char *ctl_printable(const char *text)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);
@@ -35,6 +39,12 @@ void ctl_say_error(const char *message)
     g_printerr("berthctl: %s\n", printable);
 }
 
+char *ctl_with_reason(const char *what, const char *why)
+{
+    /* Translators: what there is to say, and why: "Can't start web: It is being removed" */
+    return g_strdup_printf(C_("reason", "%s: %s"), what, why);
+}
+
 char *ctl_format_bytes(guint64 bytes)
 {
     static const char units[] = "BKMGTPE";
@@ -49,34 +59,56 @@ char *ctl_format_bytes(guint64 bytes)
     return g_strdup_printf("%.1f%c", value, units[unit]);
 }
 
+/* @seconds: in one of them */
+static char *format_unit(guint seconds, guint count)
+{
+    switch (seconds) {
+    case DAY:
+        /* Translators: days, in a time span as short as "2d 3h" */
+        return g_strdup_printf(_("%ud"), count);
+    case HOUR:
+        /* Translators: hours, in a time span as short as "2h 3min" */
+        return g_strdup_printf(_("%uh"), count);
+    case MINUTE:
+        /* Translators: minutes, in a time span as short as "3min 20s" */
+        return g_strdup_printf(_("%umin"), count);
+    default:
+        /* Translators: seconds, in a time span as short as "3min 20s" */
+        return g_strdup_printf(_("%us"), count);
+    }
+}
+
 char *ctl_format_span(guint64 usec)
 {
-    static const struct {
-        const char *suffix;
-        guint64 seconds;
-    } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
-
+    static const guint units[] = {DAY, HOUR, MINUTE, 1};
     guint64 left = usec / G_USEC_PER_SEC;
-    GString *out = g_string_new(NULL);
-    guint shown = 0;
-    for (gsize i = 0; i < G_N_ELEMENTS(units) && shown < 2; i++) {
-        guint64 count = left / units[i].seconds;
-        left %= units[i].seconds;
-        if (count == 0)
-            continue;
-        g_string_append_printf(out, "%s%" G_GUINT64_FORMAT "%s", shown > 0 ? " " : "", count, units[i].suffix);
-        shown++;
-    }
-    if (shown == 0)
-        g_string_append(out, "0s");
-    return g_string_free(out, FALSE);
+    gsize i = 0;
+    while (i < G_N_ELEMENTS(units) - 1 && left < units[i])
+        i++;
+    g_autofree char *larger = format_unit(units[i], (guint) (left / units[i]));
+    left %= units[i];
+    while (i < G_N_ELEMENTS(units) - 1 && left < units[i])
+        i++;
+    if (left == 0)
+        return g_steal_pointer(&larger);
+    g_autofree char *smaller = format_unit(units[i], (guint) (left / units[i]));
+    /* Translators: the two parts of a time span: "3min", "20s" */
+    return g_strdup_printf(C_("time span", "%s %s"), larger, smaller);
 }
 
 char *ctl_format_time(guint64 usec)
 {
     g_autoptr(GDateTime) time = g_date_time_new_from_unix_local((gint64) (usec / G_USEC_PER_SEC));
-    char *text = time != NULL ? g_date_time_format(time, "%a %Y-%m-%d %H:%M:%S %Z") : NULL;
+    /* Translators: a weekday, date, time and time zone for g_date_time_format() */
+    char *text = time != NULL ? g_date_time_format(time, _("%a %Y-%m-%d %H:%M:%S %Z")) : NULL;
     return text != NULL ? text : g_strdup("-");
+}
+
+char *ctl_format_clock(void)
+{
+    g_autoptr(GDateTime) time = g_date_time_new_now_local();
+    /* Translators: a time for g_date_time_format() */
+    return g_date_time_format(time, _("%H:%M:%S"));
 }
 
 char *ctl_format_ago(guint64 usec)

@@ -15,12 +15,17 @@ guint ctl_columns(const char *text);
 /* "berthctl: <message>" on standard error, made printable. */
 void ctl_say_error(const char *message);
 
+/* "Can't start web: It is being removed" */
+char *ctl_with_reason(const char *what, const char *why);
+
 /* "512M", "1.5G": powers of 1024, as systemctl writes sizes. */
 char *ctl_format_bytes(guint64 bytes);
 /* At most two units: "2h 3min", "41s". */
 char *ctl_format_span(guint64 usec);
 /* µs since the epoch, in local time: "Mon 2026-11-23 02:39:57 UTC". */
 char *ctl_format_time(guint64 usec);
+/* Now: "02:39:57" */
+char *ctl_format_clock(void);
 /* "3min 20s ago" */
 char *ctl_format_ago(guint64 usec);
 

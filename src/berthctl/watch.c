@@ -57,34 +57,39 @@ static char *coloured_state(const CtlObject *vm)
     return g_strconcat(colour, printable, ctl_colour_end(colour), NULL);
 }
 
-/* What holds a removal up, or what has failed. */
+/* What holds a removal up, or what has failed; "" for neither. */
 static char *remark(const CtlObject *before, const CtlObject *now)
 {
-    const char *text = "";
-    if (before != NULL && now != NULL && !g_str_equal(ctl_get_error(before), ctl_get_error(now)))
-        text = ctl_get_error(now);
-    if (now != NULL && ctl_get_string(now, "RemovalBlocker")[0] != '\0')
-        text = ctl_get_string(now, "RemovalBlocker");
-    g_autofree char *printable = ctl_printable(text);
-    return printable[0] != '\0' ? g_strconcat(": ", printable, NULL) : g_strdup("");
+    const char *blocker = ctl_get_string(now, "RemovalBlocker");
+    if (blocker[0] != '\0')
+        return ctl_printable(blocker);
+    return ctl_printable(g_str_equal(ctl_get_error(before), ctl_get_error(now)) ? "" : ctl_get_error(now));
+}
+
+static void print_change(const char *clock, const char *name, const CtlObject *before, const CtlObject *now)
+{
+    g_autofree char *old_state = coloured_state(before);
+    g_autofree char *new_state = coloured_state(now);
+    g_autofree char *why = remark(before, now);
+    if (why[0] != '\0')
+        /* Translators: a time, a VM, its state before and now, and why: "12:30:01 web: running -> exited: …" */
+        printf(_("%s %s: %s -> %s: %s\n"), clock, name, old_state, new_state, why);
+    else
+        /* Translators: a time, a VM, its state before and now: "12:30:01 web: starting -> running" */
+        printf(_("%s %s: %s -> %s\n"), clock, name, old_state, new_state);
 }
 
 static void print_line(const CtlObject *before, const CtlObject *now)
 {
-    g_autoptr(GDateTime) time = g_date_time_new_now_local();
-    g_autofree char *clock = g_date_time_format(time, "%H:%M:%S");
+    g_autofree char *clock = ctl_format_clock();
     g_autofree char *name = ctl_printable((now != NULL ? now : before)->name);
-    g_autofree char *old_state = before != NULL ? coloured_state(before) : NULL;
-    g_autofree char *new_state = now != NULL ? coloured_state(now) : NULL;
-    g_autofree char *why = remark(before, now);
-    printf("%s %s: ", clock, name);
-    if (before == NULL)
-        printf(_("appeared, %s"), new_state);
-    else if (now == NULL)
-        printf(_("gone, was %s"), old_state);
-    else
-        printf("%s -> %s%s", old_state, new_state, why);
-    putchar('\n');
+    if (before != NULL && now != NULL) {
+        print_change(clock, name, before, now);
+    } else {
+        g_autofree char *state = coloured_state(now != NULL ? now : before);
+        /* Translators: a time, a VM, its state: "12:30:01 web: appeared, stopped" */
+        printf(now != NULL ? _("%s %s: appeared, %s\n") : _("%s %s: gone, was %s\n"), clock, name, state);
+    }
     fflush(stdout);
 }
 

@@ -24,7 +24,6 @@ struct BerthKeeper {
     gpointer data;
 };
 
-/* The daemon's own environment (its notification socket, its bus) is no business of a VM's processes. */
 /* Whole ones, rounded up. */
 static guint64 shutdown_seconds(guint64 usec)
 {
@@ -36,6 +35,7 @@ guint64 berth_keeper_stop_usec(guint64 shutdown_timeout_usec)
     return (shutdown_seconds(shutdown_timeout_usec) + BERTH_KEEPER_QUIT_SEC + BERTH_KEEPER_LAST_SEC) * G_USEC_PER_SEC;
 }
 
+/* The daemon's own environment (its notification socket, its bus) is no business of a VM's processes. */
 static GStrv make_environment(void)
 {
     static const char *const kept[] = {"PATH", "LANG", "LC_ALL", "TZ"};
@@ -125,27 +125,17 @@ static gboolean spawn(const BerthKeeperSpec *spec, int channel, pid_t *pid, GErr
     return FALSE;
 }
 
-static gboolean on_death(int fd, GIOCondition condition, gpointer user_data)
-{
-    siginfo_t info;
-
-    (void) waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG);
-    close(fd);
-    return G_SOURCE_REMOVE;
-}
-
 /* It can't be another process: it is our child, and nobody has reaped it. Its zombie is reaped whenever it comes,
  * whether the keeper's object still lives then or not. */
 static int watch(pid_t pid, GError **error)
 {
     BERTH_AUTOFD pidfd = berth_pidfd_open(pid, error);
-    int copy = pidfd < 0 ? -1 : fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
-
-    if (pidfd >= 0 && copy < 0)
-        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "watch the keeper");
-    if (copy < 0)
+    if (pidfd < 0)
         return -1;
-    g_unix_fd_add(copy, G_IO_IN, on_death, NULL);
+    if (!berth_process_reap(pidfd)) {
+        berth_error_set_errno(error, BERTH_ERROR_START_FAILED, errno, "watch the keeper");
+        return -1;
+    }
     return berth_steal_fd(&pidfd);
 }
 

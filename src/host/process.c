@@ -59,6 +59,41 @@ gboolean berth_process_is_stopped(pid_t pid, int pidfd)
     return name_end && g_str_has_prefix(name_end, ") T") && !berth_pidfd_is_dead(pidfd);
 }
 
+/* No pidfd tells when a tracer lets go of the dead: it was ready before. A wait that blocks is woken then. */
+static gpointer reap_when_let_go(gpointer data)
+{
+    BERTH_AUTOFD pidfd = GPOINTER_TO_INT(data);
+    siginfo_t info;
+
+    while (waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED) < 0 && errno == EINTR)
+        ;
+    return NULL;
+}
+
+static gboolean on_end(int fd, GIOCondition condition, gpointer user_data)
+{
+    BERTH_AUTOFD pidfd = fd;
+    siginfo_t info = {.si_pid = 0};
+
+    if (waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid != 0)
+        return G_SOURCE_REMOVE;
+    /* Where the kernel refuses a thread it stays a zombie, as long as we live. */
+    GThread *thread = g_thread_try_new("reap", reap_when_let_go, GINT_TO_POINTER(pidfd), NULL);
+    if (thread) {
+        (void) berth_steal_fd(&pidfd);
+        g_thread_unref(thread);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+gboolean berth_process_reap(int pidfd)
+{
+    int copy = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+    if (copy >= 0)
+        g_unix_fd_add(copy, G_IO_IN, on_end, NULL);
+    return copy >= 0;
+}
+
 struct BerthDeathWatch {
     int pidfd;
     guint source;
@@ -69,10 +104,7 @@ struct BerthDeathWatch {
 static gboolean on_death(int fd, GIOCondition condition, gpointer user_data)
 {
     BerthDeathWatch *watch = user_data;
-    siginfo_t info;
 
-    /* ECHILD for somebody else's child, and where it has been reaped already: both are as good. */
-    (void) waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG);
     watch->source = 0;
     watch->died(watch->data); /* may free the watch */
     return G_SOURCE_REMOVE;

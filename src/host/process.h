@@ -19,8 +19,12 @@ pid_t berth_process_first_child(pid_t parent);
  * also where that can't be known. */
 gboolean berth_process_is_stopped(pid_t pid, int pidfd);
 
+/* Whenever the child of ours ends that @pidfd, which is duplicated, is of, it is reaped, by the main loop. One that a tracer
+ * (strace, a debugger) holds then is reaped when that lets go of it. FALSE with errno where it can't be watched. */
+gboolean berth_process_reap(int pidfd);
+
 typedef struct BerthDeathWatch BerthDeathWatch;
-/* @died is called once, on the main loop. The pidfd is duplicated. A child of ours is reaped then. */
+/* @died is called once, on the main loop. The pidfd is duplicated. */
 BerthDeathWatch *berth_death_watch_new(int pidfd, void (*died)(gpointer data), gpointer data);
 /* Takes *@watch and leaves %NULL. */
 void berth_death_watch_free(BerthDeathWatch **watch);

@@ -117,6 +117,34 @@ static void test_next_start(Fixture *f, gconstpointer data)
     assert_next_start(vm, -1, "  Next start: as soon as its turn comes\n");
 }
 
+static void assert_status(FakeVm *vm, const char *words)
+{
+    g_autoptr(CtlRun) run = ctl_run_start("status", vm->name, NULL);
+    finish(run, 0);
+    assert_says(run->out, words);
+}
+
+static void test_state_line(Fixture *f, gconstpointer data)
+{
+    FakeVm *vm = fake_berth_add(f->fake, "web", "running");
+    assert_status(vm, "       State: running since ");
+    assert_status(vm, "; 2h 3min ago\n");
+    vm->hangs = TRUE;
+    assert_status(vm, "       State: running (QEMU does not answer) since ");
+}
+
+static void test_removal_line(Fixture *f, gconstpointer data)
+{
+    FakeVm *vm = fake_berth_add(f->fake, "web", "removing");
+    assert_status(vm, "     Removal: try 3\n");
+    vm->next_attempt = (guint64) g_get_real_time() + 100 * (guint64) G_USEC_PER_SEC;
+    assert_status(vm, "     Removal: try 3, next in 1min ");
+    fake_berth_change(f->fake, vm, "removing", "waiting", "/x/mnt");
+    assert_status(vm, "s; held up by /x/mnt\n");
+    vm->next_attempt = 0;
+    assert_status(vm, "     Removal: try 3; held up by /x/mnt\n");
+}
+
 /* What others wrote never reaches the terminal as an escape sequence. */
 static void test_printable(Fixture *f, gconstpointer data)
 {
@@ -346,6 +374,7 @@ static void test_watch(Fixture *f, gconstpointer data)
     fake_berth_change(f->fake, web, "running", "", "");
     FakeVm *db = fake_berth_add(f->fake, "db", "stopped");
     fake_berth_change(f->fake, db, "removing", "grace", "");
+    fake_berth_change(f->fake, db, "removing", "waiting", "/x/mnt");
     fake_berth_vanish(f->fake, db);
     fake_berth_vanish(f->fake, web);
     finish(one, 0);
@@ -353,7 +382,8 @@ static void test_watch(Fixture *f, gconstpointer data)
     assert_says(all->out, "web: stopped -> running\n");
     assert_says(all->out, "db: appeared, stopped\n");
     assert_says(all->out, "db: stopped -> removing (grace)\n");
-    assert_says(all->out, "db: gone, was removing (grace)\n");
+    assert_says(all->out, "db: removing (grace) -> removing (waiting): /x/mnt\n");
+    assert_says(all->out, "db: gone, was removing (waiting)\n");
 
     g_assert_false(says(one->out, "\"db\""));
     assert_says(one->out, "\"State\":\"running\"");
@@ -580,6 +610,8 @@ int main(int argc, char **argv)
     add("/berthctl/remove-wait", test_remove_wait);
     add("/berthctl/remove-spoofed", test_remove_spoofed);
     add("/berthctl/next-start", test_next_start);
+    add("/berthctl/state-line", test_state_line);
+    add("/berthctl/removal-line", test_removal_line);
     add("/berthctl/remove-restart", test_remove_restart);
     add("/berthctl/remove-cancelled", test_remove_cancelled);
     add("/berthctl/wait", test_wait);

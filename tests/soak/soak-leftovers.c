@@ -130,13 +130,23 @@ static void assert_journal(void)
                    "A call was answered twice");
 }
 
+/* The dead are their parent's affair; those of the daemon are its own. */
+static void assert_no_process(void)
+{
+    g_autofree char *children =
+        g_strdup_printf("ps --ppid %d -o pid= -o stat= -o comm= || :", (int) scene_daemon_pid());
+    assert_nothing("ps -A -o pid= -o stat= -o comm= -o cgroup= | grep -E 'qemu-system|berth-keeper' |"
+                   " grep -v '^ *[0-9]* Z' || :",
+                   "A process is left");
+    assert_nothing(children, "The daemon has not reaped");
+}
+
 void leftovers_assert_none(void)
 {
     static const char scopes[] = "systemctl list-units --all --plain --no-legend 'berth-*.scope'";
     remove_everything();
     CLIENT_AWAIT(is_nothing(scopes), "A scope is left: %s", scene_run("sh", "-c", scopes, NULL));
-    assert_nothing("ps -A -o pid= -o stat= -o comm= -o cgroup= | grep -E 'qemu-system|berth-keeper' || :",
-                   "A process is left");
+    assert_no_process();
     assert_nothing("ls -A " RUNTIME_DIR " | grep -vx '[.]booted' || :", "In the runtime directory is left");
     assert_nothing("ls -A " STATE_DIR "/vms " STATE_DIR "/removing | grep -v ':$' || :", "Of VMs is left");
     assert_nothing("ls -A " STATE_DIR "/images | grep -vx guest || :", "Of images is left");

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,8 +137,7 @@ static void test_death_watch(void)
     g_assert_cmpuint(deaths, ==, 0);
     kill(pid, SIGKILL);
     wait_for(&deaths, 1);
-    g_assert_cmpint(waitpid(pid, NULL, WNOHANG), ==, -1);
-    g_assert_cmpint(errno, ==, ECHILD); /* reaped */
+    g_assert_cmpint(waitpid(pid, NULL, WNOHANG), ==, pid);
     while (g_main_context_iteration(NULL, FALSE))
         ;
     g_assert_cmpuint(deaths, ==, 1);
@@ -170,6 +170,77 @@ static void test_death_watch_freed(void)
     kill(pid, SIGKILL);
     wait_for(&inside.deaths, 1);
     g_assert_cmpuint(never, ==, 0);
+}
+
+static void test_reap(void)
+{
+    pid_t pid = fork_sleeper();
+    int pidfd = berth_pidfd_open(pid, NULL);
+
+    g_assert_true(berth_process_reap(pidfd));
+    close(pidfd); /* it has its own */
+    kill(pid, SIGKILL);
+    AWAIT(kill(pid, 0) < 0);
+    g_assert_cmpint(waitpid(pid, NULL, WNOHANG), ==, -1);
+    g_assert_cmpint(errno, ==, ECHILD);
+    g_assert_false(berth_process_reap(-1));
+}
+
+/* Another child of ours, which holds @pid as a debugger does; 0 where the host does not let it. */
+static pid_t fork_tracer(pid_t pid)
+{
+    int said[2], errnum = -1;
+
+    g_assert_cmpint(pipe2(said, O_CLOEXEC), ==, 0);
+    const pid_t tracer = fork();
+    if (tracer == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        errnum = ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0 ? errno : 0;
+        (void) !write(said[1], &errnum, sizeof errnum);
+        for (;;)
+            pause();
+    }
+    g_assert_cmpint(read(said[0], &errnum, sizeof errnum), ==, sizeof errnum);
+    close(said[0]);
+    close(said[1]);
+    if (errnum == 0)
+        return tracer;
+    signal_and_await(tracer, SIGKILL, WEXITED);
+    g_autofree char *why = g_strdup_printf("ptrace() is not allowed here: %s", g_strerror(errnum));
+    g_test_skip(why);
+    return 0;
+}
+
+/* It is dead, and the kernel gives it to nobody but its tracer. */
+static void kill_and_see_held(pid_t pid, int pidfd)
+{
+    kill(pid, SIGKILL);
+    AWAIT(berth_pidfd_is_dead(pidfd));
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_assert_cmpint(waitpid(pid, NULL, WNOHANG), ==, 0);
+}
+
+static void test_reap_traced(void)
+{
+    const pid_t pid = fork_sleeper(), tracer = fork_tracer(pid);
+    BERTH_AUTOFD pidfd = berth_pidfd_open(pid, NULL);
+    const gint64 deadline = g_get_monotonic_time() + AWAIT_SECONDS * G_USEC_PER_SEC;
+    siginfo_t info;
+
+    g_assert_true(berth_process_reap(pidfd));
+    if (tracer == 0) {
+        kill(pid, SIGKILL);
+        AWAIT(kill(pid, 0) < 0);
+        return;
+    }
+    kill_and_see_held(pid, pidfd);
+    signal_and_await(tracer, SIGKILL, WEXITED);
+    /* Nothing tells the main loop: until it is ours again, and then for the moment that it takes to reap it. */
+    (void) waitid(P_PID, (id_t) pid, &info, WEXITED | WNOWAIT);
+    while (kill(pid, 0) == 0 && g_get_monotonic_time() < deadline)
+        g_thread_yield();
+    g_assert_cmpint(kill(pid, 0), ==, -1);
 }
 
 /* A cgroup of the kernel's own to work with, or a skip that says why. */
@@ -445,6 +516,8 @@ int main(int argc, char **argv)
     g_test_add_func("/process/is-stopped-by-name", test_is_stopped_by_name);
     g_test_add_func("/process/death-watch", test_death_watch);
     g_test_add_func("/process/death-watch-freed", test_death_watch_freed);
+    g_test_add_func("/process/reap", test_reap);
+    g_test_add_func("/process/reap-traced", test_reap_traced);
     g_test_add_func("/process/cgroup", test_cgroup);
     g_test_add_func("/process/cgroup-expect-move", test_cgroup_expect_move);
     g_test_add_func("/process/cgroup-bounds", test_cgroup_bounds);

@@ -36,6 +36,11 @@ template() {
         --flag=g_strdup_printf:1:c-format --flag=g_string_append_printf:2:c-format --output="$scratch/berth.pot"
 }
 
+# What begins or ends with what stands between words is a piece that the program puts together: nobody can translate it.
+pieces() {
+    ! msgcat --no-wrap "$scratch/berth.pot" | grep -E '^msgid(_plural)? "([ ,;:)]|.* "$)'
+}
+
 # Whole, and with the same %s and %u as the original.
 language() {
     msgfmt --check --output-file=/dev/null "po/$1.po" && msgcmp "po/$1.po" "$scratch/berth.pot"
@@ -56,6 +61,7 @@ END
 
 told potfiles listed
 told template template
+told pieces pieces
 told broken broken
 # Languages are words.
 # shellcheck disable=SC2013

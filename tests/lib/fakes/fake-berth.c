@@ -61,6 +61,7 @@ static GVariant *vm_properties(const FakeVm *vm)
     g_variant_dict_insert(&dict, "RemovalPhase", "s", vm->phase);
     g_variant_dict_insert(&dict, "RemovalBlocker", "s", vm->blocker);
     g_variant_dict_insert(&dict, "RemovalAttempt", "u", 3u);
+    g_variant_dict_insert(&dict, "RemovalNextAttemptTimestamp", "t", vm->next_attempt);
     g_variant_dict_insert(&dict, "LastError", "(ss)", "", "");
     g_variant_dict_insert(&dict, "WantRunning", "b", runs);
     g_variant_dict_insert_value(&dict, "Config", vm->config);
@@ -69,7 +70,7 @@ static GVariant *vm_properties(const FakeVm *vm)
     g_variant_dict_insert(&dict, "Image", "s", "debian");
     g_variant_dict_insert(&dict, "CID", "u", 1000u);
     g_variant_dict_insert(&dict, "PID", "u", runs ? 4711u : 0u);
-    g_variant_dict_insert(&dict, "Responsive", "b", runs);
+    g_variant_dict_insert(&dict, "Responsive", "b", runs && !vm->hangs);
     g_variant_dict_insert(&dict, "NextStart", "t", vm->next_start);
     g_variant_dict_insert(&dict, "ExitReason", "s", vm->exit_reason ? vm->exit_reason : "");
     g_variant_dict_insert(&dict, "ExitStatus", "i", -1);

@@ -10,8 +10,9 @@ typedef struct {
     char *id, *name, *path;
     char *state, *phase, *blocker;
     char *exit_reason;
-    guint64 next_start; /* µs since the epoch, 0 */
-    GVariant *config;   /* a{sv}, what CreateVM or Configure brought last */
+    guint64 next_start, next_attempt; /* µs since the epoch, 0 */
+    gboolean hangs;                   /* its QEMU does not answer */
+    GVariant *config;                 /* a{sv}, what CreateVM or Configure brought last */
     guint registration;
     guint grace;                        /* of the last Remove, G_MAXUINT where it did not say */
     guint n_removes;                    /* calls of Remove */
