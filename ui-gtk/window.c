@@ -315,22 +315,22 @@ static void on_images(GtkWidget *widget, const char *name, GVariant *parameter)
     berth_ui_images_window_present(self->toasts, self->service);
 }
 
-static void import_image(BerthUiWindow *self, GFile *file)
+static void import_image(BerthUiWindow *self, GFile *file, guint n_others)
 {
-    berth_ui_import_window_present(GTK_WINDOW(self), self->toasts, self->service, file);
+    berth_ui_import_window_present(GTK_WINDOW(self), self->toasts, self->service, file, n_others);
 }
 
 static void on_import_image(GtkWidget *widget, const char *name, GVariant *parameter)
 {
-    import_image(BERTH_UI_WINDOW(widget), NULL);
+    import_image(BERTH_UI_WINDOW(widget), NULL, 0);
 }
 
-static gboolean on_dropped(GtkWidget *widget, GFile *file)
+static gboolean on_dropped(GtkWidget *widget, GFile *file, guint n_others)
 {
     BerthUiWindow *self = BERTH_UI_WINDOW(widget);
     gboolean is_ready = berth_ui_service_get_status(self->service) == BERTH_UI_SERVICE_READY;
     if (is_ready)
-        import_image(self, file);
+        import_image(self, file, n_others);
     return is_ready;
 }
 

@@ -8,6 +8,7 @@
 #include "ui-gtk/model/words.h"
 #include "ui-gtk/widgets/badge.h"
 #include "ui-gtk/widgets/hardware.h"
+#include "ui-gtk/widgets/reason.h"
 #include "uptime.h"
 
 struct _BerthUiVmPage {
@@ -110,7 +111,7 @@ static void show_actions(BerthUiVmPage *self)
     for (guint i = 0; i < self->action_buttons->len; i++) {
         GtkWidget *button = self->action_buttons->pdata[i];
         const BerthUiActionWords *words = g_object_get_data(G_OBJECT(button), "words");
-        gtk_widget_set_tooltip_text(button, berth_ui_why_not(self->vm, words->method));
+        berth_ui_show_reason(button, NULL, berth_ui_why_not(self->vm, words->method));
     }
 }
 
