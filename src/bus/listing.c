@@ -22,7 +22,8 @@ struct BerthListing {
     guint next;
 };
 
-/* One object: what sd-bus says of each, and its properties by its vtable. */
+/* One object: its interface, and its properties by the vtable. The interfaces that every object has (Peer, Introspectable,
+ * Properties) are not told of each: they would be a tenth of the answer, and a client would make proxies for them. */
 
 typedef struct {
     sd_bus_message *m;
@@ -69,9 +70,6 @@ static int append_object(const Shown *shown, const sd_bus_vtable *vtable)
         r = sd_bus_message_append_basic(shown->m, SD_BUS_TYPE_OBJECT_PATH, shown->path);
     if (r >= 0)
         r = sd_bus_message_open_container(shown->m, SD_BUS_TYPE_ARRAY, "{sa{sv}}");
-    if (r >= 0)
-        r = sd_bus_message_append(shown->m, "{sa{sv}}{sa{sv}}{sa{sv}}", "org.freedesktop.DBus.Peer", 0,
-                                  "org.freedesktop.DBus.Introspectable", 0, "org.freedesktop.DBus.Properties", 0);
     if (r >= 0)
         r = append_interface(shown, vtable);
     if (r >= 0)
