@@ -49,7 +49,7 @@ static gboolean read_disk(gpointer data, GError **error)
     BerthReload *reload = data;
     const BerthHost *host = berth_manager_host(reload->manager);
     g_autoptr(GPtrArray) image_notes = NULL;
-    if (!berth_settings_load(reload->settings, host->settings_file, error) ||
+    if (!berth_settings_load(reload->settings, host->settings_file, FALSE, error) ||
         !berth_image_store_scan(host->images, &reload->images, &image_notes, error) ||
         !berth_vm_store_scan(host->vms, &reload->vms, &reload->notes, error))
         return FALSE;

@@ -489,6 +489,76 @@ static void test_stopped_scope_unseen(Fixture *fixture, gconstpointer unused)
     test_stopped_scope(fixture, fixture);
 }
 
+/* Who ends badly when he is told to stop has ended as he was told: no daemon starts him again. */
+static void fail_when_stopped(Fixture *fixture, const char *script, const char *reason, gboolean unseen)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", script);
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    if (unseen)
+        fixture_stop_daemon(fixture, SIGKILL);
+    test_cgroup_signal(cgroup, SIGTERM);
+    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
+    if (unseen)
+        fixture_start_daemon(fixture);
+    fixture_await_state(fixture, path, "exited");
+    for (guint i = 0; i < 2; i++) {
+        assert_stays(fixture, path, "exited", 1);
+        scripted_assert_string(fixture, path, "ExitReason", reason);
+        scripted_assert_last_error(fixture, path, "ended unexpectedly");
+        scripted_assert_wanted(fixture, path, TRUE);
+        fixture_restart_daemon(fixture);
+    }
+}
+
+static void test_stopped_crashes(Fixture *fixture, gconstpointer unused)
+{
+    fail_when_stopped(fixture, "on system_powerdown crash 11", "crashed", FALSE);
+}
+
+static void test_stopped_panics(Fixture *fixture, gconstpointer unused)
+{
+    fail_when_stopped(fixture, "on system_powerdown panic", "guest-panic", FALSE);
+}
+
+static void test_stopped_panics_unseen(Fixture *fixture, gconstpointer unused)
+{
+    fail_when_stopped(fixture, "on system_powerdown panic", "guest-panic", TRUE);
+}
+
+/* Its scope is stopped before it runs: by its policy it would be tried again at once. */
+static void test_stopped_starting(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", NULL);
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    scripted_write(fixture, "web", "on query-status wait go");
+    kill_qemu(fixture, path);
+    scripted_await(fixture, "web", "qmp query-status", 2);
+    test_cgroup_signal(cgroup, SIGTERM);
+    fixture_await_state(fixture, path, "stopped");
+    for (guint i = 0; i < 2; i++) {
+        assert_stays(fixture, path, "stopped", 2);
+        scripted_assert_string(fixture, path, "ExitReason", "host-stop");
+        scripted_assert_last_error(fixture, path, "");
+        scripted_assert_wanted(fixture, path, TRUE);
+        fixture_restart_daemon(fixture);
+    }
+}
+
+/* The same to somebody who waits for his Start. */
+static void test_stopped_called(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm_with(fixture, "web", "{'restart': <'always'>}", "on query-status wait go");
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    FixtureCall *start = scripted_begin(fixture, path, "Start");
+    scripted_await(fixture, "web", "qmp query-status", 1);
+    test_cgroup_signal(cgroup, SIGTERM);
+    scripted_fails(start, "StartFailed", "did not start");
+    scripted_assert_wanted(fixture, path, FALSE);
+    assert_stays(fixture, path, "stopped", 1);
+    fixture_restart_daemon(fixture);
+    assert_stays(fixture, path, "stopped", 1);
+}
+
 #define ADD_WINNER(i, name)                                                                                            \
     static void test_pause_##name(Fixture *fixture, gconstpointer unused)                                              \
     {                                                                                                                  \
@@ -552,6 +622,11 @@ static void add(void)
     SCRIPTED_ADD("/restart/comes-due", LATER, test_comes_due);
     ADD("stopped-scope", test_stopped_scope_seen);
     ADD("stopped-scope-unseen", test_stopped_scope_unseen);
+    ADD("stopped-scope/crashes", test_stopped_crashes);
+    ADD("stopped-scope/panics", test_stopped_panics);
+    ADD("stopped-scope/panics-unseen", test_stopped_panics_unseen);
+    ADD("stopped-scope/starting", test_stopped_starting);
+    ADD("stopped-scope/called", test_stopped_called);
 }
 
 int main(int argc, char **argv)
