@@ -306,6 +306,19 @@ static void win_over_pause(Fixture *fixture, gconstpointer winner)
     assert_won(fixture, path, winner, 1);
 }
 
+/* The same where the daemon that had decided that is gone. */
+static void win_over_taken_pause(Fixture *fixture, gconstpointer winner)
+{
+    g_autofree char *path =
+        waiting(fixture, "{'restart': <'always'>, 'restart-delay': <@t 5000000>, 'restart-max-delay': <@t 5000000>}");
+    fixture_stop_daemon(fixture, SIGKILL);
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "exited");
+    g_assert_cmpuint(next_start(fixture, path), >, 0);
+    begin_winner(fixture, path, winner);
+    assert_won(fixture, path, winner, 1);
+}
+
 /* Another VM that is starting has the only turn. */
 static char *hold_turn(Fixture *fixture)
 {
@@ -564,6 +577,10 @@ static void test_stopped_called(Fixture *fixture, gconstpointer unused)
     {                                                                                                                  \
         win_over_pause(fixture, &winners[i]);                                                                          \
     }                                                                                                                  \
+    static void test_taken_##name(Fixture *fixture, gconstpointer unused)                                              \
+    {                                                                                                                  \
+        win_over_taken_pause(fixture, &winners[i]);                                                                    \
+    }                                                                                                                  \
     static void test_wait_##name(Fixture *fixture, gconstpointer unused)                                               \
     {                                                                                                                  \
         win_over_wait(fixture, &winners[i]);                                                                           \
@@ -591,6 +608,10 @@ static void add_winners(void)
     ADD("pause/shutdown", test_pause_shutdown);
     SCRIPTED_ADD("/removal/M04/restart-due-grace", SOON, test_pause_remove_later);
     SCRIPTED_ADD("/removal/M20/restart-due", SOON, test_pause_remove);
+    ADD("taken-over/power-off", test_taken_power_off);
+    ADD("taken-over/shutdown", test_taken_shutdown);
+    SCRIPTED_ADD("/removal/M04/restart-taken-over-grace", SOON, test_taken_remove_later);
+    SCRIPTED_ADD("/removal/M20/restart-taken-over", SOON, test_taken_remove);
     ADD_ONE("/restart/in-line/power-off", test_wait_power_off);
     ADD_ONE("/restart/in-line/shutdown", test_wait_shutdown);
     ADD_ONE("/removal/M04/restart-in-line-grace", test_wait_remove_later);
