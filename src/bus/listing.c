@@ -124,6 +124,12 @@ static void end_first(BerthListing *self, int r)
     g_clear_pointer(&self->vms, g_ptr_array_unref);
 }
 
+static int by_address(gconstpointer a, gconstpointer b)
+{
+    guintptr one = *(const guintptr *) a, other = *(const guintptr *) b;
+    return one < other ? -1 : one > other;
+}
+
 static int begin_first(BerthListing *self)
 {
     BerthManager *manager = self->bus->manager;
@@ -134,6 +140,8 @@ static int begin_first(BerthListing *self)
     g_hash_table_iter_init(&iter, berth_manager_vms(manager));
     while (g_hash_table_iter_next(&iter, NULL, &vm))
         g_ptr_array_add(self->vms, berth_vm_ref(vm));
+    /* Thousands of VMs fit into no cache: who walks through memory in one direction waits less for it. */
+    g_ptr_array_sort(self->vms, by_address);
     int r = sd_bus_message_new_method_return(g_queue_peek_head(&self->calls), &self->reply);
     if (r >= 0)
         r = sd_bus_message_open_container(self->reply, SD_BUS_TYPE_ARRAY, "{oa{sa{sv}}}");
