@@ -7,6 +7,7 @@
 #include "machine.h"
 #include "orphan.h"
 #include "recovery.h"
+#include "restart.h"
 #include "run.h"
 
 BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *observer, gpointer data)
@@ -281,6 +282,7 @@ void berth_manager_set_config(BerthManager *manager, BerthVm *vm, BerthVmConfig 
         manager->observer->image_changed(image, manager->observer_data);
     }
     berth_vm_changed(vm, BERTH_ASPECT_CONFIG);
+    berth_restart_reconsider(vm);
 }
 
 void berth_manager_claim_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config)
