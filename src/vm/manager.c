@@ -6,6 +6,7 @@
 #include "../core/port-table.h"
 #include "machine.h"
 #include "orphan.h"
+#include "restart.h"
 #include "run.h"
 #include "start-queue.h"
 
@@ -293,6 +294,7 @@ void berth_manager_set_config(BerthManager *manager, BerthVm *vm, BerthVmConfig 
         manager->observer->image_changed(image, manager->observer_data);
     }
     berth_vm_changed(vm, BERTH_ASPECT_CONFIG);
+    berth_restart_reconsider(vm);
 }
 
 void berth_manager_claim_ports(BerthManager *manager, BerthVm *vm, const BerthVmConfig *config)

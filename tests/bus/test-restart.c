@@ -306,6 +306,19 @@ static void win_over_pause(Fixture *fixture, gconstpointer winner)
     assert_won(fixture, path, winner, 1);
 }
 
+/* The same where the daemon that had decided that is gone. */
+static void win_over_taken_pause(Fixture *fixture, gconstpointer winner)
+{
+    g_autofree char *path =
+        waiting(fixture, "{'restart': <'always'>, 'restart-delay': <@t 5000000>, 'restart-max-delay': <@t 5000000>}");
+    fixture_stop_daemon(fixture, SIGKILL);
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "exited");
+    g_assert_cmpuint(next_start(fixture, path), >, 0);
+    begin_winner(fixture, path, winner);
+    assert_won(fixture, path, winner, 1);
+}
+
 /* Another VM that is starting has the only turn. */
 static char *hold_turn(Fixture *fixture)
 {
@@ -406,6 +419,59 @@ static void test_due_during_configure(Fixture *fixture, gconstpointer unused)
 {
     while_held(fixture, HOLD_SAVE, "Configure", g_variant_new_parsed("({'description': <'more'>}, @a{sv} {})"),
                assert_restarted);
+}
+
+/* Its policy is changed in its back-off, by whatever way: what it says now holds. */
+static void lose_policy(Fixture *fixture, void (*change)(Fixture *fixture, const char *path))
+{
+    g_autofree char *path =
+        waiting(fixture, "{'restart': <'always'>, 'restart-delay': <@t 5000000>, 'restart-max-delay': <@t 5000000>}");
+    change(fixture, path);
+    for (guint i = 0; i < 2; i++) {
+        assert_stays(fixture, path, "exited", 1);
+        scripted_assert_string(fixture, path, "ExitReason", "killed");
+        scripted_assert_wanted(fixture, path, TRUE);
+        fixture_restart_daemon(fixture);
+    }
+}
+
+static void configure_policy(Fixture *fixture, const char *path)
+{
+    g_variant_unref(fixture_call(fixture, path, BERTH_IFACE_VM, "Configure",
+                                 g_variant_new_parsed("({'restart': <'on-failure'>}, @a{sv} {})")));
+    g_assert_cmpuint(next_start(fixture, path), >, 0); /* which it was */
+    g_variant_unref(fixture_call(fixture, path, BERTH_IFACE_VM, "Configure",
+                                 g_variant_new_parsed("({'restart': <'no'>}, @a{sv} {})")));
+}
+
+static void reload_policy(Fixture *fixture, const char *path)
+{
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    scripted_replace(definition, "\"always\"", "\"no\"");
+    scripted_reload(fixture, 0, 1, 0);
+}
+
+static void edit_policy_unseen(Fixture *fixture, const char *path)
+{
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    fixture_stop_daemon(fixture, SIGKILL);
+    scripted_replace(definition, "\"always\"", "\"no\"");
+    fixture_start_daemon(fixture);
+}
+
+static void test_policy_configured(Fixture *fixture, gconstpointer unused)
+{
+    lose_policy(fixture, configure_policy);
+}
+
+static void test_policy_reloaded(Fixture *fixture, gconstpointer unused)
+{
+    lose_policy(fixture, reload_policy);
+}
+
+static void test_policy_edited(Fixture *fixture, gconstpointer unused)
+{
+    lose_policy(fixture, edit_policy_unseen);
 }
 
 /* Over the end of the daemon */
@@ -564,6 +630,10 @@ static void test_stopped_called(Fixture *fixture, gconstpointer unused)
     {                                                                                                                  \
         win_over_pause(fixture, &winners[i]);                                                                          \
     }                                                                                                                  \
+    static void test_taken_##name(Fixture *fixture, gconstpointer unused)                                              \
+    {                                                                                                                  \
+        win_over_taken_pause(fixture, &winners[i]);                                                                    \
+    }                                                                                                                  \
     static void test_wait_##name(Fixture *fixture, gconstpointer unused)                                               \
     {                                                                                                                  \
         win_over_wait(fixture, &winners[i]);                                                                           \
@@ -591,6 +661,10 @@ static void add_winners(void)
     ADD("pause/shutdown", test_pause_shutdown);
     SCRIPTED_ADD("/removal/M04/restart-due-grace", SOON, test_pause_remove_later);
     SCRIPTED_ADD("/removal/M20/restart-due", SOON, test_pause_remove);
+    ADD("taken-over/power-off", test_taken_power_off);
+    ADD("taken-over/shutdown", test_taken_shutdown);
+    SCRIPTED_ADD("/removal/M04/restart-taken-over-grace", SOON, test_taken_remove_later);
+    SCRIPTED_ADD("/removal/M20/restart-taken-over", SOON, test_taken_remove);
     ADD_ONE("/restart/in-line/power-off", test_wait_power_off);
     ADD_ONE("/restart/in-line/shutdown", test_wait_shutdown);
     ADD_ONE("/removal/M04/restart-in-line-grace", test_wait_remove_later);
@@ -618,6 +692,9 @@ static void add(void)
     ADD("own-limit", test_own_limit);
     SCRIPTED_ADD("/restart/healthy", SOON "\nRestartHealthySec=200ms", test_healthy);
     add_winners();
+    ADD("policy/configured", test_policy_configured);
+    ADD("policy/reloaded", test_policy_reloaded);
+    ADD("policy/edited", test_policy_edited);
     SCRIPTED_ADD("/restart/goes-on", LATER, test_goes_on);
     SCRIPTED_ADD("/restart/comes-due", LATER, test_comes_due);
     ADD("stopped-scope", test_stopped_scope_seen);

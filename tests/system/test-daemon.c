@@ -131,9 +131,9 @@ static void test_found_paused(void)
 
 /* What happened while nobody looked. */
 
-static Guest *start_only(const char *name)
+static Guest *start_only(const char *name, const char *policy)
 {
-    Guest *guest = guest_new(name, NULL);
+    Guest *guest = guest_new(name, g_variant_new_parsed("{'restart': <%s>}", policy));
     client_vm(scene_bus, guest->path, "Start");
     guest->console = console_open(scene_bus, guest->path);
     return guest;
@@ -148,8 +148,8 @@ static void assert_end_was_seen(Guest *guest, const char *state, const char *rea
 
 static void test_ends_meanwhile(void)
 {
-    g_autoptr(Guest) off = start_only("off"), panicked = start_only("panicked"), killed = start_only("was-killed"),
-                     stopped = start_only("was-stopped");
+    g_autoptr(Guest) off = start_only("off", "on-failure"), panicked = start_only("panicked", "no"),
+                     killed = start_only("was-killed", "no"), stopped = start_only("was-stopped", "always");
     Guest *const all[] = {off, panicked, killed, stopped};
     int keepers[G_N_ELEMENTS(all)];
     for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
