@@ -77,10 +77,8 @@ void berth_ui_actions_set_vms(BerthUiActions *self, BerthUiService *service, GPt
     forget_vms(self);
     self->vms = g_ptr_array_new_with_free_func(g_object_unref);
     for (guint i = 0; vms && i < vms->len; i++) {
-        static const char *const told[] = {"notify::state", "notify::removal-phase", "notify::want-running",
-                                           "notify::config", "notify::busy"};
-        for (guint j = 0; j < G_N_ELEMENTS(told); j++)
-            g_signal_connect_swapped(vms->pdata[i], told[j], G_CALLBACK(refresh), self);
+        for (const char *const *told = berth_ui_why_not_signals(); *told; told++)
+            g_signal_connect_swapped(vms->pdata[i], *told, G_CALLBACK(refresh), self);
         g_ptr_array_add(self->vms, g_object_ref(vms->pdata[i]));
     }
     refresh(self);

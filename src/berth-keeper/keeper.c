@@ -71,14 +71,23 @@ static void on_powerdown_expired(struct loop *loop)
     quit();
 }
 
+/* Who is paused hears no power button: it goes on, as systemd thaws what it stops. */
+static void ask_to_power_down(void)
+{
+    keeper.requested = true;
+    journal_say(JOURNAL_NOTICE, "The guest is asked to power down%s",
+                keeper.monitor.paused ? ", and goes on for that" : "");
+    if (keeper.monitor.paused)
+        monitor_ask(&keeper.monitor, MONITOR_CONTINUE);
+    monitor_ask(&keeper.monitor, MONITOR_POWERDOWN);
+}
+
 /* Whatever the guest does, QEMU ends after that. */
 static void on_sigterm(void)
 {
-    keeper.requested = true;
     if (keeper.stage == STAGE_NONE) {
-        journal_say(JOURNAL_NOTICE, "The guest is asked to power down");
         keeper.stage = STAGE_POWERDOWN;
-        monitor_ask(&keeper.monitor, MONITOR_POWERDOWN);
+        ask_to_power_down();
         loop_set_deadline(&keeper.loop, keeper.shutdown_ms, on_powerdown_expired);
     } else if (keeper.stage == STAGE_POWERDOWN) {
         journal_say(JOURNAL_NOTICE, "Asked to stop a second time: QEMU is told to quit");
@@ -96,9 +105,7 @@ static void on_powerdown_ignored(struct loop *loop)
 /* What machined's `poweroff` sends: nothing follows it, so that a guest that is deaf to it just runs on. */
 static void on_machined_poweroff(void)
 {
-    journal_say(JOURNAL_NOTICE, "The guest is asked to power down");
-    keeper.requested = true;
-    monitor_ask(&keeper.monitor, MONITOR_POWERDOWN);
+    ask_to_power_down();
     if (keeper.stage == STAGE_NONE)
         loop_set_deadline(&keeper.loop, keeper.shutdown_ms, on_powerdown_ignored);
 }

@@ -15,6 +15,7 @@ static const struct {
     enum monitor_command command;
     const char *line;
 } commands[] = {
+    {MONITOR_CONTINUE, "{\"execute\": \"cont\"}\n"},
     {MONITOR_POWERDOWN, "{\"execute\": \"system_powerdown\"}\n"},
     {MONITOR_RESET, "{\"execute\": \"system_reset\"}\n"},
     {MONITOR_QUIT, "{\"execute\": \"quit\"}\n"},
@@ -49,6 +50,10 @@ static void on_event(struct monitor *monitor, const struct qmp_line *line)
         memcpy(monitor->reason, line->reason, sizeof monitor->reason);
     } else if (strcmp(line->event, "GUEST_PANICKED") == 0) {
         monitor->panicked = true;
+    } else if (strcmp(line->event, "STOP") == 0) {
+        monitor->paused = true;
+    } else if (strcmp(line->event, "RESUME") == 0) {
+        monitor->paused = false;
     } else if (strcmp(line->event, "RESET") == 0) {
         /* The guest begins anew: what it came to before is not how it ends. */
         monitor->reason[0] = '\0';

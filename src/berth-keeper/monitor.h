@@ -7,9 +7,10 @@
 /* The keeper's own QMP monitor, on a socketpair. */
 
 enum monitor_command {
-    MONITOR_POWERDOWN = 1 << 0,
-    MONITOR_RESET = 1 << 1,
-    MONITOR_QUIT = 1 << 2,
+    MONITOR_CONTINUE = 1 << 0,
+    MONITOR_POWERDOWN = 1 << 1,
+    MONITOR_RESET = 1 << 2,
+    MONITOR_QUIT = 1 << 3,
 };
 
 #define MONITOR_LINE_MAX 16384 /* what is longer is none of the events that count here: it is passed over */
@@ -24,6 +25,7 @@ struct monitor {
     bool overlong;
     char reason[QMP_WORD_MAX]; /* of the last SHUTDOWN */
     bool panicked;
+    bool paused; /* its guest, whoever asked for that */
 };
 
 bool monitor_init(struct monitor *monitor, struct loop *loop, int fd);

@@ -57,7 +57,7 @@ static BerthSettings *load_settings(const char *file)
     g_autofree char *runtime =
         opt_user ? g_build_filename(g_get_user_runtime_dir(), "berth", NULL) : g_strdup("/run/berth");
     BerthSettings *settings = berth_settings_new(state, runtime);
-    if (!berth_settings_load(settings, file, &error))
+    if (!berth_settings_load(settings, file, TRUE, &error))
         g_warning("%s", error->message);
     return settings;
 }

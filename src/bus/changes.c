@@ -104,16 +104,17 @@ static void vm_changed(BerthVm *vm, guint aspects, gpointer data)
     berth_bus_source_end_turn();
 }
 
-static void object_added(BerthBus *bus, const char *path)
+/* Of its own interface alone, as GetManagedObjects tells it. */
+static void object_added(BerthBus *bus, const char *path, const char *interface)
 {
     if (may_tell(bus))
-        berth_bus_check_sent(bus->connection, sd_bus_emit_object_added(bus->connection, path));
+        berth_bus_check_sent(bus->connection, sd_bus_emit_interfaces_added(bus->connection, path, interface, NULL));
 }
 
-static void object_removed(BerthBus *bus, const char *path)
+static void object_removed(BerthBus *bus, const char *path, const char *interface)
 {
     if (may_tell(bus))
-        berth_bus_check_sent(bus->connection, sd_bus_emit_object_removed(bus->connection, path));
+        berth_bus_check_sent(bus->connection, sd_bus_emit_interfaces_removed(bus->connection, path, interface, NULL));
 }
 
 static void vm_added(BerthVm *vm, gpointer data)
@@ -122,7 +123,7 @@ static void vm_added(BerthVm *vm, gpointer data)
     g_autofree char *path = berth_vm_path(vm);
     /* All of its properties are in this signal: there is nothing left to announce. */
     g_hash_table_remove(bus->dirty, path);
-    object_added(bus, path);
+    object_added(bus, path, BERTH_IFACE_VM);
 }
 
 static void vm_removed(BerthVm *vm, gpointer data)
@@ -130,8 +131,7 @@ static void vm_removed(BerthVm *vm, gpointer data)
     BerthBus *bus = data;
     g_autofree char *path = berth_vm_path(vm);
     flush_object(bus, path);
-    /* The object can still be found: else sd-bus would say that all is well, and tell nobody. */
-    object_removed(bus, path);
+    object_removed(bus, path, BERTH_IFACE_VM);
     berth_usage_prune(bus);
 }
 
@@ -144,7 +144,7 @@ static void image_added(BerthImage *image, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_image_path(image);
-    object_added(bus, path);
+    object_added(bus, path, BERTH_IFACE_IMAGE);
 }
 
 static void image_changed(BerthImage *image, gpointer data)
@@ -160,14 +160,14 @@ static void image_removed(BerthImage *image, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_image_path(image);
-    object_removed(bus, path);
+    object_removed(bus, path, BERTH_IFACE_IMAGE);
 }
 
 static void job_added(BerthJob *job, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_job_path(job);
-    object_added(bus, path);
+    object_added(bus, path, BERTH_IFACE_JOB);
 }
 
 static void job_changed(BerthJob *job, gpointer data)
@@ -193,7 +193,7 @@ static void job_completed(BerthJob *job, gpointer data)
                          sd_bus_emit_signal(bus->connection, path, BERTH_IFACE_JOB, "Completed", "o(ss)", result,
                                             job->error ? berth_error_dbus_name(job->error) : "",
                                             job->error ? job->error->message : ""));
-    object_removed(bus, path);
+    object_removed(bus, path, BERTH_IFACE_JOB);
 }
 
 const BerthObserver *berth_bus_observer(void)

@@ -39,13 +39,20 @@ BerthVm *berth_bus_find_vm(BerthBus *bus, const char *path)
 
 /* Properties: each from memory, at once. */
 
-#define GETTER(name, type, ...)                                                                                        \
+/* Appended without a look into a format: GetManagedObjects does so for thousands of VMs. */
+#define GETTER(name, ...)                                                                                              \
     static int get_##name(sd_bus *connection, const char *path, const char *interface, const char *property,           \
                           sd_bus_message *reply, void *userdata, sd_bus_error *error)                                  \
     {                                                                                                                  \
         const BerthVm *vm = userdata;                                                                                  \
-        return sd_bus_message_append(reply, type, __VA_ARGS__);                                                        \
+        __VA_ARGS__                                                                                                    \
     }
+#define TEXT(name, value) GETTER(name, return sd_bus_message_append_basic(reply, SD_BUS_TYPE_STRING, value);)
+#define NUMBER(name, ctype, type, value)                                                                               \
+    GETTER(name, const ctype number = value; return sd_bus_message_append_basic(reply, type, &number);)
+#define BOOLEAN(name, value) NUMBER(name, int, SD_BUS_TYPE_BOOLEAN, value)
+#define UINT32(name, value) NUMBER(name, guint32, SD_BUS_TYPE_UINT32, value)
+#define UINT64(name, value) NUMBER(name, guint64, SD_BUS_TYPE_UINT64, value)
 
 static const BerthVmConfig *config_of(const BerthVm *vm)
 {
@@ -62,32 +69,38 @@ static gboolean is_wanted(const BerthVm *vm)
     return vm->record->wanted && vm->state != BERTH_VM_REMOVING;
 }
 
-GETTER(id, "s", berth_vm_id(vm))
-GETTER(name, "s", berth_vm_name(vm))
-GETTER(state, "s", berth_vm_state_to_string(vm->state))
-GETTER(state_changed, "t", (guint64) vm->state_changed)
-GETTER(removal_phase, "s", berth_removal_phase_to_string(berth_vm_removal_phase(vm)))
-GETTER(removal_attempt, "u", vm->removal ? vm->removal->attempt : 0)
-GETTER(removal_next, "t", vm->removal ? (guint64) vm->removal->next_attempt : (guint64) 0)
-GETTER(removal_blocker, "s", vm->removal ? vm->removal->blocker : "")
-GETTER(last_error, "(ss)", vm->error_name, vm->error_text)
-GETTER(wanted, "b", (int) is_wanted(vm))
-GETTER(vcpus, "u", config_of(vm) ? config_of(vm)->vcpus : 0)
-GETTER(memory, "t", config_of(vm) ? config_of(vm)->memory : (guint64) 0)
-GETTER(image, "s", config_of(vm) ? config_of(vm)->image : "")
-GETTER(cid, "u", vm->record->cid)
-GETTER(unit, "s", vm->run ? vm->run->unit : "")
-GETTER(pid, "u", pid_of(vm))
-GETTER(responsive, "b", (int) vm->responsive)
-GETTER(n_restarts, "u", vm->restarts.n_restarts)
-GETTER(next_start, "t", (guint64) vm->next_start)
-GETTER(exit_reason, "s", berth_exit_reason_to_string(vm->exit_reason))
-GETTER(exit_status, "i", (gint32) vm->exit_status)
-GETTER(created, "t", (guint64) vm->record->created)
-GETTER(started, "t", vm->run ? (guint64) vm->run->started : (guint64) 0)
-GETTER(guest_ready, "b", (int) berth_vm_guest_is_ready(vm))
-GETTER(guest_status, "s", berth_vm_guest_status(vm))
-GETTER(guest_os, "s", berth_vm_guest_os(vm))
+TEXT(id, berth_vm_id(vm))
+TEXT(name, berth_vm_name(vm))
+TEXT(state, berth_vm_state_to_string(vm->state))
+UINT64(state_changed, vm->state_changed)
+TEXT(removal_phase, berth_removal_phase_to_string(berth_vm_removal_phase(vm)))
+UINT32(removal_attempt, vm->removal ? vm->removal->attempt : 0)
+UINT64(removal_next, vm->removal ? vm->removal->next_attempt : 0)
+TEXT(removal_blocker, vm->removal ? vm->removal->blocker : "")
+BOOLEAN(wanted, is_wanted(vm))
+UINT32(vcpus, config_of(vm) ? config_of(vm)->vcpus : 0)
+UINT64(memory, config_of(vm) ? config_of(vm)->memory : 0)
+TEXT(image, config_of(vm) ? config_of(vm)->image : "")
+UINT32(cid, vm->record->cid)
+TEXT(unit, vm->run ? vm->run->unit : "")
+UINT32(pid, pid_of(vm))
+BOOLEAN(responsive, vm->responsive)
+UINT32(n_restarts, vm->restarts.n_restarts)
+UINT64(next_start, vm->next_start)
+TEXT(exit_reason, berth_exit_reason_to_string(vm->exit_reason))
+NUMBER(exit_status, gint32, SD_BUS_TYPE_INT32, vm->exit_status)
+UINT64(created, vm->record->created)
+UINT64(started, vm->run ? vm->run->started : 0)
+BOOLEAN(guest_ready, berth_vm_guest_is_ready(vm))
+TEXT(guest_status, berth_vm_guest_status(vm))
+TEXT(guest_os, berth_vm_guest_os(vm))
+
+static int get_last_error(sd_bus *connection, const char *path, const char *interface, const char *property,
+                          sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+    const BerthVm *vm = userdata;
+    return sd_bus_message_append(reply, "(ss)", vm->error_name, vm->error_text);
+}
 
 static int get_guest_addresses(sd_bus *connection, const char *path, const char *interface, const char *property,
                                sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -154,15 +167,6 @@ static void run_configure(BerthBus *bus, sd_bus_message *message, BerthVm *vm, G
     berth_manager_configure(bus->manager, vm, changes, berth_call_reply(bus, message));
 }
 
-static uid_t sender_uid(sd_bus_message *message)
-{
-    uid_t uid = (uid_t) -1;
-    sd_bus_creds *creds = sd_bus_message_get_creds(message);
-    if (creds)
-        sd_bus_creds_get_euid(creds, &uid);
-    return uid;
-}
-
 static void run_remove(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
     g_autoptr(GError) error = NULL;
@@ -176,7 +180,7 @@ static void run_remove(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVar
         berth_call_fail_with(message, BERTH_ERROR_INVALID_ARGS, "option \"grace-seconds\": %u is more than %u", grace,
                              GRACE_SECONDS_MAX);
     else
-        berth_vm_remove(vm, grace, sender_uid(message), berth_call_reply(bus, message));
+        berth_vm_remove(vm, grace, bus->caller, berth_call_reply(bus, message));
 }
 
 static void run_cancel_removal(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
@@ -335,11 +339,7 @@ static void carry_out(BerthBus *bus, sd_bus_message *message)
 static int vm_method(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
 {
     BerthBus *bus = berth_bus_current(message);
-    const char *action = methods[row_of(message)].action;
-    if (action)
-        return berth_call_authorise(bus, message, action, userdata, carry_out);
-    carry_out(bus, message);
-    return 1;
+    return berth_call_authorise(bus, message, methods[row_of(message)].action, userdata, carry_out);
 }
 
 #define METHOD(name, in, in_names, out, out_names)                                                                     \

@@ -140,7 +140,7 @@ static void parse_section(Parser *parser, char *line)
     gsize length = strlen(line);
     if (line[length - 1] != ']') {
         g_autofree char *quoted = berth_text_quote(line);
-        complain(parser, "%s is no section, since it does not end with \"]\"; it and its lines are ignored", quoted);
+        complain(parser, "%s is no section, since it does not end with \"]\"", quoted);
         return;
     }
     line[length - 1] = '\0';
@@ -150,7 +150,7 @@ static void parse_section(Parser *parser, char *line)
             parser->table = &sections[i].table;
     if (!parser->table) {
         g_autofree char *quoted = berth_text_quote(parser->section);
-        complain(parser, "unknown section %s; its lines are ignored", quoted);
+        complain(parser, "unknown section %s", quoted);
     }
 }
 
@@ -159,7 +159,7 @@ static void assign(const Parser *parser, const char *name, const char *value)
     const BerthKey *key = berth_keys_find(parser->table, name);
     if (!key) {
         g_autofree char *quoted = berth_text_quote(name);
-        complain(parser, "unknown key %s in section [%s]; the line is ignored", quoted, parser->section);
+        complain(parser, "unknown key %s in section [%s]", quoted, parser->section);
         return;
     }
     if (!*value) {
@@ -170,7 +170,7 @@ static void assign(const Parser *parser, const char *name, const char *value)
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) typed = berth_key_from_text(key, value, &error);
     if (!typed || !berth_key_set(key, name, typed, parser->settings, &error))
-        complain(parser, "%s; the line is ignored", error->message);
+        complain(parser, "%s", error->message);
 }
 
 static void parse_line(Parser *parser, char *line)
@@ -186,10 +186,7 @@ static void parse_line(Parser *parser, char *line)
     char *equals = strchr(line, '=');
     if (!equals || !parser->section) {
         g_autofree char *quoted = berth_text_quote(line);
-        complain(parser,
-                 equals ? "%s stands before any section; the line is ignored"
-                        : "%s is no assignment; the line is ignored",
-                 quoted);
+        complain(parser, equals ? "%s stands before any section" : "%s is no assignment", quoted);
         return;
     }
     if (!parser->table)
@@ -242,10 +239,9 @@ void berth_settings_update(BerthSettings *settings, const BerthSettings *fresh, 
 void berth_settings_finish(BerthSettings *settings, BerthSettingsComplaint complain_, gpointer data)
 {
     if (settings->cid_first > settings->cid_last) {
-        g_autofree char *message = g_strdup_printf(
-            "CIDFirst is %u and CIDLast %u; the first must not be above the last, so both are reset to %u "
-            "and %u",
-            settings->cid_first, settings->cid_last, BERTH_CID_MIN, BERTH_CID_MAX);
+        g_autofree char *message =
+            g_strdup_printf("CIDFirst is %u and CIDLast %u; the first must not be above the last", settings->cid_first,
+                            settings->cid_last);
         complain_("berth.conf", 0, message, data);
         settings->cid_first = BERTH_CID_MIN;
         settings->cid_last = BERTH_CID_MAX;

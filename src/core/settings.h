@@ -42,7 +42,8 @@ BerthSettings *berth_settings_new(const char *state_dir, const char *runtime_dir
 void berth_settings_free(BerthSettings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthSettings, berth_settings_free)
 
-/* Told of each mistake, with file, line (from 1) and a message that names key, value and what is allowed. */
+/* Told of each mistake, with file, line (from 1) and a message that names key, value and what is allowed. What follows of
+ * it the message leaves to who hears it. */
 typedef void (*BerthSettingsComplaint)(const char *file, guint line, const char *message, gpointer data);
 
 /**

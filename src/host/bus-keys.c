@@ -23,6 +23,8 @@ static int append_field(sd_bus_message *m, const BerthKey *key, gconstpointer fi
         return append_list(m, key, *(GPtrArray *const *) field);
     if (key->kind == &berth_kind_dict)
         return berth_bus_append_keys(m, key->table, field);
+    if (key->kind == &berth_kind_labels && !*(GHashTable *const *) field)
+        return sd_bus_message_append(m, "a{ss}", 0); /* as most VMs have it */
     switch (key->kind->type[0]) {
     case SD_BUS_TYPE_STRING:
         return sd_bus_message_append_basic(m, SD_BUS_TYPE_STRING, *(const char *const *) field);

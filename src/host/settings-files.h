@@ -8,8 +8,11 @@
  * @settings: is changed by what the files say
  * @file: berth.conf; its drop-ins are *.conf in the directory of the same name with ".d", in the order of their names
  *
- * Absent files are fine. What is wrong in one goes to the journal with file and line, and the default is used.
+ * @forgiving: a mistake is no failure, and changes nothing: for a daemon that starts, since a host is better off with it
  *
- * Returns: FALSE where a file is there and can't be read; @settings is then what the others say
+ * Absent files are fine. What is wrong in one goes to the journal with file and line.
+ *
+ * Returns: FALSE where there is a mistake, which @error names as the journal does; or a file is there and can't be read.
+ * @settings is then what the rest says
  */
-gboolean berth_settings_load(BerthSettings *settings, const char *file, GError **error);
+gboolean berth_settings_load(BerthSettings *settings, const char *file, gboolean forgiving, GError **error);

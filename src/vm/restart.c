@@ -123,6 +123,15 @@ void berth_restart_schedule(BerthVm *vm, BerthExitReason reason, gint64 ran_usec
         give_up(vm, &bounds);
 }
 
+void berth_restart_reconsider(BerthVm *vm)
+{
+    if (vm->state != BERTH_VM_EXITED || vm->start_due == 0 ||
+        berth_restart_policy_covers(vm->record->config->restart, vm->exit_reason))
+        return;
+    berth_restart_call_off(vm);
+    berth_restart_remember(vm);
+}
+
 void berth_restart_forget(BerthVm *vm)
 {
     if (vm->start_due == 0 && vm->restarts.n_restarts == 0)
@@ -157,6 +166,7 @@ static void go_on(BerthVm *vm, const BerthEndRecord *record)
     }
     if (record->start_due != 0)
         await_due(vm, record->start_due);
+    berth_restart_reconsider(vm); /* somebody may have edited it meanwhile */
 }
 
 static void come_to_rest(BerthVm *vm, BerthVmState state)

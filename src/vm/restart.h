@@ -16,6 +16,9 @@
  */
 void berth_restart_schedule(BerthVm *vm, BerthExitReason reason, gint64 ran_usec);
 
+/* Its definition has changed: where its policy is none now that starts it again, the start that is due is not any more. */
+void berth_restart_reconsider(BerthVm *vm);
+
 /* Makes how its run has ended, and what is to follow, known to a daemon that comes later. */
 void berth_restart_remember(BerthVm *vm);
 

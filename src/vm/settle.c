@@ -55,12 +55,22 @@ static void go_where_it_ends(BerthVm *vm, gboolean stop_asked, BerthExitReason r
     berth_vm_set_state(vm, next, words);
 }
 
-static void settle_running(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words, gint64 ran_usec)
+/* What there is to know of an end. */
+typedef struct {
+    BerthExitReason reason;
+    gboolean stop_asked;   /* by one of our methods */
+    gboolean keeper_asked; /* its keeper was told to stop it: by systemd, or as machinectl does */
+    const char *words;
+    gint64 ran_usec;
+} End;
+
+/* However badly it ends: who was told to stop is not started again. */
+static void settle_running(BerthVm *vm, const End *end)
 {
     g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
-    go_where_it_ends(vm, stop_asked, reason, words);
-    if (vm->state == BERTH_VM_EXITED)
-        berth_restart_schedule(vm, reason, ran_usec);
+    go_where_it_ends(vm, end->stop_asked, end->reason, end->words);
+    if (vm->state == BERTH_VM_EXITED && !end->keeper_asked)
+        berth_restart_schedule(vm, end->reason, end->ran_usec);
 }
 
 void berth_vm_retire_runtime(BerthVm *vm)
@@ -104,19 +114,27 @@ static gboolean is_half_start(const BerthVm *vm, const BerthExitRecord *record)
     return !vm->start || (!record && !berth_start_is_failing(vm));
 }
 
-static void settle_whole(BerthVm *vm, gboolean stop_asked, BerthExitReason reason, const char *words, gint64 ran_usec)
+static void settle_start(BerthVm *vm, const End *end)
+{
+    if (end->keeper_asked && end->reason == BERTH_EXIT_HOST_STOP && !berth_start_is_failing(vm))
+        berth_start_stopped(vm, end->words);
+    else
+        berth_start_process_gone(vm, end->words, end->keeper_asked);
+}
+
+static void settle_whole(BerthVm *vm, const End *end)
 {
     switch (vm->state) {
     case BERTH_VM_STARTING:
         if (vm->start)
-            berth_start_process_gone(vm, words);
+            settle_start(vm, end);
         else
-            settle_running(vm, stop_asked, reason, words, ran_usec);
+            settle_running(vm, end);
         break;
     case BERTH_VM_RUNNING:
     case BERTH_VM_PAUSED:
     case BERTH_VM_STOPPING:
-        settle_running(vm, stop_asked, reason, words, ran_usec);
+        settle_running(vm, end);
         break;
     case BERTH_VM_STOPPED:
     case BERTH_VM_EXITED:
@@ -140,11 +158,15 @@ void berth_vm_settle(BerthVm *vm)
     g_autoptr(BerthExitRecord) record = berth_runtime_read_exit(runtime_dir, berth_vm_id(vm), NULL);
     const gboolean is_half = is_half_start(vm, record);
     BerthRun *run = g_steal_pointer(&vm->run);
-    BerthExitReason reason = judge(run, record);
-    gboolean stop_asked = run->stop_asked;
-    gint64 ran_usec = run->started > 0 ? (record ? record->time : g_get_real_time()) - run->started : 0;
-    const guint gone = BERTH_ASPECT_PROCESS | (berth_guest_has_spoken(run->guest) ? BERTH_ASPECT_GUEST : 0);
     g_autofree char *words = record ? berth_exit_record_describe(record) : g_strdup("it left no record of how");
+    const End end = {
+        .reason = judge(run, record),
+        .stop_asked = run->stop_asked,
+        .keeper_asked = record && record->requested,
+        .words = words,
+        .ran_usec = run->started > 0 ? (record ? record->time : g_get_real_time()) - run->started : 0,
+    };
+    const guint gone = BERTH_ASPECT_PROCESS | (berth_guest_has_spoken(run->guest) ? BERTH_ASPECT_GUEST : 0);
     berth_run_free(run);
     berth_vm_usage_ended(vm);
 
@@ -153,8 +175,8 @@ void berth_vm_settle(BerthVm *vm)
     if (is_half) {
         settle_half_start(vm);
     } else {
-        berth_vm_set_exit(vm, reason, record ? record->wait_status : -1);
-        settle_whole(vm, stop_asked, reason, words, ran_usec);
+        berth_vm_set_exit(vm, end.reason, record ? record->wait_status : -1);
+        settle_whole(vm, &end);
     }
     if (vm->gone_waiters)
         berth_replies_return(vm->gone_waiters, NULL);

@@ -64,7 +64,7 @@ static void refuse_unwanted(BerthVm *vm, BerthReply *reply, const GError *failur
 }
 
 /* The end of a failed start, when nothing of it is left. */
-static void finish_failed(BerthVm *vm)
+static void finish_failed(BerthVm *vm, gboolean stop_asked)
 {
     BerthStart *start = g_steal_pointer(&vm->start);
     berth_vm_retire_runtime(vm);
@@ -73,7 +73,7 @@ static void finish_failed(BerthVm *vm)
     berth_vm_set_exit(vm, BERTH_EXIT_START_FAILED, vm->exit_reason == BERTH_EXIT_START_FAILED ? vm->exit_status : -1);
     if (start->reply)
         refuse_unwanted(vm, g_steal_pointer(&start->reply), start->failure);
-    else
+    else if (!stop_asked)
         berth_restart_schedule(vm, BERTH_EXIT_START_FAILED, 0);
     berth_restart_remember(vm);
     berth_start_free(start);
@@ -93,7 +93,7 @@ void berth_start_fail(BerthVm *vm, const GError *reason)
     if (start->reply)
         berth_vm_want(vm, FALSE, NULL);
     if (!vm->run) {
-        finish_failed(vm);
+        finish_failed(vm, FALSE);
         return;
     }
     vm->run->stop_asked = TRUE;
@@ -117,13 +117,28 @@ gboolean berth_start_is_failing(const BerthVm *vm)
     return vm->start && vm->start->failure;
 }
 
-void berth_start_process_gone(BerthVm *vm, const char *words)
+/* (transfer full) */
+static GError *did_not_start(const BerthVm *vm, const char *words)
 {
-    BerthStart *start = vm->start;
-    if (!start->failure)
-        start->failure =
-            g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), words);
-    finish_failed(vm);
+    return g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" did not start: %s", berth_vm_name(vm), words);
+}
+
+void berth_start_process_gone(BerthVm *vm, const char *words, gboolean stop_asked)
+{
+    if (!vm->start->failure)
+        vm->start->failure = did_not_start(vm, words);
+    finish_failed(vm, stop_asked);
+}
+
+void berth_start_stopped(BerthVm *vm, const char *words)
+{
+    BerthStart *start = g_steal_pointer(&vm->start);
+    g_autoptr(GError) error = did_not_start(vm, words);
+    berth_vm_set_error(vm, NULL);
+    berth_vm_set_state(vm, BERTH_VM_STOPPED, words);
+    if (start->reply)
+        refuse_unwanted(vm, g_steal_pointer(&start->reply), error);
+    berth_start_free(start);
 }
 
 void berth_vm_cancel_start(BerthVm *vm)

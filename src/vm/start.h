@@ -25,7 +25,12 @@ void berth_vm_cancel_start(BerthVm *vm);
 /* Whether the start in flight is being undone. */
 gboolean berth_start_is_failing(const BerthVm *vm);
 
-/* The processes of a VM in `starting` are gone: @words is how they ended. */
-void berth_start_process_gone(BerthVm *vm, const char *words);
+/* The processes of a VM in `starting` are gone: @words is how they ended. @stop_asked: its keeper was told to stop it
+ * meanwhile; then it is not tried again, whatever its policy. */
+void berth_start_process_gone(BerthVm *vm, const char *words, gboolean stop_asked);
+
+/* The same, and all of it is as whoever told its keeper wanted: it is `stopped`, and nothing has failed but the Start of
+ * somebody who waits. */
+void berth_start_stopped(BerthVm *vm, const char *words);
 
 void berth_start_free(BerthStart *start);

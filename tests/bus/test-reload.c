@@ -85,7 +85,7 @@ static void test_taken(Fixture *fixture, gconstpointer unused)
     g_assert_cmpstr(old, ==, "no");
     g_assert_cmpstr(new, ==, "always");
     fixture_vm_fails(fixture, after, "Start", "StartFailed", "within 0 s");
-    configure(fixture, "[VM]\nRestart=\n[Nonsense]\nStartTimeoutSec=12\n[VM]\nStartTimeoutSec=pigs\n");
+    configure(fixture, "[VM]\nRestart=\n");
     scripted_reload(fixture, 0, 0, 0);
     g_autofree char *last = scripted_vm(fixture, "last", NULL);
     g_autofree char *back = restart_policy(fixture, last);
@@ -118,6 +118,69 @@ static void test_kept(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(manager_uint(fixture, "CIDFirst"), ==, 3000);
     g_assert_cmpuint(manager_uint(fixture, "MaxVMs"), ==, 1);
     scripted_assert_string(fixture, second, "State", "running");
+}
+
+static void assert_new_vm_has(Fixture *fixture, const char *name, const char *policy)
+{
+    g_autofree char *path = scripted_vm(fixture, name, NULL);
+    g_autofree char *its = restart_policy(fixture, path);
+    g_assert_cmpstr(its, ==, policy);
+}
+
+/* The line that comes next. */
+static guint next_line(const char *file)
+{
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    return g_strv_length(lines);
+}
+
+/* Who makes a mistake is told where, and the daemon goes on as before; one that starts does what it can. */
+static void mistake(Fixture *fixture, const char *line, const char *words)
+{
+    configure(fixture, "[VM]\nRestart=on-failure\n");
+    scripted_reload(fixture, 0, 0, 0);
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    g_autofree char *place = g_strdup_printf("berth.conf:%u: %s", next_line(fixture->config) + 1, words);
+    g_autofree char *text = g_strdup_printf("Restart=always\n%s\n", line);
+    const guint32 pid = fixture_get_uint(fixture, path, "PID");
+    configure(fixture, text);
+    scripted_replace(definition, "67108864", "134217728");
+    for (guint i = 0; i < 2; i++) {
+        fixture_call_fails(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Reload", g_variant_new("(a{sv})", NULL),
+                           "StorageFailed", place);
+        g_autoptr(GVariant) memory = fixture_get(fixture, path, BERTH_IFACE_VM, "MemoryBytes");
+        g_assert_cmpuint(g_variant_get_uint64(memory), ==, 67108864);
+        g_autofree char *name = g_strdup_printf("kept-%u", i);
+        assert_new_vm_has(fixture, name, "on-failure");
+    }
+    fixture_restart_daemon(fixture);
+    g_assert_cmpuint(fixture_get_uint(fixture, path, "PID"), ==, pid);
+    assert_new_vm_has(fixture, "after", "always");
+    scripted_replace(fixture->config, line, "");
+    scripted_reload(fixture, 0, 0, 0);
+}
+
+static void test_mistaken_value(Fixture *fixture, gconstpointer unused)
+{
+    mistake(fixture, "StartTimeoutSec=pigs", "StartTimeoutSec is \"pigs\"; it must be a time span");
+}
+
+static void test_mistaken_key(Fixture *fixture, gconstpointer unused)
+{
+    mistake(fixture, "Restrat=no", "unknown key \"Restrat\" in section [VM]");
+}
+
+static void test_mistaken_section(Fixture *fixture, gconstpointer unused)
+{
+    mistake(fixture, "[Nonsense]", "unknown section \"Nonsense\"");
+}
+
+static void test_no_assignment(Fixture *fixture, gconstpointer unused)
+{
+    mistake(fixture, "half a line", "\"half a line\" is no assignment");
 }
 
 /* Nothing of it is done where what it was called for can't be read. */
@@ -421,6 +484,25 @@ static void test_image_vanished(Fixture *fixture, gconstpointer unused)
     lose_image(fixture, rename_away, rename_back);
 }
 
+/* A VM that is going is not judged; what it is made from is still its own when its removal is taken back. */
+static void test_image_of_one_that_stays(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *image = import(fixture, IMAGE);
+    g_autofree char *dir = image_dir(fixture);
+    g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
+    g_autofree char *path = scripted_vm_with(fixture, "web", "{'image': <'" IMAGE "'>}", NULL);
+    scripted_remove(fixture, path, "{'grace-seconds': <uint32 600>}");
+    rename_away(dir, aside);
+    scripted_reload(fixture, 0, 1, 0);
+    rename_back(dir, aside);
+    scripted_reload(fixture, 1, 0, 0);
+    fixture_vm(fixture, path, "CancelRemoval");
+    g_assert_cmpuint(n_users(fixture, image), ==, 1);
+    fixture_call_fails(fixture, image, BERTH_IFACE_IMAGE, "Remove", g_variant_new("(a{sv})", NULL), "ImageInUse",
+                       "\"web\"");
+    fixture_vm(fixture, path, "Start");
+}
+
 static void damage(const char *dir, const char *aside)
 {
     g_autofree char *file = g_build_filename(dir, BERTH_FILE_IMAGE, NULL);
@@ -663,6 +745,10 @@ static void test_before_ready(Held *held, gconstpointer unused)
 static void add(void)
 {
     ADD("configuration/taken", "", test_taken);
+    ADD("configuration/mistaken/value", "", test_mistaken_value);
+    ADD("configuration/mistaken/key", "", test_mistaken_key);
+    ADD("configuration/mistaken/section", "", test_mistaken_section);
+    ADD("configuration/mistaken/no-assignment", "", test_no_assignment);
     ADD("configuration/kept", "[Manager]\nCIDFirst=2000\nCIDLast=2002", test_kept);
     ADD("configuration/unreadable", "", test_unreadable);
     ADD("configuration/range", "[Manager]\nCIDFirst=2000\nCIDLast=2002", test_range);
@@ -674,6 +760,7 @@ static void add(void)
     ADD("definition/exchanged", "", test_exchanged);
     ADD("image/comes", "", test_image_comes);
     ADD("image/vanished", "", test_image_vanished);
+    ADD("image/of-one-that-stays", "", test_image_of_one_that_stays);
     ADD("image/damaged", "", test_image_damaged);
     ADD("image/changed", "", test_image_changed);
     ADD("image/missing", "", test_image_missing);

@@ -94,9 +94,9 @@ static void test_poweroff_ignored(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", "on system_powerdown ignore");
     g_assert_cmpint(kill(scripted_keeper(fixture, path), SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF), ==, 0);
     fixture_await_state(fixture, path, "stopping");
-    /* Its keeper has forgotten by then. */
+    /* Its keeper has forgotten by then: what it waits for, and the time it needs to end QEMU, is what was waited for. */
     fixture_await_state(fixture, path, "running");
-    scripted_await_last_error(fixture, path, "did not power down");
+    scripted_await_last_error(fixture, path, "did not power down within 11s;");
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     kill_qemu(fixture, path);
     await_restart(fixture, path, 1);
@@ -306,6 +306,19 @@ static void win_over_pause(Fixture *fixture, gconstpointer winner)
     assert_won(fixture, path, winner, 1);
 }
 
+/* The same where the daemon that had decided that is gone. */
+static void win_over_taken_pause(Fixture *fixture, gconstpointer winner)
+{
+    g_autofree char *path =
+        waiting(fixture, "{'restart': <'always'>, 'restart-delay': <@t 5000000>, 'restart-max-delay': <@t 5000000>}");
+    fixture_stop_daemon(fixture, SIGKILL);
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "exited");
+    g_assert_cmpuint(next_start(fixture, path), >, 0);
+    begin_winner(fixture, path, winner);
+    assert_won(fixture, path, winner, 1);
+}
+
 /* Another VM that is starting has the only turn. */
 static char *hold_turn(Fixture *fixture)
 {
@@ -408,6 +421,59 @@ static void test_due_during_configure(Fixture *fixture, gconstpointer unused)
                assert_restarted);
 }
 
+/* Its policy is changed in its back-off, by whatever way: what it says now holds. */
+static void lose_policy(Fixture *fixture, void (*change)(Fixture *fixture, const char *path))
+{
+    g_autofree char *path =
+        waiting(fixture, "{'restart': <'always'>, 'restart-delay': <@t 5000000>, 'restart-max-delay': <@t 5000000>}");
+    change(fixture, path);
+    for (guint i = 0; i < 2; i++) {
+        assert_stays(fixture, path, "exited", 1);
+        scripted_assert_string(fixture, path, "ExitReason", "killed");
+        scripted_assert_wanted(fixture, path, TRUE);
+        fixture_restart_daemon(fixture);
+    }
+}
+
+static void configure_policy(Fixture *fixture, const char *path)
+{
+    g_variant_unref(fixture_call(fixture, path, BERTH_IFACE_VM, "Configure",
+                                 g_variant_new_parsed("({'restart': <'on-failure'>}, @a{sv} {})")));
+    g_assert_cmpuint(next_start(fixture, path), >, 0); /* which it was */
+    g_variant_unref(fixture_call(fixture, path, BERTH_IFACE_VM, "Configure",
+                                 g_variant_new_parsed("({'restart': <'no'>}, @a{sv} {})")));
+}
+
+static void reload_policy(Fixture *fixture, const char *path)
+{
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    scripted_replace(definition, "\"always\"", "\"no\"");
+    scripted_reload(fixture, 0, 1, 0);
+}
+
+static void edit_policy_unseen(Fixture *fixture, const char *path)
+{
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    fixture_stop_daemon(fixture, SIGKILL);
+    scripted_replace(definition, "\"always\"", "\"no\"");
+    fixture_start_daemon(fixture);
+}
+
+static void test_policy_configured(Fixture *fixture, gconstpointer unused)
+{
+    lose_policy(fixture, configure_policy);
+}
+
+static void test_policy_reloaded(Fixture *fixture, gconstpointer unused)
+{
+    lose_policy(fixture, reload_policy);
+}
+
+static void test_policy_edited(Fixture *fixture, gconstpointer unused)
+{
+    lose_policy(fixture, edit_policy_unseen);
+}
+
 /* Over the end of the daemon */
 
 static void test_goes_on(Fixture *fixture, gconstpointer unused)
@@ -489,10 +555,84 @@ static void test_stopped_scope_unseen(Fixture *fixture, gconstpointer unused)
     test_stopped_scope(fixture, fixture);
 }
 
+/* Who ends badly when he is told to stop has ended as he was told: no daemon starts him again. */
+static void fail_when_stopped(Fixture *fixture, const char *script, const char *reason, gboolean unseen)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", script);
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    if (unseen)
+        fixture_stop_daemon(fixture, SIGKILL);
+    test_cgroup_signal(cgroup, SIGTERM);
+    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
+    if (unseen)
+        fixture_start_daemon(fixture);
+    fixture_await_state(fixture, path, "exited");
+    for (guint i = 0; i < 2; i++) {
+        assert_stays(fixture, path, "exited", 1);
+        scripted_assert_string(fixture, path, "ExitReason", reason);
+        scripted_assert_last_error(fixture, path, "ended unexpectedly");
+        scripted_assert_wanted(fixture, path, TRUE);
+        fixture_restart_daemon(fixture);
+    }
+}
+
+static void test_stopped_crashes(Fixture *fixture, gconstpointer unused)
+{
+    fail_when_stopped(fixture, "on system_powerdown crash 11", "crashed", FALSE);
+}
+
+static void test_stopped_panics(Fixture *fixture, gconstpointer unused)
+{
+    fail_when_stopped(fixture, "on system_powerdown panic", "guest-panic", FALSE);
+}
+
+static void test_stopped_panics_unseen(Fixture *fixture, gconstpointer unused)
+{
+    fail_when_stopped(fixture, "on system_powerdown panic", "guest-panic", TRUE);
+}
+
+/* Its scope is stopped before it runs: by its policy it would be tried again at once. */
+static void test_stopped_starting(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", NULL);
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    scripted_write(fixture, "web", "on query-status wait go");
+    kill_qemu(fixture, path);
+    scripted_await(fixture, "web", "qmp query-status", 2);
+    test_cgroup_signal(cgroup, SIGTERM);
+    fixture_await_state(fixture, path, "stopped");
+    for (guint i = 0; i < 2; i++) {
+        assert_stays(fixture, path, "stopped", 2);
+        scripted_assert_string(fixture, path, "ExitReason", "host-stop");
+        scripted_assert_last_error(fixture, path, "");
+        scripted_assert_wanted(fixture, path, TRUE);
+        fixture_restart_daemon(fixture);
+    }
+}
+
+/* The same to somebody who waits for his Start. */
+static void test_stopped_called(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm_with(fixture, "web", "{'restart': <'always'>}", "on query-status wait go");
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    FixtureCall *start = scripted_begin(fixture, path, "Start");
+    scripted_await(fixture, "web", "qmp query-status", 1);
+    test_cgroup_signal(cgroup, SIGTERM);
+    scripted_fails(start, "StartFailed", "did not start");
+    scripted_assert_wanted(fixture, path, FALSE);
+    assert_stays(fixture, path, "stopped", 1);
+    fixture_restart_daemon(fixture);
+    assert_stays(fixture, path, "stopped", 1);
+}
+
 #define ADD_WINNER(i, name)                                                                                            \
     static void test_pause_##name(Fixture *fixture, gconstpointer unused)                                              \
     {                                                                                                                  \
         win_over_pause(fixture, &winners[i]);                                                                          \
+    }                                                                                                                  \
+    static void test_taken_##name(Fixture *fixture, gconstpointer unused)                                              \
+    {                                                                                                                  \
+        win_over_taken_pause(fixture, &winners[i]);                                                                    \
     }                                                                                                                  \
     static void test_wait_##name(Fixture *fixture, gconstpointer unused)                                               \
     {                                                                                                                  \
@@ -521,6 +661,10 @@ static void add_winners(void)
     ADD("pause/shutdown", test_pause_shutdown);
     SCRIPTED_ADD("/removal/M04/restart-due-grace", SOON, test_pause_remove_later);
     SCRIPTED_ADD("/removal/M20/restart-due", SOON, test_pause_remove);
+    ADD("taken-over/power-off", test_taken_power_off);
+    ADD("taken-over/shutdown", test_taken_shutdown);
+    SCRIPTED_ADD("/removal/M04/restart-taken-over-grace", SOON, test_taken_remove_later);
+    SCRIPTED_ADD("/removal/M20/restart-taken-over", SOON, test_taken_remove);
     ADD_ONE("/restart/in-line/power-off", test_wait_power_off);
     ADD_ONE("/restart/in-line/shutdown", test_wait_shutdown);
     ADD_ONE("/removal/M04/restart-in-line-grace", test_wait_remove_later);
@@ -548,10 +692,18 @@ static void add(void)
     ADD("own-limit", test_own_limit);
     SCRIPTED_ADD("/restart/healthy", SOON "\nRestartHealthySec=200ms", test_healthy);
     add_winners();
+    ADD("policy/configured", test_policy_configured);
+    ADD("policy/reloaded", test_policy_reloaded);
+    ADD("policy/edited", test_policy_edited);
     SCRIPTED_ADD("/restart/goes-on", LATER, test_goes_on);
     SCRIPTED_ADD("/restart/comes-due", LATER, test_comes_due);
     ADD("stopped-scope", test_stopped_scope_seen);
     ADD("stopped-scope-unseen", test_stopped_scope_unseen);
+    ADD("stopped-scope/crashes", test_stopped_crashes);
+    ADD("stopped-scope/panics", test_stopped_panics);
+    ADD("stopped-scope/panics-unseen", test_stopped_panics_unseen);
+    ADD("stopped-scope/starting", test_stopped_starting);
+    ADD("stopped-scope/called", test_stopped_called);
 }
 
 int main(int argc, char **argv)

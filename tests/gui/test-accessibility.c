@@ -21,8 +21,9 @@ static void start_bus(void)
 {
     g_autoptr(GError) error = NULL;
     gboolean there = FALSE;
-    launcher = g_subprocess_new(G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error, g_getenv("BERTH_AT_SPI"),
-                                "--launch-immediately", NULL);
+    /* The registry that it starts prints to the output that it is given: that has the results alone. */
+    launcher = g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error,
+                                g_getenv("BERTH_AT_SPI"), "--launch-immediately", NULL);
     g_assert_no_error(error);
     guint watch = g_bus_watch_name(G_BUS_TYPE_SESSION, "org.a11y.Bus", 0, on_bus, NULL, &there, NULL);
     AWAIT(there);

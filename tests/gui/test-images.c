@@ -234,15 +234,20 @@ static GtkEventController *drop_target(GtkWidget *widget)
     return NULL;
 }
 
-static gboolean drop(GtkWidget *widget, GFile *file)
+static gboolean drop_files(GtkWidget *widget, GSList *files)
 {
-    GSList files = {.data = file};
     g_auto(GValue) value = G_VALUE_INIT;
     gboolean taken = FALSE;
     g_value_init(&value, GDK_TYPE_FILE_LIST);
-    g_value_take_boxed(&value, gdk_file_list_new_from_list(&files));
+    g_value_take_boxed(&value, gdk_file_list_new_from_list(files));
     g_signal_emit_by_name(drop_target(widget), "drop", &value, 1.0, 1.0, &taken);
     return taken;
+}
+
+static gboolean drop(GtkWidget *widget, GFile *file)
+{
+    GSList files = {.data = file};
+    return drop_files(widget, &files);
 }
 
 static void test_drop(Stage *stage, gconstpointer data)
@@ -261,6 +266,30 @@ static void test_drop(Stage *stage, gconstpointer data)
     open_images(stage);
     g_assert_true(drop(stage_top(stage), file));
     AWAIT(stage_sees(stage, "dropped.img"));
+}
+
+/* An image is made of one disk: whoever drops more is told what becomes of them. */
+static void test_drop_several(Stage *stage, gconstpointer data)
+{
+    static const char one[] = "1 more file was dropped. Import it afterwards, by itself.",
+                      two[] = "2 more files were dropped. Import each afterwards, by itself.";
+    g_autoptr(GFile) a = make_file(stage, "a.img", MIB), b = make_file(stage, "b.img", MIB);
+    GSList third = {.data = a}, second = {.data = b, .next = &third}, first = {.data = a, .next = &second};
+    AWAIT(stage_sees(stage, "No Virtual Machines"));
+    g_assert_true(drop_files(GTK_WIDGET(stage->window), &first));
+    AWAIT(stage_sees(stage, two));
+    g_assert_true(stage_sees(stage, "a.img"));
+    g_assert_true(drop(stage_top(stage), b));
+    AWAIT(stage_sees(stage, "b.img") && !stage_sees(stage, two));
+    GtkWidget *row = stage_find(stage_top(stage), BERTH_UI_TYPE_FILE_ROW, NULL);
+    g_assert_true(drop_files(row, &second));
+    AWAIT(stage_sees(stage, one));
+    close_top(stage);
+    open_images(stage);
+    g_assert_true(drop_files(stage_top(stage), &second));
+    AWAIT(stage_sees(stage, one));
+    g_assert_true(drop_files(stage_top(stage), &first));
+    AWAIT(stage_sees(stage, two));
 }
 
 /* The form for a new VM is there, and knows what it is made of. */
@@ -456,6 +485,7 @@ static void add(void)
     STAGE_ADD("/gui/images/job-fails", test_job_fails);
     STAGE_ADD("/gui/images/unreadable", test_unreadable);
     STAGE_ADD("/gui/images/drop", test_drop);
+    STAGE_ADD("/gui/images/drop-several", test_drop_several);
     STAGE_ADD("/gui/images/create", test_create);
     STAGE_ADD("/gui/images/remove", test_remove);
     STAGE_ADD("/gui/images/in-use", test_in_use);

@@ -5,6 +5,7 @@
 
 #include "src/core/names.h"
 #include "ui-gtk/list/row.h"
+#include "ui-gtk/list/selection-bar.h"
 #include "ui-gtk/model/settings.h"
 #include "ui-gtk/overview/uptime.h"
 #include "ui-gtk/widgets/badge.h"
@@ -104,6 +105,41 @@ static void test_several(Stage *stage, gconstpointer data)
     AWAIT(stage_sees(stage, "Machines"));
 }
 
+/* Its tooltip is @label, and what a screen reader is told is the reason, where there is one. */
+static void await_reason(Stage *stage, const char *label, const char *reason)
+{
+    g_autofree char *tooltip = *reason ? g_strdup_printf("%s\n%s", label, reason) : g_strdup(label);
+    GtkWidget *bar = stage_find(GTK_WIDGET(stage->window), BERTH_UI_TYPE_SELECTION_BAR, NULL), *button;
+    AWAIT((button = stage_find(bar, GTK_TYPE_BUTTON, tooltip)));
+    g_assert_cmpint(gtk_widget_is_sensitive(button), ==, !*reason);
+    gtk_test_accessible_assert_property(button, GTK_ACCESSIBLE_PROPERTY_LABEL, label);
+    gtk_test_accessible_assert_property(button, GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, reason);
+}
+
+/* What can't be done to any of those selected says why, and as soon as it can be, no more. */
+static void test_reasons(Stage *stage, gconstpointer data)
+{
+    FakeVm *a = fake_berth_add(stage->fake, "a", "stopped");
+    AWAIT(stage_n_rows(stage) == 1);
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.select-all", NULL);
+    AWAIT(stage_sees(stage, "1 Selected"));
+    await_reason(stage, "Start", "");
+    await_reason(stage, "Pause", "It is not running");
+
+    fake_berth_add(stage->fake, "b", "paused");
+    fake_berth_add(stage->fake, "c", "exited");
+    fake_berth_add(stage->fake, "d", "exited");
+    AWAIT(stage_n_rows(stage) == 4);
+    gtk_widget_activate_action(GTK_WIDGET(stage->window), "win.select-all", NULL);
+    await_reason(stage, "Pause", "a: It is not running\nb: It is paused already\nc: It is not running\nAnd 1 more");
+    await_reason(stage, "Resume", "");
+    fake_berth_change(stage->fake, a, "running", "", "");
+    await_reason(stage, "Pause", "");
+    gtk_selection_model_unselect_all(
+        gtk_list_view_get_model(GTK_LIST_VIEW(stage_find(GTK_WIDGET(stage->window), GTK_TYPE_LIST_VIEW, NULL))));
+    await_reason(stage, "Start", "Nothing is selected");
+}
+
 /* One of several is refused: that is told once, with what the daemon said behind a button. */
 static void test_failures(Stage *stage, gconstpointer data)
 {
@@ -130,6 +166,8 @@ static void test_held_up(Stage *stage, gconstpointer data)
     stage_await_badge(stage, "web", "Removing: held up");
     AWAIT(stage_sees(stage, "…/mnt is a mount point"));
     g_assert_cmpstr(stage_await_button(stage, "Start", FALSE), ==, "It is being removed");
+    gtk_test_accessible_assert_property(stage_find(GTK_WIDGET(stage->window), GTK_TYPE_BUTTON, "Start"),
+                                        GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, "It is being removed");
     /* At once, and without a question. */
     stage_click(stage, "_Try Again");
     AWAIT(web->n_removes == 1);
@@ -358,6 +396,7 @@ static void add(void)
     STAGE_ADD_FAKE("/gui/list/sort", test_sort);
     STAGE_ADD_FAKE("/gui/list/selection-moves", test_selection_moves);
     STAGE_ADD_FAKE("/gui/list/several", test_several);
+    STAGE_ADD_FAKE("/gui/list/reasons", test_reasons);
     STAGE_ADD_FAKE("/gui/list/failures", test_failures);
     STAGE_ADD_FAKE("/gui/list/held-up", test_held_up);
     STAGE_ADD_FAKE("/gui/list/page", test_page);

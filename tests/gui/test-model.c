@@ -252,7 +252,7 @@ typedef struct {
 static void on_import(GObject *source, GAsyncResult *result, gpointer data)
 {
     Import *import = data;
-    import->job = berth_ui_service_import_finish(BERTH_UI_SERVICE(source), result, &import->error);
+    import->job = berth_ui_service_job_finish(BERTH_UI_SERVICE(source), result, &import->error);
 }
 
 static Import import_with(Scene *s, BerthUiImport parameters)
@@ -312,7 +312,7 @@ static void test_import(Scene *s, gconstpointer data)
     g_assert_cmpint(s->fake->disk_size, ==, 4096);
     g_assert_cmpint(s->fake->kernel_size, ==, -1);
     g_assert_cmpuint(n_jobs(s), ==, 1);
-    g_assert_cmpstr(berth_ui_job_get_image(job), ==, "debian");
+    g_assert_cmpstr(berth_ui_job_get_name(job), ==, "debian");
     fake_berth_progress(s->fake, 0.5);
     AWAIT(berth_ui_job_get_progress(job) == 0.5);
     g_assert_cmpuint(berth_ui_job_get_done(job), ==, 524288);

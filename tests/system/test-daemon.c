@@ -131,9 +131,9 @@ static void test_found_paused(void)
 
 /* What happened while nobody looked. */
 
-static Guest *start_only(const char *name)
+static Guest *start_only(const char *name, const char *policy)
 {
-    Guest *guest = guest_new(name, NULL);
+    Guest *guest = guest_new(name, g_variant_new_parsed("{'restart': <%s>}", policy));
     client_vm(scene_bus, guest->path, "Start");
     guest->console = console_open(scene_bus, guest->path);
     return guest;
@@ -148,8 +148,8 @@ static void assert_end_was_seen(Guest *guest, const char *state, const char *rea
 
 static void test_ends_meanwhile(void)
 {
-    g_autoptr(Guest) off = start_only("off"), panicked = start_only("panicked"), killed = start_only("was-killed"),
-                     stopped = start_only("was-stopped");
+    g_autoptr(Guest) off = start_only("off", "on-failure"), panicked = start_only("panicked", "no"),
+                     killed = start_only("was-killed", "no"), stopped = start_only("was-stopped", "always");
     Guest *const all[] = {off, panicked, killed, stopped};
     int keepers[G_N_ELEMENTS(all)];
     for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
@@ -458,6 +458,29 @@ static void test_configuration(void)
     guest_rewatch(guest);
 }
 
+/* systemctl's reload fails by it, and what was in force is; a daemon that starts takes what it understands. */
+static void test_mistake(void)
+{
+    static const char drop_in[] = "/etc/berth/berth.conf.d/60-test.conf";
+    g_autoptr(Guest) guest = guest_new_bare("mistaken");
+    client_vm(scene_bus, guest->path, "Start");
+    pid_t qemu = guest_qemu(guest), daemon = scene_daemon_pid();
+    g_assert_true(g_file_set_contents(drop_in, "[VM]\nShutdownTimeoutSec=8\nRestart=somtimes\n", -1, NULL));
+    g_assert_cmpint(scene_status("systemctl", "reload", "berthd.service", NULL), !=, 0);
+    assert_journal("_SYSTEMD_UNIT=berthd.service", "60-test.conf:3: Restart is \"somtimes\"; it must be one of");
+    g_assert_cmpint(scene_status("berthctl", "reload", NULL), !=, 0);
+    g_assert_cmpint(scene_daemon_pid(), ==, daemon);
+    g_autofree char *active = scene_unit_property("berthd.service", "ActiveState");
+    g_assert_cmpstr(active, ==, "active");
+    scene_restart_daemon();
+    assert_journal("_SYSTEMD_UNIT=berthd.service", "Restart is \"somtimes\"; it must be one of \"no\", \"on-failure\", "
+                                                   "\"always\"; this is ignored");
+    guest_rewatch(guest);
+    g_assert_cmpint(guest_qemu(guest), ==, qemu);
+    g_assert_cmpint(g_unlink(drop_in), ==, 0);
+    g_free(scene_run("systemctl", "reload", "berthd.service", NULL));
+}
+
 int main(int argc, char **argv)
 {
     scene_begin(&argc, &argv);
@@ -477,6 +500,7 @@ int main(int argc, char **argv)
     g_test_add_func("/daemon/activation", test_activation);
     g_test_add_func("/daemon/watchdog", test_watchdog);
     g_test_add_func("/daemon/configuration", test_configuration);
+    g_test_add_func("/daemon/mistaken-configuration", test_mistake);
     g_test_add_func("/daemon/M26/second-daemon", test_second_daemon);
     return g_test_run();
 }

@@ -128,6 +128,18 @@ static void test_systemctl_stop(void)
     g_assert_cmpint(g_variant_get_int32(client_told(guest->vm, "ExitStatus")), ==, 0);
 }
 
+/* A guest that is paused hears no power button: it goes on for that, and is not waited for until its time is over. */
+static void test_systemctl_stop_paused(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("stop-paused", NULL);
+    client_vm(scene_bus, guest->path, "Pause");
+    client_await_state(guest->vm, "paused");
+    g_free(scene_run("systemctl", "stop", guest->unit, NULL));
+    console_await(guest->console, "berth-guest: power button");
+    guest_assert_ended(guest, "stopped", "host-stop");
+    g_assert_true(g_variant_get_boolean(client_told(guest->vm, "WantRunning")));
+}
+
 /* machinectl poweroff and reboot send these to the leader. */
 static void test_machined_signals(void)
 {
@@ -377,6 +389,7 @@ int main(int argc, char **argv)
     g_test_add_func("/processes/limits", test_limits);
     g_test_add_func("/processes/by-pid", test_by_pid);
     g_test_add_func("/processes/systemctl-stop", test_systemctl_stop);
+    g_test_add_func("/processes/systemctl-stop-paused", test_systemctl_stop_paused);
     g_test_add_func("/processes/machined-signals", test_machined_signals);
     g_test_add_func("/processes/blocked-signals", test_blocked_signals);
     g_test_add_func("/processes/killed", test_killed);

@@ -13,7 +13,7 @@ bed=in-bed-$$ # by a name like this, in-bed.sh finds what was left behind
 number=0
 
 echo TAP version 14
-echo 1..36
+echo 1..48
 state=$(mktemp -d "$PWD/reboot-XXXXXX")
 trap '"$lib/bed.sh" kill "$bed"; rm -rf "$state"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -120,6 +120,34 @@ run_again_in_order() {
 	check "what did not run is left alone again" shows unwanted State '"stopped"'
 }
 
+# Those that do not just run when the host goes down: one is paused, one waits for its restart, one for its removal.
+begin_others() {
+	for vm in paused leaving; do
+		there berthctl create "$vm" --image guest --memory 192M >/dev/null
+	done
+	there berthctl create crashed --memory 64M --set restart=always --set restart-delay=1h \
+		--set restart-max-delay=1h >/dev/null
+	there berthctl start paused leaving crashed
+	says paused 'berth-guest: ready' && says leaving 'berth-guest: ready'
+	there berthctl pause paused
+	there berthctl remove --grace=3600 leaving >/dev/null
+	there pkill -KILL --full "qemu-system.*$(id_of crashed)"
+	reaches crashed exited
+}
+
+others_are_as_wanted() {
+	check "a paused guest was shut down with the host" was_powered_down paused
+	check "and runs again" reaches paused running
+	check "its guest boots" says paused 'berth-guest: ready'
+	check "a guest in its grace time was shut down too" was_powered_down leaving
+	check "and is still to go" shows leaving RemovalPhase '"grace"'
+	check "its guest is not started" said_nothing_of leaving starting
+	check "what waited for its restart has waited long enough" reaches crashed running
+	there berthctl poweroff paused crashed
+	there berthctl remove leaving >/dev/null
+	check "the removal finishes" reaches leaving gone
+}
+
 begin_many() {
 	there sh -c 'for i in 0 1 2 3 4 5 6 7 8 9; do berthctl create "cut-$i" --memory 64M >/dev/null; done
 		berthctl start cut-7 cut-8 cut-9
@@ -170,13 +198,31 @@ check "another daemon does not start it" shows basis State '"stopped"'
 check "though it is wanted" shows basis WantRunning true
 
 # The clean way: systemd stops the scopes, and so the guests.
+begin_others
 "$lib/bed.sh" stop "$bed"
 boot
 check "the guest was shut down with the host" was_powered_down wanted
 run_again_in_order
+others_are_as_wanted
+
+# Down again while they are being started. A guest that has not come far does not hear its power button.
+there sh -c 'printf "[VM]\nShutdownTimeoutSec=5s\n" >/etc/berth/berth.conf.d/patience.conf'
+"$lib/bed.sh" stop "$bed"
+boot
+says basis 'stopped → starting'
+"$lib/bed.sh" stop "$bed"
+boot
+there rm /etc/berth/berth.conf.d/patience.conf
+for vm in basis app wanted; do
+	check "$vm is started though the host went down when it was to be" reaches "$vm" running
+done
+check "what did not run is left alone still" shows unwanted State '"stopped"'
+there systemctl reload berthd.service
+there berthctl poweroff basis app wanted
+there berthctl start basis app wanted
 
 # The same without a daemon: the keepers do it.
-says basis 'berth-guest: ready' && says app 'berth-guest: ready'
+says basis 'berth-guest: ready' && says app 'berth-guest: ready' && says wanted 'berth-guest: ready'
 there systemctl kill --signal=KILL berthd.service
 there systemctl stop berthd.service
 "$lib/bed.sh" stop "$bed"

@@ -71,6 +71,42 @@ static void test_machined(KeeperScene *vm, gconstpointer data)
     keeper_check_record(vm, 0, "", FALSE, TRUE);
 }
 
+#define PAUSED "{\"event\": \"STOP\"}\n"
+#define RESUMED "{\"event\": \"RESUME\"}\n"
+
+/* A guest that is paused hears no power button, whoever presses it; one that goes on does. */
+static void power_down_paused(KeeperScene *vm, int signal_number)
+{
+    START(vm, "await", "go", "greet", "monitor", PAUSED RESUMED PAUSED, "serial", "paused", "expect", "cont", "monitor",
+          RESUMED, "expect", "system_powerdown", "exit", "0");
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    keeper_type(console, "go");
+    keeper_expect(console, "paused");
+    keeper_signal(vm, signal_number);
+    keeper_check_record(vm, 0, "", FALSE, TRUE);
+}
+
+static void test_stop_paused(KeeperScene *vm, gconstpointer data)
+{
+    power_down_paused(vm, SIGTERM);
+}
+
+static void test_poweroff_paused(KeeperScene *vm, gconstpointer data)
+{
+    power_down_paused(vm, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF);
+}
+
+static void test_stop_resumed(KeeperScene *vm, gconstpointer data)
+{
+    START(vm, "await", "go", "greet", "monitor", PAUSED RESUMED, "serial", "resumed", "expect", "system_powerdown",
+          "exit", "0");
+    BERTH_AUTOFD console = keeper_connect_console(vm);
+    keeper_type(console, "go");
+    keeper_expect(console, "resumed");
+    keeper_signal(vm, SIGTERM);
+    keeper_check_record(vm, 0, "", FALSE, TRUE);
+}
+
 /* A guest that was asked for a poweroff, and crashes when it is told to: within the time that it has for that, or later. */
 static void crash_after_poweroff(KeeperScene *vm, guint64 shutdown_timeout_usec, gboolean requested)
 {
@@ -220,6 +256,9 @@ static void add(void)
     KEEPER_ADD("deadline", test_deadline);
     KEEPER_ADD("kill", test_kill);
     KEEPER_ADD("machined", test_machined);
+    KEEPER_ADD("stop-paused", test_stop_paused);
+    KEEPER_ADD("poweroff-paused", test_poweroff_paused);
+    KEEPER_ADD("stop-resumed", test_stop_resumed);
     KEEPER_ADD("poweroff-in-time", test_poweroff_in_time);
     KEEPER_ADD("poweroff-ignored", test_poweroff_ignored);
     KEEPER_ADD("poweroff-then-stop", test_poweroff_then_stop);

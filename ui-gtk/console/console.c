@@ -13,16 +13,15 @@
 #define CATCH_UP_MAX (64 * 1024)
 
 struct _BerthUiConsole {
-    AdwBin parent_instance;
+    BerthUiVmView parent_instance;
     GtkStack *stack;     /* a page of words, or the terminal with words above it */
     GtkRevealer *notice; /* those */
     GtkLabel *title, *text;
     GtkButton *button;
     AdwBin *place;             /* of the terminal */
     BerthUiTerminal *terminal; /* of this VM alone: what one guest has left there is no other's */
-    BerthUiService *service;
+    BerthUiService *service;   /* the parent's, as the VM is */
     BerthUiVm *vm;
-    GSignalGroup *service_signals, *vm_signals;
     gboolean is_wanted; /* somebody has looked at it */
 
     GCancellable *opening; /* what follows is being opened */
@@ -36,10 +35,7 @@ struct _BerthUiConsole {
     GError *failure;
 };
 
-G_DEFINE_FINAL_TYPE(BerthUiConsole, berth_ui_console, ADW_TYPE_BIN)
-
-enum { PROPERTY_SERVICE = 1, PROPERTY_VM, N_PROPERTIES };
-static GParamSpec *specs[N_PROPERTIES];
+G_DEFINE_FINAL_TYPE(BerthUiConsole, berth_ui_console, BERTH_UI_TYPE_VM_VIEW)
 
 static gboolean allows(BerthUiConsole *self, BerthVmMethod method)
 {
@@ -295,13 +291,14 @@ static void on_reconnect(GtkWidget *widget, const char *name, GVariant *paramete
     update(self);
 }
 
-static void set_vm(BerthUiConsole *self, BerthUiVm *vm)
+/* The object. */
+
+static void berth_ui_console_changed(BerthUiVmView *view, BerthUiService *service, BerthUiVm *vm)
 {
-    if (self->vm == vm)
-        return;
+    BerthUiConsole *self = BERTH_UI_CONSOLE(view);
     close_all(self);
-    g_set_object(&self->vm, vm);
-    g_signal_group_set_target(self->vm_signals, vm);
+    self->service = service;
+    self->vm = vm;
     self->terminal = vm ? berth_ui_terminal_new() : NULL;
     adw_bin_set_child(self->place, GTK_WIDGET(self->terminal));
     if (self->terminal)
@@ -309,17 +306,6 @@ static void set_vm(BerthUiConsole *self, BerthUiVm *vm)
     self->is_wanted = gtk_widget_get_mapped(GTK_WIDGET(self));
     update(self);
 }
-
-static void set_service(BerthUiConsole *self, BerthUiService *service)
-{
-    if (self->service == service)
-        return;
-    set_vm(self, NULL);
-    g_set_object(&self->service, service);
-    g_signal_group_set_target(self->service_signals, service);
-}
-
-/* The object. */
 
 static void berth_ui_console_map(GtkWidget *widget)
 {
@@ -333,26 +319,6 @@ static gboolean berth_ui_console_grab_focus(GtkWidget *widget)
 {
     BerthUiConsole *self = BERTH_UI_CONSOLE(widget);
     return self->terminal && gtk_widget_grab_focus(GTK_WIDGET(self->terminal));
-}
-
-static void berth_ui_console_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
-{
-    if (id == PROPERTY_VM)
-        set_vm(BERTH_UI_CONSOLE(object), g_value_get_object(value));
-    else
-        set_service(BERTH_UI_CONSOLE(object), g_value_get_object(value));
-}
-
-static void berth_ui_console_dispose(GObject *object)
-{
-    BerthUiConsole *self = BERTH_UI_CONSOLE(object);
-    close_all(self);
-    g_clear_object(&self->vm_signals);
-    g_clear_object(&self->service_signals);
-    g_clear_object(&self->vm);
-    g_clear_object(&self->service);
-    self->terminal = NULL;
-    G_OBJECT_CLASS(berth_ui_console_parent_class)->dispose(object);
 }
 
 static void class_bind_template(GtkWidgetClass *klass)
@@ -369,28 +335,21 @@ static void class_bind_template(GtkWidgetClass *klass)
 static void berth_ui_console_class_init(BerthUiConsoleClass *klass)
 {
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
-    const GParamFlags flags = G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS;
-    G_OBJECT_CLASS(klass)->set_property = berth_ui_console_set_property;
-    G_OBJECT_CLASS(klass)->dispose = berth_ui_console_dispose;
+    BERTH_UI_VM_VIEW_CLASS(klass)->changed = berth_ui_console_changed;
     widget_class->map = berth_ui_console_map;
     widget_class->grab_focus = berth_ui_console_grab_focus;
-    specs[PROPERTY_SERVICE] = g_param_spec_object("service", NULL, NULL, BERTH_UI_TYPE_SERVICE, flags);
-    specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM, flags);
-    g_object_class_install_properties(G_OBJECT_CLASS(klass), N_PROPERTIES, specs);
     class_bind_template(widget_class);
     gtk_widget_class_install_action(widget_class, "console.reconnect", NULL, on_reconnect);
 }
 
 static void berth_ui_console_init(BerthUiConsole *self)
 {
-    static const char *const told[] = {"notify::state", "notify::started"};
+    BerthUiVmView *view = BERTH_UI_VM_VIEW(self);
     gtk_widget_init_template(GTK_WIDGET(self));
     self->fd = -1;
-    self->service_signals = g_signal_group_new(BERTH_UI_TYPE_SERVICE);
-    g_signal_group_connect_swapped(self->service_signals, "notify::status", G_CALLBACK(on_status_changed), self);
-    self->vm_signals = g_signal_group_new(BERTH_UI_TYPE_VM);
-    for (guint i = 0; i < G_N_ELEMENTS(told); i++)
-        g_signal_group_connect_swapped(self->vm_signals, told[i], G_CALLBACK(on_changed), self);
-    g_signal_group_connect_swapped(self->vm_signals, "notify::exit-reason", G_CALLBACK(show), self);
-    g_signal_group_connect_swapped(self->vm_signals, "notify::removal-phase", G_CALLBACK(show), self);
+    berth_ui_vm_view_follow_service(view, "notify::status", G_CALLBACK(on_status_changed));
+    berth_ui_vm_view_follow_vm(view, "notify::state", G_CALLBACK(on_changed));
+    berth_ui_vm_view_follow_vm(view, "notify::started", G_CALLBACK(on_changed));
+    berth_ui_vm_view_follow_vm(view, "notify::exit-reason", G_CALLBACK(show));
+    berth_ui_vm_view_follow_vm(view, "notify::removal-phase", G_CALLBACK(show));
 }

@@ -5,28 +5,27 @@
 
 #include "display-keys.h"
 #include "display.h"
-#include "ui-gtk/model/service.h"
 #include "ui-gtk/model/words.h"
 
 struct _BerthUiDisplayPage {
-    AdwBin parent_instance;
+    BerthUiVmView parent_instance;
     GtkStack *stack; /* the screen, or what there is to say */
     AdwStatusPage *status;
     GtkWidget *spinner, *start, *configure, *retry;
     BerthUiDisplay *display;
     GtkWidget *send_keys;
-    BerthUiService *service;
+    BerthUiService *service; /* the parent's, as the VM is */
     BerthUiVm *vm;
-    GSignalGroup *of_service, *of_vm, *of_peer;
+    GSignalGroup *of_peer;
     GCancellable *opening;    /* while we wait for the daemon's answer */
     BerthUiDisplayPeer *peer; /* of this run; it may be closed */
     GError *error;            /* why the daemon has not let us have one */
     gboolean has_frame;
 };
 
-G_DEFINE_FINAL_TYPE(BerthUiDisplayPage, berth_ui_display_page, ADW_TYPE_BIN)
+G_DEFINE_FINAL_TYPE(BerthUiDisplayPage, berth_ui_display_page, BERTH_UI_TYPE_VM_VIEW)
 
-enum { PROPERTY_SERVICE = 1, PROPERTY_VM, PROPERTY_CONNECTED, N_PROPERTIES };
+enum { PROPERTY_CONNECTED = 1, N_PROPERTIES };
 static GParamSpec *specs[N_PROPERTIES];
 
 /* What there is to say. */
@@ -258,39 +257,23 @@ static void on_released(BerthUiDisplayPage *self)
 
 /* The object. */
 
-static void berth_ui_display_page_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
+static void berth_ui_display_page_changed(BerthUiVmView *view, BerthUiService *service, BerthUiVm *vm)
 {
-    BerthUiDisplayPage *self = BERTH_UI_DISPLAY_PAGE(object);
-    gboolean is_other = id == PROPERTY_VM ? g_set_object(&self->vm, g_value_get_object(value))
-                                          : g_set_object(&self->service, g_value_get_object(value));
-    if (!is_other)
-        return;
-    leave(self);
-    g_signal_group_set_target(id == PROPERTY_VM ? self->of_vm : self->of_service, g_value_get_object(value));
-    connect_if_due(self);
-    g_object_notify_by_pspec(object, spec);
+    BerthUiDisplayPage *self = BERTH_UI_DISPLAY_PAGE(view);
+    self->service = service;
+    self->vm = vm;
+    reconnect(self);
 }
 
 static void berth_ui_display_page_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
 {
-    BerthUiDisplayPage *self = BERTH_UI_DISPLAY_PAGE(object);
-    if (id == PROPERTY_CONNECTED)
-        g_value_set_boolean(value, is_connected(self));
-    else
-        g_value_set_object(value, id == PROPERTY_VM ? (gpointer) self->vm : (gpointer) self->service);
+    g_value_set_boolean(value, is_connected(BERTH_UI_DISPLAY_PAGE(object)));
 }
 
-static void berth_ui_display_page_dispose(GObject *object)
+static void berth_ui_display_page_finalize(GObject *object)
 {
-    BerthUiDisplayPage *self = BERTH_UI_DISPLAY_PAGE(object);
-    if (self->of_peer)
-        leave(self);
-    g_clear_object(&self->of_peer);
-    g_clear_object(&self->of_service);
-    g_clear_object(&self->of_vm);
-    g_clear_object(&self->service);
-    g_clear_object(&self->vm);
-    G_OBJECT_CLASS(berth_ui_display_page_parent_class)->dispose(object);
+    g_object_unref(BERTH_UI_DISPLAY_PAGE(object)->of_peer);
+    G_OBJECT_CLASS(berth_ui_display_page_parent_class)->finalize(object);
 }
 
 static void class_bind_template(GtkWidgetClass *klass)
@@ -313,15 +296,11 @@ static void berth_ui_display_page_class_init(BerthUiDisplayPageClass *klass)
 {
     GObjectClass *object_class = G_OBJECT_CLASS(klass);
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
-    object_class->set_property = berth_ui_display_page_set_property;
     object_class->get_property = berth_ui_display_page_get_property;
-    object_class->dispose = berth_ui_display_page_dispose;
+    object_class->finalize = berth_ui_display_page_finalize;
+    BERTH_UI_VM_VIEW_CLASS(klass)->changed = berth_ui_display_page_changed;
     widget_class->map = berth_ui_display_page_map;
     widget_class->unmap = berth_ui_display_page_unmap;
-    specs[PROPERTY_SERVICE] = g_param_spec_object("service", NULL, NULL, BERTH_UI_TYPE_SERVICE,
-                                                  G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
-    specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
-                                             G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     specs[PROPERTY_CONNECTED] = g_param_spec_boolean(
         "connected", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     g_object_class_install_properties(object_class, N_PROPERTIES, specs);
@@ -332,15 +311,14 @@ static void berth_ui_display_page_class_init(BerthUiDisplayPageClass *klass)
 
 static void berth_ui_display_page_init(BerthUiDisplayPage *self)
 {
+    BerthUiVmView *view = BERTH_UI_VM_VIEW(self);
     gtk_widget_init_template(GTK_WIDGET(self));
-    self->of_vm = g_signal_group_new(BERTH_UI_TYPE_VM);
-    self->of_service = g_signal_group_new(BERTH_UI_TYPE_SERVICE);
     self->of_peer = g_signal_group_new(BERTH_UI_TYPE_DISPLAY_PEER);
-    g_signal_group_connect_swapped(self->of_vm, "notify::state", G_CALLBACK(on_state_changed), self);
-    g_signal_group_connect_swapped(self->of_vm, "notify::config", G_CALLBACK(connect_if_due), self);
-    g_signal_group_connect_swapped(self->of_vm, "notify::pid", G_CALLBACK(on_pid_changed), self);
-    g_signal_group_connect_swapped(self->of_vm, "notify::busy", G_CALLBACK(show), self);
-    g_signal_group_connect_swapped(self->of_service, "notify::status", G_CALLBACK(on_status_changed), self);
+    berth_ui_vm_view_follow_vm(view, "notify::state", G_CALLBACK(on_state_changed));
+    berth_ui_vm_view_follow_vm(view, "notify::config", G_CALLBACK(connect_if_due));
+    berth_ui_vm_view_follow_vm(view, "notify::pid", G_CALLBACK(on_pid_changed));
+    berth_ui_vm_view_follow_vm(view, "notify::busy", G_CALLBACK(show));
+    berth_ui_vm_view_follow_service(view, "notify::status", G_CALLBACK(on_status_changed));
     g_signal_group_connect_swapped(self->of_peer, "frame-changed", G_CALLBACK(on_frame_changed), self);
     g_signal_group_connect_swapped(self->of_peer, "closed", G_CALLBACK(show), self);
 }

@@ -104,7 +104,7 @@ static void on_begun(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(BerthUiCloneDialog) self = data;
     g_autoptr(GError) error = NULL;
-    g_autoptr(BerthUiJob) job = berth_ui_service_import_finish(BERTH_UI_SERVICE(source), result, &error);
+    g_autoptr(BerthUiJob) job = berth_ui_service_job_finish(BERTH_UI_SERVICE(source), result, &error);
     self->is_waiting = FALSE;
     if (self->is_closed && job)
         cancel(self, job);

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "drop.h"
 
-/* (transfer full) (nullable) */
-static GFile *file_in(const GValue *value)
+/* (transfer container) */
+static GSList *files_in(const GValue *value)
 {
     if (G_VALUE_HOLDS(value, G_TYPE_FILE))
-        return g_value_dup_object(value);
-    g_autoptr(GSList) files = gdk_file_list_get_files(g_value_get_boxed(value));
-    return files ? g_object_ref(files->data) : NULL;
+        return g_slist_prepend(NULL, g_value_get_object(value));
+    return gdk_file_list_get_files(g_value_get_boxed(value));
 }
 
 static gboolean on_drop(GtkDropTarget *target, const GValue *value, double x, double y, gpointer data)
 {
     BerthUiDropped dropped = (BerthUiDropped) (void (*)(void)) data;
-    g_autoptr(GFile) file = file_in(value);
-    return file && dropped(gtk_event_controller_get_widget(GTK_EVENT_CONTROLLER(target)), file);
+    g_autoptr(GSList) files = files_in(value);
+    GtkWidget *widget = gtk_event_controller_get_widget(GTK_EVENT_CONTROLLER(target));
+    return files && dropped(widget, files->data, g_slist_length(files) - 1);
 }
 
 void berth_ui_take_drops(GtkWidget *widget, BerthUiDropped dropped)

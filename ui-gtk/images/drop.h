@@ -3,8 +3,9 @@
 
 #include <gtk/gtk.h>
 
-/* What to do with a file that was dropped. FALSE where it is not taken. */
-typedef gboolean (*BerthUiDropped)(GtkWidget *widget, GFile *file);
+/* What to do with a file that was dropped, the first of several: @n_others is for the user to know. FALSE where it is not
+ * taken. */
+typedef gboolean (*BerthUiDropped)(GtkWidget *widget, GFile *file, guint n_others);
 
-/* Files can be dropped on @widget: of several, the first one counts. */
+/* Files can be dropped on @widget. */
 void berth_ui_take_drops(GtkWidget *widget, BerthUiDropped dropped);

@@ -75,9 +75,10 @@ static void on_clear(BerthUiFileRow *self)
     berth_ui_file_row_set_file(self, NULL);
 }
 
-static gboolean on_dropped(GtkWidget *widget, GFile *file)
+static gboolean on_dropped(GtkWidget *widget, GFile *file, guint n_others)
 {
     berth_ui_file_row_set_file(BERTH_UI_FILE_ROW(widget), file);
+    gtk_widget_activate_action(widget, "import.tell-others", "u", n_others);
     return TRUE;
 }
 

@@ -30,19 +30,19 @@ static void show_lists(BerthUiImagesWindow *self)
     gtk_stack_set_visible_child_name(self->stack, any_job || any_image ? "list" : "empty");
 }
 
-static void import(BerthUiImagesWindow *self, GFile *file)
+static void import(BerthUiImagesWindow *self, GFile *file, guint n_others)
 {
-    berth_ui_import_window_present(GTK_WINDOW(self), self->toasts, self->service, file);
+    berth_ui_import_window_present(GTK_WINDOW(self), self->toasts, self->service, file, n_others);
 }
 
 static void on_import(BerthUiImagesWindow *self)
 {
-    import(self, NULL);
+    import(self, NULL, 0);
 }
 
-static gboolean on_dropped(GtkWidget *widget, GFile *file)
+static gboolean on_dropped(GtkWidget *widget, GFile *file, guint n_others)
 {
-    import(BERTH_UI_IMAGES_WINDOW(widget), file);
+    import(BERTH_UI_IMAGES_WINDOW(widget), file, n_others);
     return TRUE;
 }
 

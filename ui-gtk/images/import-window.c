@@ -77,12 +77,35 @@ static void on_file(BerthUiFileRow *row, GParamSpec *spec, BerthUiImportWindow *
     check(self);
 }
 
-static gboolean on_dropped(GtkWidget *widget, GFile *file)
+/* Files that were dropped with the one that counts. */
+static void tell_others(BerthUiImportWindow *self, guint n)
+{
+    g_autofree char *text =
+        g_strdup_printf(ngettext("%u more file was dropped. Import it afterwards, by itself.",
+                                 "%u more files were dropped. Import each afterwards, by itself.", n),
+                        n);
+    if (n > 0)
+        show_problem(self, text, FALSE);
+}
+
+/* @parameter: how many were dropped on a row */
+static void on_tell_others(GtkWidget *widget, const char *name, GVariant *parameter)
+{
+    tell_others(BERTH_UI_IMPORT_WINDOW(widget), g_variant_get_uint32(parameter));
+}
+
+static void take_disk(BerthUiImportWindow *self, GFile *file, guint n_others)
+{
+    berth_ui_file_row_set_file(self->disk, file);
+    tell_others(self, n_others);
+}
+
+static gboolean on_dropped(GtkWidget *widget, GFile *file, guint n_others)
 {
     BerthUiImportWindow *self = BERTH_UI_IMPORT_WINDOW(widget);
     gboolean takes = !self->is_begun;
     if (takes)
-        berth_ui_file_row_set_file(self->disk, file);
+        take_disk(self, file, n_others);
     return takes;
 }
 
@@ -123,7 +146,7 @@ static void show_failure(BerthUiImportWindow *self, const GError *error)
 
 static void show_done(BerthUiImportWindow *self)
 {
-    g_autofree char *title = g_strdup_printf(_("“%s” Is Imported"), berth_ui_job_get_image(self->job));
+    g_autofree char *title = g_strdup_printf(_("“%s” Is Imported"), berth_ui_job_get_name(self->job));
     g_autofree char *markup = g_markup_escape_text(title, -1);
     adw_status_page_set_title(self->done, markup);
     show_page(self, "done");
@@ -149,7 +172,7 @@ static void show_end(BerthUiImportWindow *self)
 
 static void tell_end(BerthUiJob *job, AdwToastOverlay *toasts)
 {
-    const char *image = berth_ui_job_get_image(job);
+    const char *image = berth_ui_job_get_name(job);
     const GError *error = berth_ui_job_get_error(job);
     if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED))
         return;
@@ -193,7 +216,7 @@ static void on_begun(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(BerthUiImportWindow) self = data;
     g_autoptr(GError) error = NULL;
-    g_autoptr(BerthUiJob) job = berth_ui_service_import_finish(BERTH_UI_SERVICE(source), result, &error);
+    g_autoptr(BerthUiJob) job = berth_ui_service_job_finish(BERTH_UI_SERVICE(source), result, &error);
     if (job && is_open(self))
         take_job(self, job);
     else if (job)
@@ -248,7 +271,7 @@ static void on_import(BerthUiImportWindow *self)
 static void on_create(BerthUiImportWindow *self)
 {
     g_autoptr(AdwToastOverlay) toasts = g_object_ref(self->toasts);
-    g_autofree char *image = g_strdup(berth_ui_job_get_image(self->job));
+    g_autofree char *image = g_strdup(berth_ui_job_get_name(self->job));
     GtkWindow *parent = gtk_window_get_transient_for(GTK_WINDOW(self));
     gtk_window_close(BERTH_UI_IS_IMAGES_WINDOW(parent) ? parent : GTK_WINDOW(self));
     gtk_widget_activate_action(GTK_WIDGET(toasts), "win.new-vm", "s", image);
@@ -261,12 +284,13 @@ static void on_close(BerthUiImportWindow *self)
 
 /* The object. */
 
-void berth_ui_import_window_present(GtkWindow *parent, AdwToastOverlay *toasts, BerthUiService *service, GFile *file)
+void berth_ui_import_window_present(GtkWindow *parent, AdwToastOverlay *toasts, BerthUiService *service, GFile *file,
+                                    guint n_others)
 {
     BerthUiImportWindow *self = g_object_new(BERTH_UI_TYPE_IMPORT_WINDOW, "transient-for", parent, NULL);
     self->toasts = g_object_ref(toasts);
     self->service = g_object_ref(service);
-    berth_ui_file_row_set_file(self->disk, file);
+    take_disk(self, file, n_others);
     check(self);
     gtk_window_present(GTK_WINDOW(self));
 }
@@ -327,6 +351,7 @@ static void berth_ui_import_window_class_init(BerthUiImportWindowClass *klass)
     g_type_ensure(BERTH_UI_TYPE_COMPLAINT);
     g_type_ensure(BERTH_UI_TYPE_FILE_ROW);
     class_bind_template(GTK_WIDGET_CLASS(klass));
+    gtk_widget_class_install_action(GTK_WIDGET_CLASS(klass), "import.tell-others", "u", on_tell_others);
     gtk_widget_class_add_binding_action(GTK_WIDGET_CLASS(klass), GDK_KEY_Escape, 0, "window.close", NULL);
 }
 

@@ -16,5 +16,7 @@ G_DECLARE_FINAL_TYPE(BerthUiImportWindow, berth_ui_import_window, BERTH_UI, IMPO
  * @parent: what it is over
  * @toasts: of the window of VMs, which has the action "win.new-vm"
  * @file: (nullable): with the disk
+ * @n_others: how many files came with it, which are left out: the user is told
  */
-void berth_ui_import_window_present(GtkWindow *parent, AdwToastOverlay *toasts, BerthUiService *service, GFile *file);
+void berth_ui_import_window_present(GtkWindow *parent, AdwToastOverlay *toasts, BerthUiService *service, GFile *file,
+                                    guint n_others);

@@ -13,13 +13,13 @@
 #define END_NEAR 48
 
 struct _BerthUiJournalPage {
-    AdwBin parent_instance;
+    BerthUiVmView parent_instance;
     GtkDropDown *filter;
     GtkStack *stack;
     GtkScrolledWindow *scrolled;
     GtkListView *view;
     AdwStatusPage *problem;
-    BerthUiService *service;
+    BerthUiService *service; /* the parent's, as the VM is */
     BerthUiVm *vm;
     char *directory;
     BerthUiJournal *journal; /* NULL while nobody sees it */
@@ -28,9 +28,9 @@ struct _BerthUiJournalPage {
     guint scroll;     /* to the end, when the list has its size */
 };
 
-G_DEFINE_FINAL_TYPE(BerthUiJournalPage, berth_ui_journal_page, ADW_TYPE_BIN)
+G_DEFINE_FINAL_TYPE(BerthUiJournalPage, berth_ui_journal_page, BERTH_UI_TYPE_VM_VIEW)
 
-enum { PROPERTY_SERVICE = 1, PROPERTY_VM, PROPERTY_DIRECTORY, N_PROPERTIES };
+enum { PROPERTY_DIRECTORY = 1, N_PROPERTIES };
 static GParamSpec *specs[N_PROPERTIES];
 
 /* The least urgent priority that each choice of the filter shows; the console's lines have 6. */
@@ -175,27 +175,25 @@ static void berth_ui_journal_page_unmap(GtkWidget *widget)
 
 /* The object. */
 
+static void berth_ui_journal_page_changed(BerthUiVmView *view, BerthUiService *service, BerthUiVm *vm)
+{
+    BerthUiJournalPage *self = BERTH_UI_JOURNAL_PAGE(view);
+    self->service = service;
+    self->vm = vm;
+    reopen(self);
+}
+
 static void berth_ui_journal_page_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
 {
     BerthUiJournalPage *self = BERTH_UI_JOURNAL_PAGE(object);
-    if (id == PROPERTY_SERVICE) {
-        g_set_object(&self->service, g_value_get_object(value));
-    } else if (id == PROPERTY_VM) {
-        g_set_object(&self->vm, g_value_get_object(value));
-    } else {
-        g_free(self->directory);
-        self->directory = g_value_dup_string(value);
-    }
+    g_free(self->directory);
+    self->directory = g_value_dup_string(value);
     reopen(self);
 }
 
 static void berth_ui_journal_page_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
 {
-    BerthUiJournalPage *self = BERTH_UI_JOURNAL_PAGE(object);
-    if (id == PROPERTY_DIRECTORY)
-        g_value_set_string(value, self->directory);
-    else
-        g_value_set_object(value, id == PROPERTY_SERVICE ? (gpointer) self->service : (gpointer) self->vm);
+    g_value_set_string(value, BERTH_UI_JOURNAL_PAGE(object)->directory);
 }
 
 static void berth_ui_journal_page_dispose(GObject *object)
@@ -205,8 +203,6 @@ static void berth_ui_journal_page_dispose(GObject *object)
         close_journal(self);
     g_clear_handle_id(&self->scroll, g_source_remove);
     g_clear_object(&self->selection);
-    g_clear_object(&self->service);
-    g_clear_object(&self->vm);
     G_OBJECT_CLASS(berth_ui_journal_page_parent_class)->dispose(object);
 }
 
@@ -214,15 +210,6 @@ static void berth_ui_journal_page_finalize(GObject *object)
 {
     g_free(BERTH_UI_JOURNAL_PAGE(object)->directory);
     G_OBJECT_CLASS(berth_ui_journal_page_parent_class)->finalize(object);
-}
-
-static void class_add_properties(GObjectClass *klass)
-{
-    const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
-    specs[PROPERTY_SERVICE] = g_param_spec_object("service", NULL, NULL, BERTH_UI_TYPE_SERVICE, flags);
-    specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM, flags);
-    specs[PROPERTY_DIRECTORY] = g_param_spec_string("directory", NULL, NULL, NULL, flags);
-    g_object_class_install_properties(klass, N_PROPERTIES, specs);
 }
 
 static void class_bind_template(GtkWidgetClass *klass)
@@ -246,9 +233,12 @@ static void berth_ui_journal_page_class_init(BerthUiJournalPageClass *klass)
     object_class->get_property = berth_ui_journal_page_get_property;
     object_class->dispose = berth_ui_journal_page_dispose;
     object_class->finalize = berth_ui_journal_page_finalize;
+    BERTH_UI_VM_VIEW_CLASS(klass)->changed = berth_ui_journal_page_changed;
     widget_class->map = berth_ui_journal_page_map;
     widget_class->unmap = berth_ui_journal_page_unmap;
-    class_add_properties(object_class);
+    specs[PROPERTY_DIRECTORY] =
+        g_param_spec_string("directory", NULL, NULL, NULL, G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
+    g_object_class_install_properties(object_class, N_PROPERTIES, specs);
     class_bind_template(widget_class);
     gtk_widget_class_install_action(widget_class, "journal.copy", NULL, copy);
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_c, GDK_CONTROL_MASK, "journal.copy", NULL);

@@ -4,6 +4,7 @@
 #include <glib/gi18n.h>
 
 #include "row.h"
+#include "selection-bar.h"
 #include "ui-gtk/model/settings.h"
 #include "ui-gtk/widgets/main-menu.h"
 
@@ -15,6 +16,7 @@ struct _BerthUiVmList {
     GtkSearchEntry *search_entry;
     GtkStack *stack;
     GtkListView *view;
+    BerthUiSelectionBar *bar;
     GtkFilter *filter;
     GtkSorter *sorter;
     GListModel *vms; /* all */
@@ -202,6 +204,7 @@ static void on_selection_changed(BerthUiVmList *self)
     if (selected->len == 1 && !self->selecting && !self->folded)
         choose(self, selected->pdata[0], FALSE);
     show_title(self, selected->len);
+    berth_ui_selection_bar_set_vms(self->bar, self->selecting ? selected : NULL);
     g_signal_emit(self, signals[SIGNAL_SELECTION_CHANGED], 0);
 }
 
@@ -353,6 +356,7 @@ static void berth_ui_vm_list_class_init(BerthUiVmListClass *klass)
     object_class->finalize = berth_ui_vm_list_finalize;
     class_add_properties(object_class);
     class_add_signals(klass);
+    g_type_ensure(BERTH_UI_TYPE_SELECTION_BAR);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/berth/Berth/vm-list.ui");
     gtk_widget_class_bind_template_child(widget_class, BerthUiVmList, title);
     gtk_widget_class_bind_template_child(widget_class, BerthUiVmList, menu);
@@ -360,6 +364,7 @@ static void berth_ui_vm_list_class_init(BerthUiVmListClass *klass)
     gtk_widget_class_bind_template_child(widget_class, BerthUiVmList, search_entry);
     gtk_widget_class_bind_template_child(widget_class, BerthUiVmList, stack);
     gtk_widget_class_bind_template_child(widget_class, BerthUiVmList, view);
+    gtk_widget_class_bind_template_child(widget_class, BerthUiVmList, bar);
     gtk_widget_class_bind_template_callback(widget_class, on_search_changed);
     gtk_widget_class_bind_template_callback(widget_class, on_activate);
     gtk_widget_class_bind_template_callback(widget_class, on_row_setup);

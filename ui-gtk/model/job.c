@@ -5,7 +5,7 @@
 
 struct _BerthUiJob {
     BerthUiObject parent_instance;
-    char *image;
+    char *name; /* (nullable): of what it makes */
     gboolean is_ended;
     GError *error;
 };
@@ -53,15 +53,15 @@ gboolean berth_ui_job_is_clone(BerthUiJob *job)
     return g_str_equal(berth_ui_object_get_string(BERTH_UI_OBJECT(job), OPERATION), "clone-vm");
 }
 
-const char *berth_ui_job_get_image(BerthUiJob *job)
+const char *berth_ui_job_get_name(BerthUiJob *job)
 {
-    return job->image;
+    return job->name;
 }
 
-void berth_ui_job_set_image(BerthUiJob *job, const char *name)
+void berth_ui_job_set_name(BerthUiJob *job, const char *name)
 {
-    g_free(job->image);
-    job->image = g_strdup(name);
+    g_free(job->name);
+    job->name = g_strdup(name);
     g_signal_emit(job, signals[NAMED], 0);
 }
 
@@ -87,7 +87,7 @@ void berth_ui_job_end(BerthUiJob *job, const GError *error)
 static void berth_ui_job_finalize(GObject *object)
 {
     BerthUiJob *job = BERTH_UI_JOB(object);
-    g_free(job->image);
+    g_free(job->name);
     g_clear_error(&job->error);
     G_OBJECT_CLASS(berth_ui_job_parent_class)->finalize(object);
 }

@@ -279,7 +279,7 @@ static void on_job_begun(GObject *source, GAsyncResult *result, gpointer data)
         const char *path;
         g_variant_get(answer, "(&o)", &path);
         BerthUiJob *job = answered_job(self, path);
-        berth_ui_job_set_image(job, g_task_get_task_data(task));
+        berth_ui_job_set_name(job, g_task_get_task_data(task));
         g_task_return_pointer(task, job, g_object_unref);
     } else {
         g_task_return_error(task, berth_ui_service_translated(error));
@@ -331,7 +331,7 @@ void berth_ui_service_import_async(BerthUiService *self, const BerthUiImport *im
     begin_job(self, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "ImportImage", arguments, fds, g_steal_pointer(&task));
 }
 
-BerthUiJob *berth_ui_service_import_finish(BerthUiService *self, GAsyncResult *result, GError **error)
+BerthUiJob *berth_ui_service_job_finish(BerthUiService *self, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_pointer(G_TASK(result), error);
 }

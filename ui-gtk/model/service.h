@@ -126,5 +126,5 @@ void berth_ui_service_import_async(BerthUiService *service, const BerthUiImport 
  * before its job has ended. */
 void berth_ui_service_clone_async(BerthUiService *service, BerthUiVm *vm, const char *name,
                                   GAsyncReadyCallback callback, gpointer data);
-/* Returns: (transfer full): the job, which may have ended already; NULL where nothing was begun. Of clones too. */
-BerthUiJob *berth_ui_service_import_finish(BerthUiService *service, GAsyncResult *result, GError **error);
+/* Of both. Returns: (transfer full): the job, which may have ended already; NULL where nothing was begun */
+BerthUiJob *berth_ui_service_job_finish(BerthUiService *service, GAsyncResult *result, GError **error);

@@ -243,3 +243,37 @@ const char *berth_ui_why_not(BerthUiVm *vm, BerthVmMethod method)
         return _("It is busy with something else");
     return why_no_use(vm, state, method);
 }
+
+const char *const *berth_ui_why_not_signals(void)
+{
+    static const char *const signals[] = {"notify::state",  "notify::removal-phase", "notify::want-running",
+                                          "notify::config", "notify::busy",          NULL};
+    return signals;
+}
+
+/* As many lines as a tooltip bears. */
+#define MOST_REASONS 3
+
+char *berth_ui_why_not_any(GPtrArray *vms, BerthVmMethod method)
+{
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+    if (vms->len == 0)
+        return g_strdup(_("Nothing is selected"));
+    for (guint i = 0; i < vms->len; i++) {
+        const char *reason = berth_ui_why_not(vms->pdata[i], method);
+        if (!reason)
+            return NULL;
+        if (vms->len == 1)
+            return g_strdup(reason);
+        if (i < MOST_REASONS)
+            /* Translators: a virtual machine, and why something can’t be done with it: “web: It is not running” */
+            g_ptr_array_add(lines,
+                            g_strdup_printf(C_("reason", "%s: %s"), berth_ui_vm_get_name(vms->pdata[i]), reason));
+    }
+    guint n = vms->len - lines->len;
+    if (n > 0)
+        /* Translators: virtual machines, below a list of some others */
+        g_ptr_array_add(lines, g_strdup_printf(ngettext("And %u more", "And %u more", n), n));
+    g_ptr_array_add(lines, NULL);
+    return g_strjoinv("\n", (char **) lines->pdata);
+}

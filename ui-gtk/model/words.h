@@ -58,3 +58,8 @@ char *berth_ui_describe_failure(BerthUiVm *vm, BerthVmMethod method);
 
 /* (transfer none) (nullable): why @method is no use on @vm now, as a sentence; %NULL where it is */
 const char *berth_ui_why_not(BerthUiVm *vm, BerthVmMethod method);
+/* (transfer none): signals of a VM that tell that this may have changed, %NULL at the end */
+const char *const *berth_ui_why_not_signals(void);
+/* (transfer full) (nullable): why @method is no use on any of @vms (element-type BerthUiVm), with a line for each of
+ * the first; %NULL where it is of use on one */
+char *berth_ui_why_not_any(GPtrArray *vms, BerthVmMethod method);

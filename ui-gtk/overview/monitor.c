@@ -7,19 +7,16 @@
 #include "ui-gtk/model/format.h"
 
 struct _BerthUiMonitor {
-    AdwBin parent_instance;
+    BerthUiVmView parent_instance;
     GtkLabel *processors, *memory;
     BerthUiGraph *processors_graph, *memory_graph;
-    BerthUiService *service;
+    BerthUiService *service; /* the parent's, as the VM is */
     BerthUiVm *vm;
     GdkSurface *surface; /* whose state is followed, while it is mapped */
     BerthUiUsage *usage; /* (nullable): while it is to be seen */
 };
 
-G_DEFINE_FINAL_TYPE(BerthUiMonitor, berth_ui_monitor, ADW_TYPE_BIN)
-
-enum { PROPERTY_SERVICE = 1, PROPERTY_VM, N_PROPERTIES };
-static GParamSpec *specs[N_PROPERTIES];
+G_DEFINE_FINAL_TYPE(BerthUiMonitor, berth_ui_monitor, BERTH_UI_TYPE_VM_VIEW)
 
 gboolean berth_ui_monitor_watches(BerthUiMonitor *self)
 {
@@ -116,13 +113,6 @@ static void watch(BerthUiMonitor *self)
     show(self);
 }
 
-static void watch_another(BerthUiMonitor *self)
-{
-    stop(self);
-    show(self);
-    watch(self);
-}
-
 static void berth_ui_monitor_map(GtkWidget *widget)
 {
     BerthUiMonitor *self = BERTH_UI_MONITOR(widget);
@@ -144,34 +134,22 @@ static void berth_ui_monitor_unmap(GtkWidget *widget)
 
 /* The object. */
 
-static void berth_ui_monitor_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
+static void berth_ui_monitor_changed(BerthUiVmView *view, BerthUiService *service, BerthUiVm *vm)
 {
-    BerthUiMonitor *self = BERTH_UI_MONITOR(object);
-    if (id == PROPERTY_SERVICE ? g_set_object(&self->service, g_value_get_object(value))
-                               : g_set_object(&self->vm, g_value_get_object(value)))
-        watch_another(self);
-}
-
-static void berth_ui_monitor_dispose(GObject *object)
-{
-    BerthUiMonitor *self = BERTH_UI_MONITOR(object);
+    BerthUiMonitor *self = BERTH_UI_MONITOR(view);
     stop(self);
-    g_clear_object(&self->vm);
-    g_clear_object(&self->service);
-    G_OBJECT_CLASS(berth_ui_monitor_parent_class)->dispose(object);
+    self->service = service;
+    self->vm = vm;
+    show(self);
+    watch(self);
 }
 
 static void berth_ui_monitor_class_init(BerthUiMonitorClass *klass)
 {
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
-    const GParamFlags flags = G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS;
-    G_OBJECT_CLASS(klass)->set_property = berth_ui_monitor_set_property;
-    G_OBJECT_CLASS(klass)->dispose = berth_ui_monitor_dispose;
+    BERTH_UI_VM_VIEW_CLASS(klass)->changed = berth_ui_monitor_changed;
     widget_class->map = berth_ui_monitor_map;
     widget_class->unmap = berth_ui_monitor_unmap;
-    specs[PROPERTY_SERVICE] = g_param_spec_object("service", NULL, NULL, BERTH_UI_TYPE_SERVICE, flags);
-    specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM, flags);
-    g_object_class_install_properties(G_OBJECT_CLASS(klass), N_PROPERTIES, specs);
     g_type_ensure(BERTH_UI_TYPE_GRAPH);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/berth/Berth/monitor.ui");
     gtk_widget_class_bind_template_child(widget_class, BerthUiMonitor, processors);

@@ -8,10 +8,11 @@
 #include "ui-gtk/model/words.h"
 #include "ui-gtk/widgets/badge.h"
 #include "ui-gtk/widgets/hardware.h"
+#include "ui-gtk/widgets/reason.h"
 #include "uptime.h"
 
 struct _BerthUiVmPage {
-    AdwBin parent_instance;
+    BerthUiVmView parent_instance;
     GtkFlowBox *buttons;
     GtkBox *removing;
     GPtrArray *action_buttons; /* all that are there, which are the template's */
@@ -21,15 +22,10 @@ struct _BerthUiVmPage {
     GtkWidget *error_group, *removal_group;
     GtkButton *undo, *try_again;
     AdwPreferencesGroup *disks, *networks;
-    BerthUiService *service;
-    BerthUiVm *vm;
-    GSignalGroup *signals; /* of the VM */
+    BerthUiVm *vm; /* the parent's */
 };
 
-G_DEFINE_FINAL_TYPE(BerthUiVmPage, berth_ui_vm_page, ADW_TYPE_BIN)
-
-enum { PROPERTY_SERVICE = 1, PROPERTY_VM, N_PROPERTIES };
-static GParamSpec *specs[N_PROPERTIES];
+G_DEFINE_FINAL_TYPE(BerthUiVmPage, berth_ui_vm_page, BERTH_UI_TYPE_VM_VIEW)
 
 /* For the template's bindings. */
 
@@ -110,7 +106,7 @@ static void show_actions(BerthUiVmPage *self)
     for (guint i = 0; i < self->action_buttons->len; i++) {
         GtkWidget *button = self->action_buttons->pdata[i];
         const BerthUiActionWords *words = g_object_get_data(G_OBJECT(button), "words");
-        gtk_widget_set_tooltip_text(button, berth_ui_why_not(self->vm, words->method));
+        berth_ui_show_reason(button, NULL, berth_ui_why_not(self->vm, words->method));
     }
 }
 
@@ -128,16 +124,6 @@ static void show_config(BerthUiVmPage *self)
     GVariant *config = self->vm ? berth_ui_vm_get_config(self->vm) : NULL;
     berth_ui_show_disks(self->disks, config);
     berth_ui_show_networks(self->networks, config);
-}
-
-static void set_vm(BerthUiVmPage *self, BerthUiVm *vm)
-{
-    if (!g_set_object(&self->vm, vm))
-        return;
-    g_signal_group_set_target(self->signals, vm);
-    show_state(self);
-    show_config(self);
-    g_object_notify_by_pspec(G_OBJECT(self), specs[PROPERTY_VM]);
 }
 
 static GtkWidget *button_new(const BerthUiActionWords *words)
@@ -176,28 +162,12 @@ static void add_buttons(BerthUiVmPage *self)
 
 /* The object. */
 
-static void berth_ui_vm_page_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec)
+static void berth_ui_vm_page_changed(BerthUiVmView *view, BerthUiService *service, BerthUiVm *vm)
 {
-    BerthUiVmPage *self = BERTH_UI_VM_PAGE(object);
-    if (id == PROPERTY_VM)
-        set_vm(self, g_value_get_object(value));
-    else if (g_set_object(&self->service, g_value_get_object(value)))
-        g_object_notify_by_pspec(object, spec);
-}
-
-static void berth_ui_vm_page_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
-{
-    BerthUiVmPage *self = BERTH_UI_VM_PAGE(object);
-    g_value_set_object(value, id == PROPERTY_VM ? (gpointer) self->vm : (gpointer) self->service);
-}
-
-static void berth_ui_vm_page_dispose(GObject *object)
-{
-    BerthUiVmPage *self = BERTH_UI_VM_PAGE(object);
-    g_clear_object(&self->signals);
-    g_clear_object(&self->vm);
-    g_clear_object(&self->service);
-    G_OBJECT_CLASS(berth_ui_vm_page_parent_class)->dispose(object);
+    BerthUiVmPage *self = BERTH_UI_VM_PAGE(view);
+    self->vm = vm;
+    show_state(self);
+    show_config(self);
 }
 
 static void berth_ui_vm_page_finalize(GObject *object)
@@ -231,16 +201,8 @@ static void class_bind_children(GtkWidgetClass *klass)
 
 static void berth_ui_vm_page_class_init(BerthUiVmPageClass *klass)
 {
-    GObjectClass *object_class = G_OBJECT_CLASS(klass);
-    object_class->set_property = berth_ui_vm_page_set_property;
-    object_class->get_property = berth_ui_vm_page_get_property;
-    object_class->dispose = berth_ui_vm_page_dispose;
-    object_class->finalize = berth_ui_vm_page_finalize;
-    specs[PROPERTY_SERVICE] = g_param_spec_object("service", NULL, NULL, BERTH_UI_TYPE_SERVICE,
-                                                  G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
-    specs[PROPERTY_VM] = g_param_spec_object("vm", NULL, NULL, BERTH_UI_TYPE_VM,
-                                             G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
-    g_object_class_install_properties(object_class, N_PROPERTIES, specs);
+    G_OBJECT_CLASS(klass)->finalize = berth_ui_vm_page_finalize;
+    BERTH_UI_VM_VIEW_CLASS(klass)->changed = berth_ui_vm_page_changed;
     g_type_ensure(BERTH_UI_TYPE_BADGE);
     g_type_ensure(BERTH_UI_TYPE_FIGURE);
     g_type_ensure(BERTH_UI_TYPE_MONITOR);
@@ -251,14 +213,13 @@ static void berth_ui_vm_page_class_init(BerthUiVmPageClass *klass)
 
 static void berth_ui_vm_page_init(BerthUiVmPage *self)
 {
-    static const char *const told[] = {
-        "notify::state",        "notify::removal-phase", "notify::last-error", "notify::removal-blocker",
-        "notify::want-running", "notify::config",        "notify::busy"};
+    BerthUiVmView *view = BERTH_UI_VM_VIEW(self);
     gtk_widget_init_template(GTK_WIDGET(self));
     self->action_buttons = g_ptr_array_new();
     add_buttons(self);
-    self->signals = g_signal_group_new(BERTH_UI_TYPE_VM);
-    for (guint i = 0; i < G_N_ELEMENTS(told); i++)
-        g_signal_group_connect_swapped(self->signals, told[i], G_CALLBACK(show_state), self);
-    g_signal_group_connect_swapped(self->signals, "notify::config", G_CALLBACK(show_config), self);
+    for (const char *const *told = berth_ui_why_not_signals(); *told; told++)
+        berth_ui_vm_view_follow_vm(view, *told, G_CALLBACK(show_state));
+    berth_ui_vm_view_follow_vm(view, "notify::last-error", G_CALLBACK(show_state));
+    berth_ui_vm_view_follow_vm(view, "notify::removal-blocker", G_CALLBACK(show_state));
+    berth_ui_vm_view_follow_vm(view, "notify::config", G_CALLBACK(show_config));
 }

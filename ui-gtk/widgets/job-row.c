@@ -40,7 +40,7 @@ static char *title_of_clone(const char *vm)
 
 static void show_title(BerthUiJobRow *self)
 {
-    const char *name = berth_ui_job_get_image(self->job);
+    const char *name = berth_ui_job_get_name(self->job);
     g_autofree char *title = berth_ui_job_is_clone(self->job) ? title_of_clone(name) : title_of_import(name);
     const char *cancel = berth_ui_job_is_clone(self->job) ? _("Cancel the Copy") : _("Cancel the Import");
     gtk_label_set_text(self->title, title);
