@@ -474,6 +474,117 @@ static void test_policy_edited(Fixture *fixture, gconstpointer unused)
     lose_policy(fixture, edit_policy_unseen);
 }
 
+/* Its definition is damaged for a while. */
+static void damage(const char *definition)
+{
+    scripted_replace(definition, "\"vcpus\"", "\"wings\"");
+}
+
+static void repair(const char *definition)
+{
+    scripted_replace(definition, "\"wings\"", "\"vcpus\"");
+}
+
+static void mend(Fixture *fixture, const char *path, const char *definition)
+{
+    scripted_assert_string(fixture, path, "State", "broken");
+    scripted_assert_last_error(fixture, path, "wings");
+    g_assert_cmpuint(next_start(fixture, path), ==, 0);
+    repair(definition);
+    scripted_reload(fixture, 0, 1, 0);
+}
+
+/* In its back-off, which goes on when it is mended; and under another daemon all the same. */
+static void test_broken_in_pause(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = waiting(fixture, "{'restart': <'always'>}");
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    const guint64 due = next_start(fixture, path);
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    damage(definition);
+    scripted_reload(fixture, 0, 1, 0);
+    mend(fixture, path, definition);
+    g_autofree char *states = recorder_words(recorder, "State");
+    g_assert_cmpstr(states, ==, "broken exited");
+    for (guint i = 0; i < 2; i++) {
+        const gint64 moved = (gint64) next_start(fixture, path) - (gint64) due;
+        g_assert_cmpint(ABS(moved), <, G_USEC_PER_SEC);
+        scripted_assert_string(fixture, path, "State", "exited");
+        scripted_assert_string(fixture, path, "ExitReason", "killed");
+        scripted_assert_last_error(fixture, path, "signal 9");
+        fixture_restart_daemon(fixture);
+    }
+}
+
+/* It turns itself off meanwhile, which nobody takes for a failure. */
+static void test_broken_shuts_down(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", "on file go shutdown");
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    damage(definition);
+    scripted_reload(fixture, 0, 1, 0);
+    scripted_touch(fixture, "go");
+    fixture_await_property(fixture, path, "PID", g_variant_new_uint32(0));
+    mend(fixture, path, definition);
+    fixture_await_property(fixture, path, "WantRunning", g_variant_new_boolean(FALSE));
+    for (guint i = 0; i < 2; i++) {
+        assert_stays(fixture, path, "stopped", 1);
+        scripted_assert_string(fixture, path, "ExitReason", "guest-shutdown");
+        scripted_assert_last_error(fixture, path, "");
+        fixture_restart_daemon(fixture);
+    }
+}
+
+/* A daemon was killed when it had judged the end, and before that it is not wanted was durable. */
+static void test_shutdown_half_known(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", "on file go shutdown");
+    g_autofree char *wish = scripted_vm_file(fixture, path, BERTH_FILE_WANTED);
+    scripted_touch(fixture, "go");
+    fixture_await_state(fixture, path, "stopped");
+    fixture_await_property(fixture, path, "WantRunning", g_variant_new_boolean(FALSE));
+    AWAIT(!g_file_test(wish, G_FILE_TEST_EXISTS));
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_true(g_file_set_contents(wish, "", 0, NULL));
+    fixture_start_daemon(fixture);
+    assert_stays(fixture, path, "stopped", 1);
+    scripted_assert_wanted(fixture, path, FALSE);
+    AWAIT(!g_file_test(wish, G_FILE_TEST_EXISTS));
+}
+
+/* Its QEMU ends meanwhile: that is known when it is mended, by this daemon or by one that comes then. */
+static void end_broken(Fixture *fixture, gboolean unseen)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'no'>}", NULL);
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    damage(definition);
+    scripted_reload(fixture, 0, 1, 0);
+    kill_qemu(fixture, path);
+    fixture_await_property(fixture, path, "PID", g_variant_new_uint32(0));
+    if (unseen) {
+        repair(definition);
+        fixture_restart_daemon(fixture);
+    } else {
+        mend(fixture, path, definition);
+    }
+    for (guint i = 0; i < 2; i++) {
+        assert_stays(fixture, path, "exited", 1);
+        scripted_assert_string(fixture, path, "ExitReason", "killed");
+        scripted_assert_last_error(fixture, path, "ended unexpectedly: QEMU was killed by signal 9");
+        fixture_restart_daemon(fixture);
+    }
+}
+
+static void test_broken_ends(Fixture *fixture, gconstpointer unused)
+{
+    end_broken(fixture, FALSE);
+}
+
+static void test_broken_ends_mended_unseen(Fixture *fixture, gconstpointer unused)
+{
+    end_broken(fixture, TRUE);
+}
+
 /* Over the end of the daemon */
 
 static void test_goes_on(Fixture *fixture, gconstpointer unused)
@@ -692,6 +803,11 @@ static void add(void)
     ADD("own-limit", test_own_limit);
     SCRIPTED_ADD("/restart/healthy", SOON "\nRestartHealthySec=200ms", test_healthy);
     add_winners();
+    SCRIPTED_ADD("/restart/broken/in-pause", LATER, test_broken_in_pause);
+    ADD("broken/ends", test_broken_ends);
+    ADD("broken/shuts-down", test_broken_shuts_down);
+    ADD("guest-shutdown/half-known", test_shutdown_half_known);
+    ADD("broken/ends-mended-unseen", test_broken_ends_mended_unseen);
     ADD("policy/configured", test_policy_configured);
     ADD("policy/reloaded", test_policy_reloaded);
     ADD("policy/edited", test_policy_edited);
