@@ -6,6 +6,7 @@
 #include "actions.h"
 #include "application.h"
 #include "notices.h"
+#include "problem-page.h"
 #include "ui-gtk/console/console.h"
 #include "ui-gtk/display/display-page.h"
 #include "ui-gtk/form/form-dialog.h"
@@ -16,17 +17,11 @@
 #include "ui-gtk/list/vm-list.h"
 #include "ui-gtk/model/settings.h"
 #include "ui-gtk/overview/vm-page.h"
-#include "ui-gtk/widgets/failure.h"
-#include "ui-gtk/widgets/main-menu.h"
 
 struct _BerthUiWindow {
     AdwApplicationWindow parent_instance;
     AdwToastOverlay *toasts;
     GtkStack *stack; /* what is wrong, or the VMs */
-    GtkMenuButton *menu;
-    AdwStatusPage *problem;
-    GtkSpinner *spinner;
-    GtkWidget *wake, *reconnect;
     AdwLeaflet *leaflet;
     BerthUiVmList *list;
     GtkWidget *bar;
@@ -171,64 +166,13 @@ static void on_turn(GtkWidget *widget, const char *name, GVariant *parameter)
 
 /* The service. */
 
-static const char *title_of_problem(BerthUiServiceStatus status)
-{
-    switch (status) {
-    case BERTH_UI_SERVICE_CONNECTING:
-        return _("Connecting…");
-    case BERTH_UI_SERVICE_ABSENT:
-        return _("The Service Is Not Running");
-    default:
-        return _("The Service Can’t Be Reached");
-    }
-}
-
-static const char *text_of_problem(BerthUiService *service)
-{
-    gboolean is_user = berth_ui_service_get_bus(service) == G_BUS_TYPE_SESSION;
-    switch (berth_ui_service_get_status(service)) {
-    case BERTH_UI_SERVICE_ABSENT:
-        return is_user ? _("Your virtual machines are here again as soon as your own service runs.")
-                       : _("The virtual machines of this computer are here again as soon as its service runs.");
-    case BERTH_UI_SERVICE_UNREACHABLE:
-        return berth_ui_service_get_problem(service);
-    default:
-        return is_user ? _("Your own service is being asked.") : _("The service of this computer is being asked.");
-    }
-}
-
 static void on_status_changed(BerthUiWindow *self)
 {
-    BerthUiServiceStatus status = berth_ui_service_get_status(self->service);
-    g_autofree char *text = g_markup_escape_text(text_of_problem(self->service), -1);
-    adw_status_page_set_title(self->problem, title_of_problem(status));
-    adw_status_page_set_description(self->problem, text);
-    gtk_widget_set_visible(GTK_WIDGET(self->spinner), status == BERTH_UI_SERVICE_CONNECTING);
-    gtk_widget_set_visible(self->wake, status == BERTH_UI_SERVICE_ABSENT);
-    gtk_widget_set_visible(self->reconnect, status == BERTH_UI_SERVICE_UNREACHABLE);
-    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.images", status == BERTH_UI_SERVICE_READY);
-    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.import-image", status == BERTH_UI_SERVICE_READY);
-    gtk_stack_set_visible_child_name(self->stack, status == BERTH_UI_SERVICE_READY ? "vms" : "problem");
-    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.new-vm", status == BERTH_UI_SERVICE_READY);
-}
-
-static void on_woken(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(AdwToastOverlay) toasts = data;
-    g_autoptr(GError) error = NULL;
-    if (berth_ui_service_wake_finish(BERTH_UI_SERVICE(source), result, &error))
-        return;
-    adw_toast_overlay_add_toast(toasts, berth_ui_toast_new(error->message));
-}
-
-static void on_wake(BerthUiWindow *self)
-{
-    berth_ui_service_wake_async(self->service, NULL, on_woken, g_object_ref(self->toasts));
-}
-
-static void on_reconnect(BerthUiWindow *self)
-{
-    berth_ui_service_reconnect(self->service);
+    gboolean is_ready = berth_ui_service_get_status(self->service) == BERTH_UI_SERVICE_READY;
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.images", is_ready);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.import-image", is_ready);
+    gtk_widget_action_set_enabled(GTK_WIDGET(self), "win.new-vm", is_ready);
+    gtk_stack_set_visible_child_name(self->stack, is_ready ? "vms" : "problem");
 }
 
 static void leave_service(BerthUiWindow *self)
@@ -410,11 +354,6 @@ static void class_bind_template(GtkWidgetClass *klass)
     gtk_widget_class_set_template_from_resource(klass, "/org/berth/Berth/window.ui");
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, toasts);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, stack);
-    gtk_widget_class_bind_template_child(klass, BerthUiWindow, menu);
-    gtk_widget_class_bind_template_child(klass, BerthUiWindow, problem);
-    gtk_widget_class_bind_template_child(klass, BerthUiWindow, spinner);
-    gtk_widget_class_bind_template_child(klass, BerthUiWindow, wake);
-    gtk_widget_class_bind_template_child(klass, BerthUiWindow, reconnect);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, leaflet);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, list);
     gtk_widget_class_bind_template_child(klass, BerthUiWindow, bar);
@@ -425,8 +364,6 @@ static void class_bind_template(GtkWidgetClass *klass)
     gtk_widget_class_bind_template_callback(klass, on_selection_changed);
     gtk_widget_class_bind_template_callback(klass, on_view_shown);
     gtk_widget_class_bind_template_callback(klass, show_bars);
-    gtk_widget_class_bind_template_callback(klass, on_wake);
-    gtk_widget_class_bind_template_callback(klass, on_reconnect);
     gtk_widget_class_bind_template_callback(klass, go_back);
 }
 
@@ -444,6 +381,7 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
     g_type_ensure(BERTH_UI_TYPE_DISPLAY_PAGE);
     g_type_ensure(BERTH_UI_TYPE_JOURNAL_PAGE);
     g_type_ensure(BERTH_UI_TYPE_CONSOLE);
+    g_type_ensure(BERTH_UI_TYPE_PROBLEM_PAGE);
     g_type_ensure(BERTH_UI_TYPE_VM_LIST);
     g_type_ensure(BERTH_UI_TYPE_VM_PAGE);
     class_bind_template(widget_class);
@@ -463,7 +401,6 @@ static void berth_ui_window_class_init(BerthUiWindowClass *klass)
 static void berth_ui_window_init(BerthUiWindow *self)
 {
     gtk_widget_init_template(GTK_WIDGET(self));
-    berth_ui_set_main_menu(self->menu);
     self->settings = g_settings_new(BERTH_UI_SETTINGS);
     g_settings_bind(self->settings, BERTH_UI_SETTING_WIDTH, self, "default-width", G_SETTINGS_BIND_DEFAULT);
     g_settings_bind(self->settings, BERTH_UI_SETTING_HEIGHT, self, "default-height", G_SETTINGS_BIND_DEFAULT);

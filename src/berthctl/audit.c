@@ -43,7 +43,8 @@ static void print_table(const Ctl *ctl, GVariant *findings)
 {
     gsize n = g_variant_n_children(findings);
     if (n > 0) {
-        g_autoptr(CtlTable) table = ctl_table_new(_("FINDING"), _("KIND"), _("OBJECT"), _("VM"), _("WHAT TO DO"), NULL);
+        g_autoptr(CtlTable) table =
+            ctl_table_new("<<<<<", _("FINDING"), _("KIND"), _("OBJECT"), _("VM"), _("WHAT TO DO"), NULL);
         for (gsize i = 0; i < n; i++) {
             g_autoptr(GVariant) finding = g_variant_get_child_value(findings, i);
             add_row(table, finding);

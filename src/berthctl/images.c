@@ -30,7 +30,7 @@ static void print_table(const Ctl *ctl, GPtrArray *images)
 {
     if (images->len > 0) {
         g_autoptr(CtlTable) table =
-            ctl_table_new(_("NAME"), _("VERSION"), _(">SIZE"), _(">VMS"), _("SHA256"), _("DESCRIPTION"), NULL);
+            ctl_table_new("<<>><<", _("NAME"), _("VERSION"), _("SIZE"), _("VMS"), _("SHA256"), _("DESCRIPTION"), NULL);
         for (guint i = 0; i < images->len; i++)
             add_row(table, images->pdata[i]);
         ctl_table_print(table, !ctl->no_legend);

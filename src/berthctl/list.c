@@ -30,8 +30,8 @@ static void add_row(CtlTable *table, const CtlObject *vm)
 static void print_table(const Ctl *ctl, GPtrArray *vms)
 {
     if (vms->len > 0) {
-        g_autoptr(CtlTable) table = ctl_table_new(_("NAME"), _("STATE"), _("SINCE"), _(">VCPUS"), _(">MEMORY"),
-                                                  _(">CID"), _(">PID"), _("IMAGE"), NULL);
+        g_autoptr(CtlTable) table = ctl_table_new("<<<>>>><", _("NAME"), _("STATE"), _("SINCE"), _("VCPUS"),
+                                                  _("MEMORY"), _("CID"), _("PID"), _("IMAGE"), NULL);
         for (guint i = 0; i < vms->len; i++)
             add_row(table, vms->pdata[i]);
         ctl_table_print(table, !ctl->no_legend);

@@ -27,7 +27,7 @@ void ctl_table_add(CtlTable *table, char *text, const char *colour)
     g_free(text);
 }
 
-CtlTable *ctl_table_new(const char *header, ...)
+CtlTable *ctl_table_new(const char *alignments, ...)
 {
     CtlTable *table = g_new0(CtlTable, 1);
     table->cells = g_array_new(FALSE, FALSE, sizeof(Cell));
@@ -35,11 +35,11 @@ CtlTable *ctl_table_new(const char *header, ...)
     table->right = g_array_new(FALSE, FALSE, sizeof(gboolean));
 
     va_list headers;
-    va_start(headers, header);
-    for (const char *text = header; text != NULL; text = va_arg(headers, const char *)) {
-        gboolean right = text[0] == '>';
+    va_start(headers, alignments);
+    for (const char *text; (text = va_arg(headers, const char *)) != NULL;) {
+        gboolean right = alignments[table->right->len] == '>';
         g_array_append_val(table->right, right);
-        ctl_table_add(table, g_strdup(right ? text + 1 : text), ctl_colour_header());
+        ctl_table_add(table, g_strdup(text), ctl_colour_header());
     }
     va_end(headers);
     return table;

@@ -6,8 +6,9 @@
 /* A table on standard output: aligned columns, a header like systemctl's. */
 typedef struct CtlTable CtlTable;
 
-/* The columns' headers, %NULL at the end. A header that begins with ">" is of a column aligned to the right. */
-CtlTable *ctl_table_new(const char *header, ...) G_GNUC_NULL_TERMINATED;
+/* @alignments: a character for each column: '<' to the left, '>' to the right; then the columns' headers, %NULL at the
+ * end. */
+CtlTable *ctl_table_new(const char *alignments, ...) G_GNUC_NULL_TERMINATED;
 void ctl_table_free(CtlTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CtlTable, ctl_table_free)
 

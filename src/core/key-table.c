@@ -160,7 +160,10 @@ gboolean berth_keys_set(const BerthKeyTable *table, const char *place, GVariant 
 
 gboolean berth_key_is_shown(const BerthKey *key, gconstpointer source)
 {
-    return !(key->flags & BERTH_KEY_UNSET) || *(const guint64 *) CONST_FIELD(key, source) != 0;
+    gconstpointer field = CONST_FIELD(key, source);
+    if (!(key->flags & BERTH_KEY_UNSET))
+        return TRUE;
+    return key->kind == &berth_kind_text ? **(const char *const *) field != '\0' : *(const guint64 *) field != 0;
 }
 
 GVariant *berth_keys_get(const BerthKeyTable *table, gconstpointer source)

@@ -106,8 +106,9 @@ static void port_free(gpointer port)
 
 static const BerthKey network_keys[] = {
     {"mode", &berth_kind_word, AT(BerthNetwork, mode), .words = WORDS("user", "bridge", "none")},
-    {"bridge", &berth_kind_text, AT(BerthNetwork, bridge), .max = 15, .problem = bridge_problem},
-    {"mac", &berth_kind_text, AT(BerthNetwork, mac), BERTH_KEY_LOWER, .max = 17, .problem = mac_problem},
+    {"bridge", &berth_kind_text, AT(BerthNetwork, bridge), BERTH_KEY_UNSET, .max = 15, .problem = bridge_problem},
+    {"mac", &berth_kind_text, AT(BerthNetwork, mac), BERTH_KEY_LOWER | BERTH_KEY_UNSET, .max = 17,
+     .problem = mac_problem},
     {"ports", &berth_kind_list, AT(BerthNetwork, ports), .max = 64, .table = &port_table},
 };
 

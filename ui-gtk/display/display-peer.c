@@ -7,10 +7,9 @@
 #include <unistd.h>
 
 #include "display-backlog.h"
+#include "display-mouse.h"
+#include "display-names.h"
 
-#define CONSOLE_PATH "/org/qemu/Display1/Console_0"
-#define LISTENER_PATH "/org/qemu/Display1/Listener"
-#define IFACE "org.qemu.Display1."
 #define IFACE_PROPERTIES "org.freedesktop.DBus.Properties"
 
 /* Bytes that QEMU may have sent and we have not yet looked at: some whole pictures of the largest screens. */
@@ -18,7 +17,7 @@
 
 /* What we take of QEMU's. "Interfaces" is what newer ones ask for: which faster ways we know beside this. */
 static const char listener_xml[] =
-    "<node><interface name='" IFACE "Listener'>"
+    "<node><interface name='" QEMU_IFACE "Listener'>"
     "<method name='Scanout'><arg type='u' direction='in'/><arg type='u' direction='in'/><arg type='u' direction='in'/>"
     "<arg type='u' direction='in'/><arg type='ay' direction='in'/></method>"
     "<method name='Update'><arg type='i' direction='in'/><arg type='i' direction='in'/><arg type='i' direction='in'/>"
@@ -42,13 +41,7 @@ struct _BerthUiDisplayPeer {
     char *problem; /* NULL while it is not closed */
     BerthUiFrame frame;
     BerthUiCursor cursor;
-    gboolean is_absolute;
-    struct {
-        guint n_sent; /* that QEMU has not answered yet */
-        gboolean is_placed;
-        guint x, y;
-        int dx, dy;
-    } motion;
+    BerthUiDisplayMouse *mouse; /* as long as there is a connection */
 };
 
 G_DEFINE_FINAL_TYPE(BerthUiDisplayPeer, berth_ui_display_peer, G_TYPE_OBJECT)
@@ -75,6 +68,7 @@ static void disconnect(BerthUiDisplayPeer *self)
     if (self->subscription)
         g_dbus_connection_signal_unsubscribe(self->connection, self->subscription);
     self->registration = self->subscription = 0;
+    g_clear_pointer(&self->mouse, berth_ui_display_mouse_free);
     leave(self, &self->listening);
     leave(self, &self->connection);
 }
@@ -227,8 +221,8 @@ static void on_listening(GObject *source, GAsyncResult *result, gpointer data)
         return;
     g_autoptr(GDBusNodeInfo) node = g_dbus_node_info_new_for_xml(listener_xml, NULL);
     self->listening = connection;
-    self->registration =
-        g_dbus_connection_register_object(connection, LISTENER_PATH, node->interfaces[0], &vtable, self, NULL, NULL);
+    self->registration = g_dbus_connection_register_object(connection, QEMU_LISTENER_PATH, node->interfaces[0], &vtable,
+                                                           self, NULL, NULL);
     berth_ui_backlog_watch(self->backlog, connection);
     g_dbus_connection_start_message_processing(connection);
 }
@@ -252,74 +246,15 @@ static void register_listener(BerthUiDisplayPeer *self)
         return;
     }
     g_autoptr(GUnixFDList) fds = g_unix_fd_list_new_from_array(&pair[1], 1);
-    g_dbus_connection_call_with_unix_fd_list(self->connection, NULL, CONSOLE_PATH, IFACE "Console", "RegisterListener",
-                                             g_variant_new("(h)", 0), NULL, G_DBUS_CALL_FLAGS_NONE, G_MAXINT, fds,
-                                             self->cancellable, on_registered, self);
+    g_dbus_connection_call_with_unix_fd_list(self->connection, NULL, QEMU_CONSOLE_PATH, QEMU_IFACE "Console",
+                                             "RegisterListener", g_variant_new("(h)", 0), NULL, G_DBUS_CALL_FLAGS_NONE,
+                                             G_MAXINT, fds, self->cancellable, on_registered, self);
     connect_to(self, pair[0], G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING, on_listening);
 }
 
-/* @callback: (nullable): where the answer matters */
-static void call(BerthUiDisplayPeer *self, const char *interface, const char *method, GVariant *parameters,
-                 GAsyncReadyCallback callback)
+static void on_mouse_changed(gpointer data)
 {
-    g_autoptr(GVariant) sunk = g_variant_ref_sink(parameters);
-    if (self->connection)
-        g_dbus_connection_call(self->connection, NULL, CONSOLE_PATH, interface, method, sunk, NULL,
-                               G_DBUS_CALL_FLAGS_NONE, G_MAXINT, self->cancellable, callback, callback ? self : NULL);
-}
-
-/* The mouse: whether it is put or moved. */
-
-static void set_absolute(BerthUiDisplayPeer *self, gboolean is_absolute)
-{
-    if (is_absolute == self->is_absolute)
-        return;
-    self->is_absolute = is_absolute;
-    g_signal_emit(self, signals[SIGNAL_CURSOR_CHANGED], 0);
-}
-
-static gboolean is_refusal(const GError *error)
-{
-    g_autofree char *name = error ? g_dbus_error_get_remote_error(error) : NULL;
-    return g_strcmp0(name, IFACE "Error.Invalid") == 0;
-}
-
-static void on_probed(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
-    if (answer || is_refusal(error))
-        set_absolute(data, !answer);
-}
-
-/* IsAbsolute tells of changes only: where the tablet has been the only pointer from the beginning, as on a microvm, it
- * stays false. A mouse that has to be put refuses to be moved, even by nothing; that can't be taken for a place that is
- * outside of the picture, for which the error is the same. */
-static void probe(BerthUiDisplayPeer *self)
-{
-    call(self, IFACE "Mouse", "RelMotion", g_variant_new("(ii)", 0, 0), on_probed);
-}
-
-/* @values: a{sv} */
-static void take_properties(BerthUiDisplayPeer *self, GVariant *values)
-{
-    gboolean is_absolute;
-    if (!g_variant_lookup(values, "IsAbsolute", "b", &is_absolute))
-        return;
-    if (is_absolute)
-        set_absolute(self, TRUE);
-    else
-        probe(self);
-}
-
-static void on_properties(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
-    if (!answer)
-        return; /* a display without a mouse, or the end */
-    g_autoptr(GVariant) values = g_variant_get_child_value(answer, 0);
-    take_properties(data, values);
+    g_signal_emit(data, signals[SIGNAL_CURSOR_CHANGED], 0);
 }
 
 /* QEMU tells when its guest begins to use a tablet, and of other things: of the lights of its keyboard, of its size. */
@@ -333,8 +268,8 @@ static void on_properties_changed(GDBusConnection *connection, const char *sende
     if (!g_variant_is_of_type(parameters, G_VARIANT_TYPE("(sa{sv}as)")))
         return;
     g_variant_get(parameters, "(&s@a{sv}as)", &of, &values, NULL);
-    if (g_str_equal(of, IFACE "Mouse"))
-        take_properties(self, values);
+    if (g_str_equal(of, QEMU_IFACE_MOUSE))
+        berth_ui_display_mouse_take_properties(self->mouse, values);
 }
 
 static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
@@ -346,76 +281,48 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
     self->connection = connection;
     berth_ui_backlog_watch(self->backlog, connection);
     self->subscription =
-        g_dbus_connection_signal_subscribe(connection, NULL, IFACE_PROPERTIES, "PropertiesChanged", CONSOLE_PATH, NULL,
-                                           G_DBUS_SIGNAL_FLAGS_NONE, on_properties_changed, self, NULL);
-    g_dbus_connection_call(connection, NULL, CONSOLE_PATH, IFACE_PROPERTIES, "GetAll",
-                           g_variant_new("(s)", IFACE "Mouse"), G_VARIANT_TYPE("(a{sv})"), G_DBUS_CALL_FLAGS_NONE,
-                           G_MAXINT, self->cancellable, on_properties, self);
+        g_dbus_connection_signal_subscribe(connection, NULL, IFACE_PROPERTIES, "PropertiesChanged", QEMU_CONSOLE_PATH,
+                                           NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_properties_changed, self, NULL);
+    self->mouse = berth_ui_display_mouse_new(connection, self->cancellable, on_mouse_changed, self);
     register_listener(self);
 }
 
 /* What a person does. */
 
+static void call(BerthUiDisplayPeer *self, const char *interface, const char *method, GVariant *parameters)
+{
+    g_autoptr(GVariant) sunk = g_variant_ref_sink(parameters);
+    if (self->connection)
+        g_dbus_connection_call(self->connection, NULL, QEMU_CONSOLE_PATH, interface, method, sunk, NULL,
+                               G_DBUS_CALL_FLAGS_NONE, G_MAXINT, self->cancellable, NULL, NULL);
+}
+
 void berth_ui_display_peer_key(BerthUiDisplayPeer *self, guint key, gboolean pressed)
 {
-    call(self, IFACE "Keyboard", pressed ? "Press" : "Release", g_variant_new("(u)", key), NULL);
+    call(self, QEMU_IFACE "Keyboard", pressed ? "Press" : "Release", g_variant_new("(u)", key));
 }
 
-static void send_motion(BerthUiDisplayPeer *self);
-
-static void on_moved(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return;
-    BerthUiDisplayPeer *self = data;
-    if (is_refusal(error))
-        probe(self);
-    if (--self->motion.n_sent == 0)
-        send_motion(self);
-}
-
-static void send_motion(BerthUiDisplayPeer *self)
-{
-    if (!self->connection || (!self->motion.is_placed && !self->motion.dx && !self->motion.dy))
-        return;
-    if (self->motion.is_placed)
-        call(self, IFACE "Mouse", "SetAbsPosition", g_variant_new("(uu)", self->motion.x, self->motion.y), on_moved);
-    else
-        call(self, IFACE "Mouse", "RelMotion", g_variant_new("(ii)", self->motion.dx, self->motion.dy), on_moved);
-    self->motion.n_sent++;
-    self->motion.is_placed = FALSE;
-    self->motion.dx = self->motion.dy = 0;
-}
-
-/* A click belongs where the pointer is by then. */
 void berth_ui_display_peer_button(BerthUiDisplayPeer *self, BerthUiButton button, gboolean pressed)
 {
-    send_motion(self);
-    call(self, IFACE "Mouse", pressed ? "Press" : "Release", g_variant_new("(u)", button), NULL);
+    if (self->mouse)
+        berth_ui_display_mouse_button(self->mouse, button, pressed);
 }
 
 void berth_ui_display_peer_move_to(BerthUiDisplayPeer *self, guint x, guint y)
 {
-    self->motion.is_placed = TRUE;
-    self->motion.x = x;
-    self->motion.y = y;
-    if (self->motion.n_sent == 0)
-        send_motion(self);
+    if (self->mouse)
+        berth_ui_display_mouse_move_to(self->mouse, x, y);
 }
 
 void berth_ui_display_peer_move_by(BerthUiDisplayPeer *self, int x, int y)
 {
-    self->motion.dx += x;
-    self->motion.dy += y;
-    if (self->motion.n_sent == 0)
-        send_motion(self);
+    if (self->mouse)
+        berth_ui_display_mouse_move_by(self->mouse, x, y);
 }
 
 void berth_ui_display_peer_set_size(BerthUiDisplayPeer *self, guint width, guint height)
 {
-    call(self, IFACE "Console", "SetUIInfo", g_variant_new("(qqiiuu)", 0, 0, 0, 0, width, height), NULL);
+    call(self, QEMU_IFACE "Console", "SetUIInfo", g_variant_new("(qqiiuu)", 0, 0, 0, 0, width, height));
 }
 
 /* The object. */
@@ -437,7 +344,7 @@ const char *berth_ui_display_peer_get_problem(BerthUiDisplayPeer *self)
 
 gboolean berth_ui_display_peer_is_absolute(BerthUiDisplayPeer *self)
 {
-    return self->is_absolute;
+    return self->mouse && berth_ui_display_mouse_is_absolute(self->mouse);
 }
 
 BerthUiDisplayPeer *berth_ui_display_peer_new(int fd)

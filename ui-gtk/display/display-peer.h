@@ -3,8 +3,8 @@
 
 #include "display-frame.h"
 
-/* The display of one run of a VM: QEMU, at the other end of the descriptor that OpenDisplay brings. The only file
- * that knows QEMU's own D-Bus interface, org.qemu.Display1; nothing of it is trusted. Knows no widgets.
+/* The display of one run of a VM: QEMU, at the other end of the descriptor that OpenDisplay brings. It and its
+ * mouse alone know QEMU's own D-Bus interface, org.qemu.Display1; nothing of it is trusted. Knows no widgets.
  *
  * Signals: "frame-changed" where there is another picture, of another size perhaps; "cursor-changed" where its
  * pointer may look otherwise; "closed", once, when it is of no more use: berth_ui_display_peer_get_problem() says

@@ -2,9 +2,8 @@
 #include "form.h"
 
 #include <glib/gi18n.h>
-#include <string.h>
 
-#include "network-row.h"
+#include "network-group.h"
 #include "size-spin.h"
 #include "ui-gtk/model/draft.h"
 #include "ui-gtk/model/format.h"
@@ -21,10 +20,10 @@ struct _BerthUiForm {
     GtkSpinButton *vcpus, *memory, *disk;
     AdwComboRow *display, *restart;
     GtkSwitch *start, *protected_;
-    AdwPreferencesGroup *disks, *networks;
+    AdwPreferencesGroup *disks;
+    BerthUiNetworkGroup *networks;
     BerthUiComplaint *name_complaint, *vcpus_complaint, *memory_complaint, *disk_complaint, *display_complaint;
     BerthUiHost host;
-    GPtrArray *network_rows;
     GListModel *vms;  /* (nullable): for a new one */
     char *image;      /* (nullable): what a new one is made from */
     GVariant *config; /* (nullable): of the one that there is */
@@ -72,29 +71,12 @@ static BerthUiComplaint *complaint_at(BerthUiForm *self, const char *place)
     return self->vms && g_str_has_prefix(place, "disks") ? self->disk_complaint : NULL;
 }
 
-/* (nullable): @rest: the place within it */
-static BerthUiNetworkRow *network_at(BerthUiForm *self, const char *place, const char **rest)
-{
-    char *end = NULL;
-    if (!g_str_has_prefix(place, "networks["))
-        return NULL;
-    guint64 index = g_ascii_strtoull(place + strlen("networks["), &end, 10);
-    if (index >= self->network_rows->len || *end != ']')
-        return NULL;
-    *rest = end[1] == '.' ? end + 2 : "";
-    return self->network_rows->pdata[index];
-}
-
 static gboolean show_at_field(BerthUiForm *self, const BerthUiProblem *problem)
 {
-    const char *rest = NULL;
-    BerthUiNetworkRow *network = network_at(self, problem->place, &rest);
     BerthUiComplaint *complaint = complaint_at(self, problem->place);
-    if (network)
-        berth_ui_network_row_complain(network, rest, problem->text);
     if (complaint)
         berth_ui_complaint_set_text(complaint, problem->text);
-    return network || complaint;
+    return complaint || berth_ui_network_group_complain(self->networks, problem->place, problem->text);
 }
 
 /* What is about no field. */
@@ -111,8 +93,7 @@ static void clear_complaints(BerthUiForm *self)
     for (guint i = 0; i < G_N_ELEMENTS(places); i++)
         if (complaint_at(self, places[i]))
             berth_ui_complaint_set_text(complaint_at(self, places[i]), NULL);
-    for (guint i = 0; i < self->network_rows->len; i++)
-        berth_ui_network_row_clear(self->network_rows->pdata[i]);
+    berth_ui_network_group_clear_complaints(self->networks);
     show_error(self, "", "");
 }
 
@@ -170,58 +151,6 @@ static void on_capacity_changed(BerthUiForm *self)
     on_changed(self);
 }
 
-/* Networks. */
-
-static void number_networks(BerthUiForm *self)
-{
-    for (guint i = 0; i < self->network_rows->len; i++)
-        berth_ui_network_row_set_index(self->network_rows->pdata[i], i);
-}
-
-static void remove_network(BerthUiNetworkRow *row, BerthUiForm *self)
-{
-    g_ptr_array_remove(self->network_rows, row);
-    adw_preferences_group_remove(self->networks, GTK_WIDGET(row));
-    number_networks(self);
-    on_changed(self);
-}
-
-static void add_network(BerthUiForm *self, GVariant *network)
-{
-    BerthUiNetworkRow *row = berth_ui_network_row_new(network);
-    g_ptr_array_add(self->network_rows, row);
-    adw_preferences_group_add(self->networks, GTK_WIDGET(row));
-    g_signal_connect_object(row, "changed", G_CALLBACK(on_changed), self, G_CONNECT_SWAPPED);
-    g_signal_connect_object(row, "remove", G_CALLBACK(remove_network), self, 0);
-    number_networks(self);
-}
-
-static void on_add_network(BerthUiForm *self)
-{
-    add_network(self, NULL);
-    on_changed(self);
-}
-
-static void show_networks(BerthUiForm *self, GVariant *networks)
-{
-    while (self->network_rows->len > 0)
-        remove_network(self->network_rows->pdata[0], self);
-    for (guint i = 0; i < g_variant_n_children(networks); i++) {
-        g_autoptr(GVariant) network = g_variant_get_child_value(networks, i);
-        add_network(self, network);
-    }
-}
-
-static GVariant *networks_of(BerthUiForm *self)
-{
-    GVariantBuilder builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
-    for (guint i = 0; i < self->network_rows->len; i++) {
-        g_autoptr(GVariant) network = berth_ui_network_row_get(self->network_rows->pdata[i]);
-        g_variant_builder_add_value(&builder, network);
-    }
-    return g_variant_builder_end(&builder);
-}
-
 /* What is filled in. */
 
 const char *berth_ui_form_get_name(BerthUiForm *self)
@@ -257,7 +186,7 @@ GVariant *berth_ui_form_get_draft(BerthUiForm *self)
     gtk_spin_button_update(self->vcpus);
     g_variant_dict_insert(&draft, "vcpus", "u", (guint32) gtk_spin_button_get_value_as_int(self->vcpus));
     g_variant_dict_insert(&draft, "memory", "t", berth_ui_size_spin_get(self->memory));
-    g_variant_dict_insert_value(&draft, "networks", networks_of(self));
+    g_variant_dict_insert_value(&draft, "networks", berth_ui_network_group_get(self->networks));
     add_word(self->display, displays, &draft, "display");
     if (self->config)
         add_old(self, &draft);
@@ -283,7 +212,7 @@ static void show_values(BerthUiForm *self, GVariant *config)
     select_word(self->restart, restarts, config, "restart");
     gtk_switch_set_active(self->protected_, is_protected);
     if (networks)
-        show_networks(self, networks);
+        berth_ui_network_group_show(self->networks, networks);
 }
 
 static void show(BerthUiForm *self, GVariant *config, gboolean is_new)
@@ -344,7 +273,6 @@ static void berth_ui_form_get_property(GObject *object, guint id, GValue *value,
 static void berth_ui_form_finalize(GObject *object)
 {
     BerthUiForm *self = BERTH_UI_FORM(object);
-    g_ptr_array_unref(self->network_rows);
     g_clear_object(&self->vms);
     g_clear_pointer(&self->config, g_variant_unref);
     g_free(self->image);
@@ -389,11 +317,11 @@ static void berth_ui_form_class_init(BerthUiFormClass *klass)
     changed_signal =
         g_signal_new("changed", BERTH_UI_TYPE_FORM, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
     g_type_ensure(BERTH_UI_TYPE_COMPLAINT);
+    g_type_ensure(BERTH_UI_TYPE_NETWORK_GROUP);
     gtk_widget_class_set_template_from_resource(widget_class, "/org/berth/Berth/form.ui");
     class_bind_children(widget_class);
     gtk_widget_class_bind_template_callback(widget_class, on_changed);
     gtk_widget_class_bind_template_callback(widget_class, on_capacity_changed);
-    gtk_widget_class_bind_template_callback(widget_class, on_add_network);
 }
 
 /* A spin button has no property for it before GTK 4.14; what is in it has. */
@@ -406,7 +334,6 @@ static void activate_default(GtkSpinButton *spin)
 
 static void berth_ui_form_init(BerthUiForm *self)
 {
-    self->network_rows = g_ptr_array_new();
     self->filling = TRUE;
     gtk_widget_init_template(GTK_WIDGET(self));
     berth_ui_host_look(&self->host);

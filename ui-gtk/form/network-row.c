@@ -105,12 +105,20 @@ static GVariant *ports_of(BerthUiNetworkRow *self)
     return g_variant_builder_end(&builder);
 }
 
+/* A network that has none does not say so, unless it had one. */
+static gboolean says_bridge(BerthUiNetworkRow *self, const char *bridge)
+{
+    const char *old = "";
+    return *bridge || (self->old && g_variant_lookup(self->old, "bridge", "&s", &old));
+}
+
 GVariant *berth_ui_network_row_get(BerthUiNetworkRow *self)
 {
     GVariantDict dict = G_VARIANT_DICT_INIT(NULL);
     const char *bridge = is_mode(self, "bridge") ? gtk_editable_get_text(GTK_EDITABLE(self->bridge)) : "";
     g_variant_dict_insert(&dict, "mode", "s", mode_of(self));
-    g_variant_dict_insert(&dict, "bridge", "s", bridge);
+    if (says_bridge(self, bridge))
+        g_variant_dict_insert(&dict, "bridge", "s", bridge);
     g_variant_dict_insert_value(&dict, "ports", ports_of(self));
     g_autoptr(GVariant) new = g_variant_ref_sink(g_variant_dict_end(&dict));
     return berth_ui_dict_merge(self->old, new);
