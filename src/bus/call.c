@@ -25,7 +25,14 @@ static void call_free(Call *call)
 
 void berth_calls_forget(BerthBus *bus)
 {
-    g_hash_table_remove_all(bus->calls);
+    g_autoptr(GError) error = berth_error_new_for_end();
+    GHashTableIter iter;
+    gpointer call;
+    g_hash_table_iter_init(&iter, bus->calls);
+    while (g_hash_table_iter_next(&iter, &call, NULL)) {
+        berth_call_fail(((Call *) call)->message, error);
+        g_hash_table_iter_remove(&iter);
+    }
 }
 
 /* On a bus of the user's own nobody is asked about. */

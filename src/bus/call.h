@@ -11,14 +11,15 @@ typedef void (*BerthCallFunc)(BerthBus *bus, sd_bus_message *message);
 
 /**
  * berth_call_authorise:
- * @action: polkit's
+ * @action: (nullable): polkit's; %NULL for what is open to all, where only who calls is to be known
  * @vm: (nullable): its name and id go into the action's details
  *
  * Returns: what a method handler of sd-bus returns
  */
 int berth_call_authorise(BerthBus *bus, sd_bus_message *message, const char *action, const BerthVm *vm,
                          BerthCallFunc func);
-/* Calls that wait for polkit get no answer any more: their bus is gone. */
+/* Calls that wait for polkit wait no longer: the daemon ends, and they are told so; or their bus is gone, and who called with
+ * it. */
 void berth_calls_forget(BerthBus *bus);
 
 /* Answers with @error. */

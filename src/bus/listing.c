@@ -212,6 +212,8 @@ void berth_listing_finish(BerthBus *bus)
 
 static void drop_call(gpointer call)
 {
+    g_autoptr(GError) error = berth_error_new_for_end();
+    berth_call_fail(call, error);
     sd_bus_message_unref(call);
 }
 

@@ -13,5 +13,5 @@ int berth_listing_add(BerthBus *bus, sd_bus *connection, sd_bus_slot **slot);
 /* The answer that is being made is sent now, whatever that takes: something is about to be announced. */
 void berth_listing_finish(BerthBus *bus);
 
-/* The connection is gone, and who asked with it. */
+/* The daemon ends, and who waits is told so; or the connection is gone, and who asked with it. */
 void berth_listing_forget(BerthBus *bus);

@@ -107,7 +107,7 @@ void berth_usage_subscribe(BerthBus *bus, sd_bus_message *message, BerthVm *vm, 
     g_autoptr(GError) error = NULL;
     const char *name = sd_bus_message_get_sender(message);
     guint64 interval;
-    if (!read_interval(args, &interval, &error) || !berth_vm_subscribe_usage(vm, name, interval, &error))
+    if (!read_interval(args, &interval, &error) || !berth_vm_subscribe_usage(vm, name, bus->caller, interval, &error))
         berth_call_fail(message, error);
     else if (!keep(bus, name))
         berth_call_fail_with(message, BERTH_ERROR_CANCELLED, "The bus does not take a message; try again");

@@ -167,15 +167,6 @@ static void run_configure(BerthBus *bus, sd_bus_message *message, BerthVm *vm, G
     berth_manager_configure(bus->manager, vm, changes, berth_call_reply(bus, message));
 }
 
-static uid_t sender_uid(sd_bus_message *message)
-{
-    uid_t uid = (uid_t) -1;
-    sd_bus_creds *creds = sd_bus_message_get_creds(message);
-    if (creds)
-        sd_bus_creds_get_euid(creds, &uid);
-    return uid;
-}
-
 static void run_remove(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
 {
     g_autoptr(GError) error = NULL;
@@ -189,7 +180,7 @@ static void run_remove(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVar
         berth_call_fail_with(message, BERTH_ERROR_INVALID_ARGS, "option \"grace-seconds\": %u is more than %u", grace,
                              GRACE_SECONDS_MAX);
     else
-        berth_vm_remove(vm, grace, sender_uid(message), berth_call_reply(bus, message));
+        berth_vm_remove(vm, grace, bus->caller, berth_call_reply(bus, message));
 }
 
 static void run_cancel_removal(BerthBus *bus, sd_bus_message *message, BerthVm *vm, GVariant *args)
@@ -348,11 +339,7 @@ static void carry_out(BerthBus *bus, sd_bus_message *message)
 static int vm_method(sd_bus_message *message, void *userdata, sd_bus_error *bus_error)
 {
     BerthBus *bus = berth_bus_current(message);
-    const char *action = methods[row_of(message)].action;
-    if (action)
-        return berth_call_authorise(bus, message, action, userdata, carry_out);
-    carry_out(bus, message);
-    return 1;
+    return berth_call_authorise(bus, message, methods[row_of(message)].action, userdata, carry_out);
 }
 
 #define METHOD(name, in, in_names, out, out_names)                                                                     \

@@ -41,6 +41,11 @@ BerthError berth_error_from_dbus_name(const char *name)
     return code;
 }
 
+GError *berth_error_new_for_end(void)
+{
+    return g_error_new_literal(BERTH_ERROR, BERTH_ERROR_CANCELLED, "berthd ends; call again when it has started anew");
+}
+
 void berth_error_set_errno(GError **error, BerthError code, int errnum, const char *format, ...)
 {
     va_list args;

@@ -38,6 +38,9 @@ const char *berth_error_dbus_name(const GError *error);
 /* The code whose D-Bus name this is; BERTH_ERROR_LAST where it is none of ours. */
 BerthError berth_error_from_dbus_name(const char *name);
 
+/* (transfer full): the answer to whoever still waits when the daemon ends. */
+GError *berth_error_new_for_end(void);
+
 /**
  * berth_error_set_errno:
  * @error: (out) (optional): where to put it

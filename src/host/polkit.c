@@ -23,8 +23,8 @@ struct BerthPolkitCheck {
     sd_bus *bus;
     sd_bus_slot *slot; /* the question under way; NULL once answered */
     char *sender;
-    uid_t uid; /* the sender's, once the bus has told it */
-    char *action;
+    uid_t uid;    /* the sender's, once the bus has told it */
+    char *action; /* NULL: nothing has to be granted */
     char **details;
     gboolean interactive;
     guint64 number;
@@ -54,7 +54,7 @@ static void deny(BerthPolkitCheck *check, const char *why)
     const char *vm = vm_of(check);
     g_autoptr(GError) error =
         g_error_new(BERTH_ERROR, BERTH_ERROR_ACCESS_DENIED, "Access denied: %s needs authorization%s%s%s; %s",
-                    check->action, vm ? " for “" : "", vm ? vm : "", vm ? "”" : "", why);
+                    check->action ? check->action : "the call", vm ? " for “" : "", vm ? vm : "", vm ? "”" : "", why);
     check->done(error, check->data);
 }
 
@@ -140,7 +140,7 @@ static int on_sender_uid(sd_bus_message *reply, void *data, sd_bus_error *ret_er
     g_clear_pointer(&check->slot, sd_bus_slot_unref);
     if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "u", &uid) <= 0)
         deny(check, "the bus does not tell who asks");
-    else if ((check->uid = uid) == 0 || uid == geteuid())
+    else if ((check->uid = uid) == 0 || uid == geteuid() || !check->action)
         allow(check);
     else
         ask_polkit(check);
@@ -163,7 +163,8 @@ void berth_polkit_free(BerthPolkit *polkit)
 static void refuse(const char *action, const char *why, BerthPolkitDone done, gpointer data)
 {
     g_autoptr(GError) error =
-        g_error_new(BERTH_ERROR, BERTH_ERROR_ACCESS_DENIED, "Access denied: %s needs authorization; %s", action, why);
+        g_error_new(BERTH_ERROR, BERTH_ERROR_ACCESS_DENIED, "Access denied: %s needs authorization; %s",
+                    action ? action : "the call", why);
     done(error, data);
 }
 

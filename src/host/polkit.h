@@ -20,7 +20,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BerthPolkit, berth_polkit_free)
 /**
  * berth_polkit_check:
  * @message: whose sender is asked about; its allow-interactive flag counts
- * @action: "org.berth.…"
+ * @action: (nullable): "org.berth.…"; %NULL where nothing has to be granted, and only who asks is to be known
  * @details: (nullable): NULL-terminated pairs key, value: "vm", "id" …, usable in the action's message
  *
  * A sender with uid 0 (or the daemon's own uid) needs no polkit. @done may come before this returns; then %NULL is returned.

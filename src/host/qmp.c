@@ -2,16 +2,15 @@
 #include "qmp.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "../core/autofd.h"
 #include "../core/error.h"
 #include "../core/qmp-framer.h"
 #include "send-queue.h"
+#include "unix-socket.h"
 
 /* One read a turn of the loop: a QEMU that floods its monitor gets its share, and the others theirs. */
 #define READ_SIZE (16u * 1024u)
@@ -371,43 +370,14 @@ static gboolean dispatch(GSource *source, G_GNUC_UNUSED GSourceFunc callback, G_
 
 /* --- The public side --- */
 
-/* A path that does not fit into the address goes by its directory's descriptor. */
-static gboolean fill_address(struct sockaddr_un *address, const char *path, int *dir_fd)
-{
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (g_strlcpy(address->sun_path, path, sizeof address->sun_path) < sizeof address->sun_path)
-        return TRUE;
-
-    g_autofree char *dir = g_path_get_dirname(path);
-    g_autofree char *name = g_path_get_basename(path);
-    *dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (*dir_fd < 0)
-        return FALSE;
-    errno = ENAMETOOLONG;
-    return (gsize) g_snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", *dir_fd, name) <
-           sizeof address->sun_path;
-}
-
-static int connect_to(const char *path)
-{
-    BERTH_AUTOFD dir_fd = -1;
-    struct sockaddr_un address;
-    if (!fill_address(&address, path, &dir_fd))
-        return -1;
-    BERTH_AUTOFD fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *) &address, sizeof address) < 0)
-        return -1;
-    return berth_steal_fd(&fd);
-}
-
 BerthQmp *berth_qmp_connect(const char *path, const BerthQmpHandler *handler, gpointer data, GError **error)
 {
     static GSourceFuncs funcs = {.dispatch = dispatch};
 
-    int fd = connect_to(path);
+    g_autoptr(GError) failure = NULL;
+    int fd = berth_unix_connect(path, &failure);
     if (fd < 0) {
-        g_set_error(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED, "Can't connect to QEMU's monitor %s: %s", path,
-                    g_strerror(errno));
+        g_set_error_literal(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED, failure->message);
         return NULL;
     }
 

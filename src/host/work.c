@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "work.h"
 
+#include "../core/error.h"
+
 /* Threads wait for the disk more than they compute. A few long ones are enough to keep a disk busy. */
 static const int pool_threads[] = {
     [BERTH_WORK_SHORT] = 8,
@@ -16,7 +18,11 @@ static const int pool_threads[] = {
 #define SPREAD_LEAST 64u
 #define SPREAD_THREADS 4u
 
+/* Reference-counted: what is cancelled in the queue has ended for the main loop, and stays there until a thread meets it. */
 struct BerthWork {
+    int is_taken;              /* atomic: from the queue, by the thread that does it or by its cancellation */
+    GCancellable *cancellable; /* (nullable) */
+    gulong cancelled_handler;
     BerthWorkFunc func;
     gpointer data;
     GDestroyNotify free_data;
@@ -37,23 +43,40 @@ static gboolean finish(gpointer data)
         work->done(work->data, work->error, work->user_data);
     if (work->free_data)
         work->free_data(work->data);
+    g_cancellable_disconnect(work->cancellable, work->cancelled_handler);
+    g_clear_object(&work->cancellable);
     g_clear_error(&work->error);
-    g_free(work);
+    g_atomic_rc_box_release(work);
     unfinished--;
     return G_SOURCE_REMOVE;
+}
+
+/* Takes a reference over. */
+static void finish_later(BerthWork *work)
+{
+    /* Never g_main_context_invoke(): it would call back in this thread while nobody iterates the context. */
+    g_autoptr(GSource) source = g_idle_source_new();
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, finish, work, NULL);
+    g_source_attach(source, NULL);
+}
+
+static gboolean take(BerthWork *work)
+{
+    return g_atomic_int_compare_and_exchange(&work->is_taken, FALSE, TRUE);
 }
 
 static void run(gpointer data, gpointer unused)
 {
     BerthWork *work = data;
     g_autoptr(GError) error = NULL;
+    if (!take(work)) {
+        g_atomic_rc_box_release(work);
+        return;
+    }
     if (!work->func(work->data, &error))
         work->error = g_steal_pointer(&error);
-    /* Never g_main_context_invoke(): it would call back in this thread while nobody iterates the context. */
-    g_autoptr(GSource) source = g_idle_source_new();
-    g_source_set_priority(source, G_PRIORITY_DEFAULT);
-    g_source_set_callback(source, finish, work, NULL);
-    g_source_attach(source, NULL);
+    finish_later(work);
 }
 
 /* Not exclusive: the threads are GLib's shared ones, which end after 15 idle seconds. Until work comes again there
@@ -76,7 +99,7 @@ static gboolean start_threads(gpointer data)
 BerthWork *berth_work_start(BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,
                             BerthWorkDone done, gpointer user_data)
 {
-    BerthWork *work = g_new0(BerthWork, 1);
+    BerthWork *work = g_atomic_rc_box_new0(BerthWork);
     work->func = func;
     work->data = data;
     work->free_data = free_data;
@@ -86,6 +109,24 @@ BerthWork *berth_work_start(BerthWorkKind kind, BerthWorkFunc func, gpointer dat
     if (!g_thread_pool_push(get_pool(kind), work, NULL))
         g_timeout_add(THREAD_RETRY_MSEC, start_threads, get_pool(kind));
     return work;
+}
+
+static void cancelled(GCancellable *cancellable, gpointer data)
+{
+    BerthWork *work = g_atomic_rc_box_acquire(data); /* the queue keeps its own */
+    if (!take(work)) {
+        g_atomic_rc_box_release(work); /* a thread is at it, and looks itself */
+        return;
+    }
+    g_set_error_literal(&work->error, BERTH_ERROR, BERTH_ERROR_CANCELLED,
+                        "It was cancelled while it waited for others to end");
+    finish_later(work);
+}
+
+void berth_work_heed(BerthWork *work, GCancellable *cancellable)
+{
+    work->cancellable = g_object_ref(cancellable);
+    work->cancelled_handler = g_cancellable_connect(cancellable, G_CALLBACK(cancelled), work, NULL);
 }
 
 void berth_work_abandon(BerthWork **work)

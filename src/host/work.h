@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include <gio/gio.h>
 
 /* Blocking work in a thread, its end told on the main loop. Three pools, so that deleting large trees never
  * holds up the short durable write that a caller waits for, nor a copy of an hour a removal. */
@@ -27,6 +27,15 @@ typedef void (*BerthWorkDone)(gpointer data, const GError *error, gpointer user_
  */
 BerthWork *berth_work_start(BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,
                             BerthWorkDone done, gpointer user_data);
+
+/**
+ * berth_work_heed:
+ * @cancellable: cancelled on the main loop's thread only
+ *
+ * While @work waits for a thread, @cancellable ends it: @done comes on a later turn of the loop, with Cancelled, and its
+ * function is never called. One that has begun has to look at @cancellable itself.
+ */
+void berth_work_heed(BerthWork *work, GCancellable *cancellable);
 
 /* @done will not be called; the work itself goes on to its end. Takes *@work and leaves %NULL; %NULL is fine. */
 void berth_work_abandon(BerthWork **work);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../core/error.h"
 #include "../core/names.h"
 #include "../core/qemu-args.h"
 #include "../host/tap.h"
@@ -27,6 +28,7 @@ typedef struct {
     GPtrArray *things;
     GPtrArray *findings;  /* of this look */
     GPtrArray *suspicion; /* (nullable): of the first look, while the second is under way */
+    guint timer;          /* source id of the second look, 0 */
 } Audit;
 
 /* What was looked at, of which findings keep nothing. */
@@ -39,12 +41,14 @@ static void forget_look(Audit *audit)
 
 static void finish(Audit *audit, const GError *error)
 {
+    g_queue_remove(berth_manager_audits(audit->manager), audit);
     audit->done(error ? NULL : audit->findings, error, audit->data);
     forget_look(audit);
     g_clear_pointer(&audit->findings, g_ptr_array_unref);
     g_clear_pointer(&audit->suspicion, g_ptr_array_unref);
     berth_systemd_call_free(&audit->call);
     berth_machined_call_free(&audit->machined_call);
+    g_clear_handle_id(&audit->timer, g_source_remove);
     g_free(audit);
 }
 
@@ -168,7 +172,9 @@ static void begin_look(Audit *audit);
 
 static gboolean look_again(gpointer data)
 {
-    begin_look(data);
+    Audit *audit = data;
+    audit->timer = 0;
+    begin_look(audit);
     return G_SOURCE_REMOVE;
 }
 
@@ -190,7 +196,7 @@ static void compared(gpointer data, const GError *error, gpointer user_data)
         return;
     }
     audit->suspicion = g_steal_pointer(&audit->findings);
-    g_timeout_add_seconds(SECOND_LOOK_SEC, look_again, audit);
+    audit->timer = g_timeout_add_seconds(SECOND_LOOK_SEC, look_again, audit);
 }
 
 static gboolean look(gpointer data, GError **error)
@@ -290,5 +296,14 @@ void berth_audit(BerthManager *manager, BerthAuditDone done, gpointer data)
         .uid_first = host->settings->uid_base + BERTH_CID_MIN,
         .uid_last = host->settings->uid_base + BERTH_CID_MAX,
     };
+    g_queue_push_tail(berth_manager_audits(manager), audit);
     begin_look(audit);
+}
+
+void berth_audits_end(BerthManager *manager)
+{
+    g_autoptr(GError) error = berth_error_new_for_end();
+    GQueue *audits = berth_manager_audits(manager);
+    while (!g_queue_is_empty(audits))
+        finish(g_queue_peek_head(audits), error);
 }

@@ -15,3 +15,5 @@ typedef void (*BerthAuditDone)(const GPtrArray *findings, const GError *error, g
  * looked at again two seconds later: systemd, say, learns of a scope's end a moment after everybody else.
  */
 void berth_audit(BerthManager *manager, BerthAuditDone done, gpointer data);
+/* For the end of @manager: those that wait for somebody outside are answered with Cancelled. None is in a worker. */
+void berth_audits_end(BerthManager *manager);

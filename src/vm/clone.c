@@ -115,6 +115,7 @@ BerthJob *berth_manager_clone(BerthManager *manager, BerthVm *source, const char
     berth_job_progress_init(&clone->progress, manager, job);
     source->busy_with = "Clone";
     source->cloning = job->cancellable;
-    berth_vm_work(source, BERTH_WORK_COPY, copy_on_disk, clone, (GDestroyNotify) clone_free, copied);
+    berth_work_heed(berth_vm_work(source, BERTH_WORK_COPY, copy_on_disk, clone, (GDestroyNotify) clone_free, copied),
+                    job->cancellable);
     return job;
 }

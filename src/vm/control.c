@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include "../core/error.h"
+#include "../core/text.h"
 #include "agent-shutdown.h"
 #include "manager.h"
 #include "restart.h"
@@ -115,10 +116,10 @@ static gboolean shutdown_deadline(gpointer data)
     vm->shutdown_timer = 0;
     if (vm->state != BERTH_VM_STOPPING || !vm->run || vm->run->ending)
         return G_SOURCE_REMOVE;
+    g_autofree char *span = berth_span_format(vm->run->patience_usec);
     g_autoptr(GError) error = g_error_new(
         BERTH_ERROR, BERTH_ERROR_CANCELLED,
-        "The guest of VM \"%s\" did not power down within %" G_GUINT64_FORMAT " s; it runs on. PowerOff ends it",
-        berth_vm_name(vm), berth_manager_host(vm->manager)->settings->shutdown_timeout_usec / G_USEC_PER_SEC);
+        "The guest of VM \"%s\" did not power down within %s; it runs on. PowerOff ends it", berth_vm_name(vm), span);
     vm->run->stop_asked = FALSE;
     note(vm, BERTH_RECORD_RUN, 0);
     berth_vm_set_error(vm, error);
@@ -126,27 +127,34 @@ static gboolean shutdown_deadline(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* From now on. */
-static gint64 patience_ends(const BerthVm *vm, gboolean asked_by_keeper)
+/* How long a guest may take, in µs. */
+static guint64 patience(const BerthVm *vm, gboolean asked_by_keeper)
 {
     const guint64 shutdown = berth_manager_host(vm->manager)->settings->shutdown_timeout_usec;
-    const guint64 patience = asked_by_keeper ? berth_keeper_stop_usec(shutdown) : shutdown;
-    return g_get_monotonic_time() + (gint64) patience;
+    return asked_by_keeper ? berth_keeper_stop_usec(shutdown) : shutdown;
 }
 
-static void set_deadline(BerthVm *vm, gint64 until)
+static gint64 from_now(guint64 usec)
 {
-    const gint64 left = MAX(until - g_get_monotonic_time(), 0);
+    return g_get_monotonic_time() + (gint64) usec;
+}
+
+/* @until: when @patience_usec are over, of which some may be gone already */
+static void set_deadline(BerthVm *vm, gint64 until, guint64 patience_usec)
+{
+    const gint64 left = CLAMP((until - g_get_monotonic_time()) / 1000, 0, G_MAXINT);
     g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
-    vm->shutdown_timer = g_timeout_add((guint) (left / 1000), shutdown_deadline, vm);
+    vm->run->patience_usec = patience_usec;
+    vm->shutdown_timer = g_timeout_add((guint) left, shutdown_deadline, vm);
 }
 
 void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why)
 {
     /* QEMU tells of the request before it answers it: our own deadline takes the place of the keeper's. */
     if (!asked_by_keeper || !vm->shutdown_timer) {
-        note(vm, asked_by_keeper ? BERTH_RECORD_POWERDOWN : BERTH_RECORD_SHUTDOWN, patience_ends(vm, asked_by_keeper));
-        set_deadline(vm, vm->run->until);
+        const guint64 usec = patience(vm, asked_by_keeper);
+        note(vm, asked_by_keeper ? BERTH_RECORD_POWERDOWN : BERTH_RECORD_SHUTDOWN, from_now(usec));
+        set_deadline(vm, vm->run->until, usec);
     }
     berth_vm_set_state(vm, BERTH_VM_STOPPING, why);
 }
@@ -280,16 +288,17 @@ void berth_vm_resume_shutdown(BerthVm *vm)
 {
     BerthRun *run = vm->run;
     const gboolean ours = run->operation == BERTH_RECORD_SHUTDOWN;
+    const guint64 usec = patience(vm, !ours);
     if (ours && run->until == 0) {
         /* Perhaps the guest was asked, perhaps not: another press of its power button does no harm. */
-        set_deadline(vm, patience_ends(vm, FALSE));
+        set_deadline(vm, from_now(usec), usec);
         store_wish_and_ask(vm, BERTH_SHUTDOWN_AUTO, NULL);
         return;
     }
     run->stop_asked = ours;
     if (run->until == 0)
-        note(vm, BERTH_RECORD_POWERDOWN, patience_ends(vm, TRUE));
-    set_deadline(vm, run->until);
+        note(vm, BERTH_RECORD_POWERDOWN, from_now(usec));
+    set_deadline(vm, run->until, usec);
 }
 
 /* PowerOff */

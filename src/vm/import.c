@@ -80,6 +80,7 @@ BerthJob *berth_manager_import(BerthManager *manager, BerthImportRequest *reques
     import->request = g_steal_pointer(&taken);
     BerthJob *job = berth_manager_add_job(manager, "import-image");
     berth_job_progress_init(&import->progress, manager, job);
-    berth_work_start(BERTH_WORK_COPY, do_import, import, (GDestroyNotify) import_free, imported, NULL);
+    berth_work_heed(berth_work_start(BERTH_WORK_COPY, do_import, import, (GDestroyNotify) import_free, imported, NULL),
+                    job->cancellable);
     return job;
 }

@@ -31,7 +31,8 @@ void berth_machine_register(BerthRun *run)
     run->registration = berth_machined_register(host->link, &machine, run->keeper_pid, registered, run);
 }
 
-/* The bus went away before machined could answer; it may have done what it was asked for, and is asked that first. */
+/* The bus went away before machined could answer; it may have done what it was asked for, and is asked that first. What is under
+ * way just now could not even be sent: on this connection nobody has asked yet. */
 static void bus_up(sd_bus *bus, gpointer data)
 {
     GHashTableIter iter;
@@ -39,7 +40,7 @@ static void bus_up(sd_bus *bus, gpointer data)
     g_hash_table_iter_init(&iter, berth_manager_vms(data));
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const BerthVm *vm = value;
-        if (vm->run && vm->run->is_no_machine)
+        if (vm->run && (vm->run->is_no_machine || vm->run->registration))
             berth_machine_register(vm->run);
     }
 }

@@ -1,38 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "manager.h"
+#include "manager-private.h"
 
 #include "../core/error.h"
 #include "../core/names.h"
-#include "../core/port-table.h"
+#include "audit.h"
 #include "machine.h"
 #include "orphan.h"
+#include "recovery.h"
 #include "restart.h"
 #include "run.h"
-#include "start-queue.h"
-
-struct BerthManager {
-    const BerthHost *host;
-    const BerthObserver *observer;
-    gpointer observer_data;
-
-    GHashTable *by_id;   /* id → BerthVm, owned */
-    GHashTable *by_name; /* name → BerthVm; %NULL for a creation in flight */
-    BerthPortTable *ports;
-    BerthCidPool *cids;
-    GHashTable *by_cid;    /* CID → BerthVm that owns it */
-    GHashTable *creations; /* id → CID of a creation in flight */
-    GHashTable *orphans;   /* id → BerthOrphan, owned */
-
-    GHashTable *images;  /* name → BerthImage, owned */
-    GHashTable *imports; /* names of images being imported, a set */
-    guint64 library_serial;
-    BerthStartQueue *start_queue;
-    GQueue reloads; /* the one under way first */
-    BerthUsageSubscriptions *usage_subscriptions;
-    GHashTable *jobs; /* number → BerthJob, owned */
-    guint last_job;
-    gboolean is_ending; /* no job is waited for any more */
-};
 
 BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *observer, gpointer data)
 {
@@ -66,6 +42,8 @@ static void let_go(BerthManager *manager)
 
 void berth_manager_free(BerthManager *manager)
 {
+    berth_reloads_end(manager);
+    berth_audits_end(manager);
     let_go(manager);
     berth_machine_unfollow_bus(manager);
     berth_usage_subscriptions_free(manager->usage_subscriptions);
@@ -102,6 +80,11 @@ BerthVm *berth_manager_find(BerthManager *manager, const char *name_or_id)
 {
     BerthVm *vm = g_hash_table_lookup(manager->by_id, name_or_id);
     return vm ? vm : g_hash_table_lookup(manager->by_name, name_or_id);
+}
+
+BerthVm *berth_manager_find_by_cid(BerthManager *manager, guint32 cid)
+{
+    return g_hash_table_lookup(manager->by_cid, GUINT_TO_POINTER(cid));
 }
 
 GHashTable *berth_manager_vms(BerthManager *manager)
@@ -179,6 +162,11 @@ void berth_manager_tell_usage(BerthManager *manager, BerthVm *vm, const char *su
 GQueue *berth_manager_reloads(BerthManager *manager)
 {
     return &manager->reloads;
+}
+
+GQueue *berth_manager_audits(BerthManager *manager)
+{
+    return &manager->audits;
 }
 
 void berth_manager_check_limits(const BerthManager *manager)
@@ -385,120 +373,4 @@ void berth_manager_unreserve(BerthManager *manager, const char *id, const char *
     g_hash_table_remove(manager->by_name, name);
     g_hash_table_remove(manager->creations, id);
     berth_cid_pool_release(manager->cids, cid, g_get_monotonic_time(), FALSE);
-}
-
-/* Images and jobs */
-
-BerthVm *berth_manager_find_by_cid(BerthManager *manager, guint32 cid)
-{
-    return g_hash_table_lookup(manager->by_cid, GUINT_TO_POINTER(cid));
-}
-
-BerthImage *berth_manager_find_image(BerthManager *manager, const char *name)
-{
-    return g_hash_table_lookup(manager->images, name);
-}
-
-GHashTable *berth_manager_images(BerthManager *manager)
-{
-    return manager->images;
-}
-
-gboolean berth_manager_reserve_image(BerthManager *manager, const char *name, GError **error)
-{
-    if (g_hash_table_contains(manager->images, name) || g_hash_table_contains(manager->imports, name)) {
-        g_set_error(error, BERTH_ERROR, BERTH_ERROR_NAME_TAKEN, "There is an image \"%s\" already; choose another name",
-                    name);
-        return FALSE;
-    }
-    g_hash_table_add(manager->imports, g_strdup(name));
-    return TRUE;
-}
-
-void berth_manager_unreserve_image(BerthManager *manager, const char *name)
-{
-    g_hash_table_remove(manager->imports, name);
-    berth_manager_library_touched(manager);
-}
-
-guint64 berth_manager_library_serial(const BerthManager *manager)
-{
-    return manager->library_serial;
-}
-
-void berth_manager_library_touched(BerthManager *manager)
-{
-    manager->library_serial++;
-}
-
-void berth_manager_add_image(BerthManager *manager, BerthImageMeta *meta)
-{
-    BerthImage *image = berth_image_new(meta);
-    berth_manager_library_touched(manager);
-    g_hash_table_insert(manager->images, meta->name, image);
-    manager->observer->image_added(image, manager->observer_data);
-}
-
-void berth_manager_drop_image(BerthManager *manager, BerthImage *image)
-{
-    manager->observer->image_removed(image, manager->observer_data);
-    g_hash_table_remove(manager->images, image->meta->name);
-    berth_manager_library_touched(manager);
-}
-
-void berth_manager_replace_image(BerthManager *manager, BerthImage *image, BerthImageMeta *meta)
-{
-    manager->observer->image_removed(image, manager->observer_data);
-    g_hash_table_steal(manager->images, image->meta->name);
-    berth_image_meta_free(image->meta);
-    image->meta = meta;
-    g_hash_table_insert(manager->images, meta->name, image);
-    berth_manager_library_touched(manager);
-    manager->observer->image_added(image, manager->observer_data);
-}
-
-BerthJob *berth_manager_find_job(BerthManager *manager, guint number)
-{
-    return g_hash_table_lookup(manager->jobs, GUINT_TO_POINTER(number));
-}
-
-GHashTable *berth_manager_jobs(BerthManager *manager)
-{
-    return manager->jobs;
-}
-
-BerthJob *berth_manager_add_job(BerthManager *manager, const char *operation)
-{
-    BerthJob *job = g_new0(BerthJob, 1);
-    job->number = ++manager->last_job;
-    job->operation = operation;
-    job->cancellable = g_cancellable_new();
-    if (manager->is_ending)
-        g_cancellable_cancel(job->cancellable);
-    g_hash_table_insert(manager->jobs, GUINT_TO_POINTER(job->number), job);
-    manager->observer->job_added(job, manager->observer_data);
-    return job;
-}
-
-void berth_manager_job_changed(BerthManager *manager, BerthJob *job)
-{
-    manager->observer->job_changed(job, manager->observer_data);
-}
-
-void berth_manager_job_ended(BerthManager *manager, BerthJob *job)
-{
-    manager->observer->job_completed(job, manager->observer_data);
-    g_hash_table_remove(manager->jobs, GUINT_TO_POINTER(job->number));
-}
-
-void berth_manager_cancel_jobs(BerthManager *manager)
-{
-    GHashTableIter iter;
-    gpointer value;
-    manager->is_ending = TRUE;
-    g_hash_table_iter_init(&iter, manager->jobs);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const BerthJob *job = value;
-        g_cancellable_cancel(job->cancellable);
-    }
 }

@@ -138,6 +138,8 @@ BerthStartQueue *berth_manager_start_queue(const BerthManager *manager);
 
 /* (element-type BerthReload): borrowed: the one under way, and those that wait for its end. */
 GQueue *berth_manager_reloads(BerthManager *manager);
+/* (element-type Audit): borrowed: those under way. */
+GQueue *berth_manager_audits(BerthManager *manager);
 
 /* Who has subscribed to what VMs use. (transfer none) */
 BerthUsageSubscriptions *berth_manager_usage_subscriptions(BerthManager *manager);

@@ -24,3 +24,5 @@ void berth_recover(BerthManager *manager, void (*done)(const GError *error, gpoi
 void berth_reload(BerthManager *manager,
                   void (*done)(guint loaded, guint updated, guint removed, const GError *error, gpointer data),
                   gpointer data);
+/* For the end of @manager: Reloads that wait, or are just being judged, are answered with Cancelled. None is in a worker. */
+void berth_reloads_end(BerthManager *manager);

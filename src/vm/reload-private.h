@@ -20,6 +20,7 @@ typedef struct BerthReload {
     GPtrArray *notes;        /* (element-type utf8) */
     GHashTable *on_disk;     /* ids of @vms, a set */
     guint next;              /* of @vms */
+    guint judging;           /* source id: they are judged, 0 */
 
     guint loaded, updated, removed;
     GPtrArray *busy; /* (element-type utf8): what was worked on meanwhile, and could not be compared */
@@ -30,3 +31,5 @@ void berth_reload_images(BerthReload *reload);
 /* The VMs that were found × those in memory, some at a time, since comparing 10,000 takes a third of a second. Each
  * is judged by what is true when it is its turn. */
 void berth_reload_vms(BerthReload *reload, void (*judged)(BerthReload *reload));
+/* What has not been judged is forgotten. */
+void berth_reload_stop_judging(BerthReload *reload);

@@ -183,6 +183,7 @@ static gboolean judge_some(gpointer data)
     BerthReload *reload = data;
     const gint64 end = g_get_monotonic_time() + TURN_USEC;
     if (reload->next == reload->vms->len) {
+        reload->judging = 0;
         judge_vanished(reload);
         reload->judged(reload);
         return G_SOURCE_REMOVE;
@@ -198,5 +199,14 @@ void berth_reload_vms(BerthReload *reload, void (*judged)(BerthReload *reload))
     g_ptr_array_set_free_func(reload->vms, NULL); /* they are taken one by one */
     reload->next = 0;
     reload->judged = judged;
-    g_idle_add_full(G_PRIORITY_DEFAULT, judge_some, reload, NULL);
+    reload->judging = g_idle_add_full(G_PRIORITY_DEFAULT, judge_some, reload, NULL);
+}
+
+void berth_reload_stop_judging(BerthReload *reload)
+{
+    if (reload->judging == 0)
+        return;
+    g_clear_handle_id(&reload->judging, g_source_remove);
+    while (reload->next < reload->vms->len)
+        berth_stored_vm_free(reload->vms->pdata[reload->next++]);
 }

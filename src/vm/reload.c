@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "reload-private.h"
 
+#include "../core/error.h"
 #include "../host/settings-files.h"
 
 /* Somebody is always at work on some VM of a busy host. What can't be compared after so many looks is told, and left
@@ -20,16 +21,24 @@ static void forget_look(BerthReload *reload)
     g_clear_pointer(&reload->busy, g_ptr_array_unref);
 }
 
-static void finish(BerthReload *reload, const GError *error)
+/* The first of those that wait, or are under way, is over. */
+static void answer_first(GQueue *reloads, const GError *error)
 {
+    BerthReload *reload = g_queue_peek_head(reloads);
     if (error)
         reload->done(0, 0, 0, error, reload->data);
     else
         reload->done(reload->loaded, reload->updated, reload->removed, NULL, reload->data);
-    GQueue *reloads = berth_manager_reloads(reload->manager);
     g_queue_pop_head(reloads);
+    berth_reload_stop_judging(reload);
     forget_look(reload);
     g_free(reload);
+}
+
+static void finish(BerthReload *reload, const GError *error)
+{
+    GQueue *reloads = berth_manager_reloads(reload->manager);
+    answer_first(reloads, error);
     if (!g_queue_is_empty(reloads))
         look(g_queue_peek_head(reloads));
 }
@@ -131,4 +140,12 @@ void berth_reload(BerthManager *manager,
     g_queue_push_tail(reloads, reload);
     if (g_queue_get_length(reloads) == 1)
         look(reload);
+}
+
+void berth_reloads_end(BerthManager *manager)
+{
+    g_autoptr(GError) error = berth_error_new_for_end();
+    GQueue *reloads = berth_manager_reloads(manager);
+    while (!g_queue_is_empty(reloads))
+        answer_first(reloads, error);
 }

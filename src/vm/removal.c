@@ -272,25 +272,27 @@ void berth_vm_end_delayed(BerthVm *vm)
 
 /* grace */
 
-static gboolean grace_over(gpointer data)
+static void await_end_of_grace(BerthVm *vm);
+
+static gboolean grace_may_be_over(gpointer data)
 {
     BerthVm *vm = data;
     vm->removal->timer = 0;
     /* What is being written decides, and comes back here where it is not the end of the grace time. */
     if (!vm->removal->writing)
-        berth_removal_enter(vm, BERTH_PHASE_STOPPING);
+        await_end_of_grace(vm);
     return G_SOURCE_REMOVE;
 }
 
-static void begin_grace(BerthVm *vm)
+/* Whoever sets the clock back has more time; and a marker may name a day that no timer reaches. */
+static void await_end_of_grace(BerthVm *vm)
 {
     g_clear_handle_id(&vm->removal->timer, g_source_remove);
-    gint64 left = vm->removal->intent.grace_until - g_get_real_time();
-    if (left <= 0) {
+    const gint64 left = vm->removal->intent.grace_until - g_get_real_time();
+    if (left > 0)
+        vm->removal->timer = g_timeout_add((guint) MIN(left / 1000 + 1, G_MAXINT), grace_may_be_over, vm);
+    else
         berth_removal_enter(vm, BERTH_PHASE_STOPPING);
-        return;
-    }
-    vm->removal->timer = g_timeout_add((guint) (left / 1000 + 1), grace_over, vm);
 }
 
 void berth_removal_enter(BerthVm *vm, BerthRemovalPhase phase)
@@ -298,7 +300,7 @@ void berth_removal_enter(BerthVm *vm, BerthRemovalPhase phase)
     set_phase(vm, phase);
     switch (phase) {
     case BERTH_PHASE_GRACE:
-        begin_grace(vm);
+        await_end_of_grace(vm);
         break;
     case BERTH_PHASE_STOPPING:
         stop_processes(vm);

@@ -33,8 +33,8 @@ void berth_reply_free(BerthReply *reply)
 {
     if (!reply)
         return;
-    g_autoptr(GError) cancelled =
-        g_error_new_literal(BERTH_ERROR, BERTH_ERROR_CANCELLED, "The operation was cancelled by a later one");
+    g_autoptr(GError) cancelled = g_error_new_literal(
+        BERTH_ERROR, BERTH_ERROR_CANCELLED, "The operation was cancelled, by a later one or by the end of berthd");
     berth_reply_return(&reply, cancelled);
 }
 

@@ -28,7 +28,8 @@ struct BerthRun {
     gboolean stop_asked;        /* Shutdown, PowerOff, Remove or a failed start asked for the end */
     BerthRecordFound operation; /* what is under way, as the record says it, and until when it may take */
     gint64 until;
-    gboolean begins_anew; /* what is left of half a start is being ended; then the VM is started, where it is wanted */
+    guint64 patience_usec; /* of a powerdown: how long its guest was given */
+    gboolean begins_anew;  /* what is left of half a start is being ended; then the VM is started, where it is wanted */
 
     BerthGuest *guest; /* what it says of itself */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "usage.h"
 
+#include <unistd.h>
+
 #include "../core/error.h"
 #include "../host/usage-look.h"
 #include "manager.h"
@@ -8,13 +10,15 @@
 
 /* A look takes less than 0.1 ms (tried on Linux 6.18): whatever is asked for, it is a few percent of a processor. */
 #define PER_SUBSCRIBER_MAX 64u
-#define ALL_MAX 256u
+#define PER_USER_MAX 128u
+#define ALL_MAX 256u /* and as many more of who may do everything */
 /* Then others get their turn of the loop. */
 #define SLICE_USEC 2000
 
 typedef struct {
     BerthVm *vm;
     char *subscriber;
+    uid_t uid;
     gint64 interval; /* µs */
     gint64 due;      /* µs of CLOCK_MONOTONIC; 0: at once */
 } Subscription;
@@ -115,51 +119,65 @@ static void arm(BerthUsageSubscriptions *subscriptions)
 
 /* Subscribing */
 
-/* How many there are of @subscriber, and (nullable) the one to @vm. */
-static guint count(const BerthUsageSubscriptions *subscriptions, const char *subscriber, const BerthVm *vm,
-                   Subscription **found)
+/* (nullable) */
+static Subscription *find(const BerthUsageSubscriptions *subscriptions, const BerthVm *vm, const char *subscriber)
 {
-    guint n = 0;
-    *found = NULL;
     for (guint i = 0; i < subscriptions->list->len; i++) {
         Subscription *subscription = subscription_at(subscriptions, i);
-        if (!g_str_equal(subscription->subscriber, subscriber))
-            continue;
-        n++;
-        if (subscription->vm == vm)
-            *found = subscription;
+        if (subscription->vm == vm && g_str_equal(subscription->subscriber, subscriber))
+            return subscription;
     }
-    return n;
+    return NULL;
 }
 
-static gboolean check_room(guint n_own, guint n_all, GError **error)
+static gboolean may_do_everything(uid_t uid)
 {
-    if (n_own < PER_SUBSCRIBER_MAX && n_all < ALL_MAX)
+    return uid == 0 || uid == geteuid();
+}
+
+static gboolean is_below(guint n, guint max, const char *who, GError **error)
+{
+    if (n < max)
         return TRUE;
     g_set_error(error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED,
-                "Nobody may follow the usage of more than %u VMs, nor all clients together that of more than %u; end "
-                "some by UnsubscribeUsage",
-                PER_SUBSCRIBER_MAX, ALL_MAX);
+                "%s may not follow the usage of more than %u VMs; end some by UnsubscribeUsage", who, max);
     return FALSE;
 }
 
-gboolean berth_vm_subscribe_usage(BerthVm *vm, const char *subscriber, guint64 interval, GError **error)
+/* No user can take all the room, and all of them together none of root's. */
+static gboolean check_room(const BerthUsageSubscriptions *subscriptions, const char *subscriber, uid_t uid,
+                           GError **error)
+{
+    const gboolean is_root = may_do_everything(uid);
+    guint n_own = 0, n_users = 0, n_all = 0;
+    for (guint i = 0; i < subscriptions->list->len; i++) {
+        const Subscription *subscription = subscription_at(subscriptions, i);
+        n_own += g_str_equal(subscription->subscriber, subscriber);
+        n_users += subscription->uid == uid;
+        n_all += may_do_everything(subscription->uid) == is_root;
+    }
+    return is_below(n_own, PER_SUBSCRIBER_MAX, "One client", error) &&
+           (is_root || is_below(n_users, PER_USER_MAX, "The clients of one user", error)) &&
+           is_below(n_all, ALL_MAX, is_root ? "The clients of root" : "The clients of all users", error);
+}
+
+gboolean berth_vm_subscribe_usage(BerthVm *vm, const char *subscriber, uid_t uid, guint64 interval, GError **error)
 {
     BerthUsageSubscriptions *subscriptions = subscriptions_of(vm);
-    Subscription *subscription;
     if (interval < BERTH_USAGE_INTERVAL_MIN_USEC || interval > BERTH_USAGE_INTERVAL_MAX_USEC) {
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS,
                     "The interval %" G_GUINT64_FORMAT " is not within %d to %d µs", interval,
                     BERTH_USAGE_INTERVAL_MIN_USEC, BERTH_USAGE_INTERVAL_MAX_USEC);
         return FALSE;
     }
-    const guint n_own = count(subscriptions, subscriber, vm, &subscription);
+    Subscription *subscription = find(subscriptions, vm, subscriber);
     if (!subscription) {
-        if (!check_room(n_own, subscriptions->list->len, error))
+        if (!check_room(subscriptions, subscriber, uid, error))
             return FALSE;
         subscription = g_new0(Subscription, 1);
         subscription->vm = vm;
         subscription->subscriber = g_strdup(subscriber);
+        subscription->uid = uid;
         g_ptr_array_add(subscriptions->list, subscription);
     }
     subscription->interval = (gint64) interval;
@@ -196,8 +214,10 @@ void berth_usage_forget_subscriber(BerthUsageSubscriptions *subscriptions, const
 
 gboolean berth_usage_has_subscriber(const BerthUsageSubscriptions *subscriptions, const char *subscriber)
 {
-    Subscription *unused;
-    return count(subscriptions, subscriber, NULL, &unused) > 0;
+    for (guint i = 0; i < subscriptions->list->len; i++)
+        if (g_str_equal(subscription_at(subscriptions, i)->subscriber, subscriber))
+            return TRUE;
+    return FALSE;
 }
 
 /* The VM's processes */

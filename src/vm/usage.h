@@ -20,14 +20,16 @@ void berth_usage_subscriptions_free(BerthUsageSubscriptions *subscriptions);
 /**
  * berth_vm_subscribe_usage:
  * @subscriber: whom to tell, by the observer's own name for them
+ * @uid: whose they are
  * @interval: µs, within the bounds above
  *
  * Who has subscribed to @vm before has another interval then. Where QEMU runs, the first figures come on a later turn of the
  * loop, without waiting for the interval.
  *
- * Returns: FALSE with InvalidArgs, or with LimitReached where @subscriber, or all together, have too many
+ * Returns: FALSE with InvalidArgs, or with LimitReached where @subscriber, its user, or all together have too many.
+ *   Those of root (and of the daemon's own user) take no room from other users, nor theirs from root
  */
-gboolean berth_vm_subscribe_usage(BerthVm *vm, const char *subscriber, guint64 interval, GError **error);
+gboolean berth_vm_subscribe_usage(BerthVm *vm, const char *subscriber, uid_t uid, guint64 interval, GError **error);
 /* Who has not subscribed is told nothing already. */
 void berth_vm_unsubscribe_usage(BerthVm *vm, const char *subscriber);
 /* @subscriber is gone, or, where %NULL, all are. */

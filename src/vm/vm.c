@@ -215,8 +215,8 @@ static void vm_work_done(gpointer data, const GError *error, gpointer user_data)
     berth_queue_poke(work->vm->manager);
 }
 
-void berth_vm_work(BerthVm *vm, BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,
-                   void (*done)(BerthVm *vm, gpointer data, const GError *error))
+BerthWork *berth_vm_work(BerthVm *vm, BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,
+                         void (*done)(BerthVm *vm, gpointer data, const GError *error))
 {
     VmWork *work = g_new0(VmWork, 1);
     work->vm = berth_vm_ref(vm);
@@ -225,5 +225,5 @@ void berth_vm_work(BerthVm *vm, BerthWorkKind kind, BerthWorkFunc func, gpointer
     work->free_data = free_data;
     work->done = done;
     vm->n_works++;
-    berth_work_start(kind, vm_work_run, work, (GDestroyNotify) vm_work_free, vm_work_done, NULL);
+    return berth_work_start(kind, vm_work_run, work, (GDestroyNotify) vm_work_free, vm_work_done, NULL);
 }

@@ -117,5 +117,5 @@ gboolean berth_vm_check(const BerthVm *vm, BerthVmMethod method, GError **error)
 
 /* berth_work_start() for work in the VM's directory: it holds the VM, and a removal does not delete before it has
  * ended. */
-void berth_vm_work(BerthVm *vm, BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,
-                   void (*done)(BerthVm *vm, gpointer data, const GError *error));
+BerthWork *berth_vm_work(BerthVm *vm, BerthWorkKind kind, BerthWorkFunc func, gpointer data, GDestroyNotify free_data,
+                         void (*done)(BerthVm *vm, gpointer data, const GError *error));

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "scripted.h"
+#include "src/core/autofd.h"
 #include "src/core/names.h"
+#include "tests/lib/preloads/hold.h"
 
 /* Answers: each call has one, and what it has changed was told before it. */
+
+#define NOBODY 65534
 
 /* What came in on the client's connection, in the bus's own order: "State=removing" and the like, "InterfacesAdded", and
  * "answer" for each answer to a call. The filter runs in GDBus's thread. */
@@ -25,7 +33,7 @@ static void note_state(GString *words, GVariant *body)
         g_string_append_printf(words, "State=%s ", state);
 }
 
-static GDBusMessage *listen(GDBusConnection *client, GDBusMessage *message, gboolean incoming, gpointer data)
+static GDBusMessage *hear(GDBusConnection *client, GDBusMessage *message, gboolean incoming, gpointer data)
 {
     Wire *wire = data;
     const GDBusMessageType type = g_dbus_message_get_message_type(message);
@@ -48,7 +56,7 @@ static void wire_begin(Wire *wire, Fixture *fixture)
     g_mutex_init(&wire->mutex);
     wire->words = g_string_new(NULL);
     wire->owner = fixture->owner;
-    wire->filter = g_dbus_connection_add_filter(fixture->client, listen, wire, NULL);
+    wire->filter = g_dbus_connection_add_filter(fixture->client, hear, wire, NULL);
 }
 
 static void wire_end(Wire *wire, Fixture *fixture)
@@ -134,11 +142,104 @@ static void test_of_an_end(Fixture *fixture, gconstpointer unused)
     fixture_start_daemon(fixture);
 }
 
+/* Where the daemon tells systemd of its state. */
+static int listen_as_systemd(Fixture *fixture)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    g_snprintf(address.sun_path, sizeof address.sun_path, "%s/notify", fixture->dir);
+    g_assert_cmpint(bind(fd, (const struct sockaddr *) &address, sizeof address), ==, 0);
+    fixture->environ = g_environ_setenv(fixture->environ, "NOTIFY_SOCKET", address.sun_path, TRUE);
+    return fd;
+}
+
+static gboolean has_told(int fd, const char *words)
+{
+    char text[256];
+    ssize_t length;
+    while ((length = recv(fd, text, sizeof text - 1, 0)) >= 0) {
+        text[length] = '\0';
+        if (g_str_equal(text, words))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean wake(int fd, GIOCondition condition, gpointer data)
+{
+    return G_SOURCE_CONTINUE;
+}
+
+static void await_told(int fd, const char *words)
+{
+    const guint source = g_unix_fd_add(fd, G_IO_IN, wake, NULL);
+    AWAIT(has_told(fd, words));
+    g_source_remove(source);
+}
+
+static void on_answered(GObject *user, GAsyncResult *result, gpointer data)
+{
+    FixtureCall *call = data;
+    call->answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(user), result, &call->error);
+    call->done = TRUE;
+}
+
+static FixtureCall *begin_as_user(GDBusConnection *user, const char *path, const char *method)
+{
+    FixtureCall *call = g_new0(FixtureCall, 1);
+    g_dbus_connection_call(user, BERTH_BUS_NAME, path, BERTH_IFACE_VM, method, g_variant_new("(a{sv})", NULL), NULL,
+                           G_DBUS_CALL_FLAGS_NONE, FIXTURE_CALL_MSEC, NULL, on_answered, call);
+    return call;
+}
+
+static FixtureCall *begin_on_root(Fixture *fixture, const char *method)
+{
+    return fixture_begin(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, method, g_variant_new("(a{sv})", NULL));
+}
+
+/* So are those that wait for somebody else, or for each other: the daemon is ending before the disk has been read for the
+ * first Reload. */
+static void test_waiting_at_the_end(Fixture *fixture, gconstpointer config)
+{
+    scripted_prepare(fixture, config);
+    g_autofree char *dir = g_build_filename(fixture->dir, "hold", NULL);
+    Hold *hold = hold_new(dir, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
+    BERTH_AUTOFD told = listen_as_systemd(fixture);
+    fixture_start_daemon(fixture);
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autoptr(GDBusConnection) user = private_bus_connect_as(fixture->bus, NOBODY);
+
+    hold_at(hold, HOLD_SCAN);
+    FixtureCall *reload = begin_on_root(fixture, "Reload"), *next = begin_on_root(fixture, "Reload");
+    hold_await(hold, HOLD_SCAN);
+    fake_service_hold(fake_systemd_service(fixture->systemd), "ListUnitsByPatterns");
+    FixtureCall *audit = begin_on_root(fixture, "Audit");
+    AWAIT(fake_service_count(fake_systemd_service(fixture->systemd), "ListUnitsByPatterns") > 1);
+    fake_service_hold(fake_polkit_service(fixture->polkit), "CheckAuthorization");
+    FixtureCall *start = begin_as_user(user, path, "Start");
+    AWAIT(fake_service_count(fake_polkit_service(fixture->polkit), "CheckAuthorization") == 1);
+
+    g_assert_cmpint(kill(fixture->daemon, SIGTERM), ==, 0);
+    await_told(told, "STOPPING=1");
+    hold_release(hold);
+    const int status = fixture_stop_daemon(fixture, SIGTERM);
+    g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    scripted_fails(reload, "Cancelled", "berthd ends");
+    scripted_fails(next, "Cancelled", "berthd ends");
+    scripted_fails(audit, "Cancelled", "berthd ends");
+    scripted_fails(start, "Cancelled", "berthd ends");
+    fake_service_release(fake_systemd_service(fixture->systemd), "ListUnitsByPatterns");
+    fake_service_release(fake_polkit_service(fixture->polkit), "CheckAuthorization");
+    hold_free(hold);
+    fixture_start_daemon(fixture);
+}
+
 static void add(void)
 {
     SCRIPTED_ADD("/answers/told-before", "", test_told_before_answered);
     SCRIPTED_ADD("/answers/utf-8", "", test_text_is_utf8);
     SCRIPTED_ADD("/answers/of-an-end", "", test_of_an_end);
+    g_test_add("/answers/waiting-at-the-end", Fixture, "", NULL, test_waiting_at_the_end, fixture_tear_down);
 }
 
 int main(int argc, char **argv)

@@ -264,22 +264,25 @@ static void test_removal_taken_back(Scene *scene, gconstpointer unused)
     assert_only(scene, 2);
 }
 
-/* Long copies don't hold up the end of others. */
+/* Long copies don't hold up the end of others, nor that of VMs whose own copy has not had its turn. */
 static void test_removed_beside(Scene *scene, gconstpointer unused)
 {
     Fixture *fixture = &scene->fixture;
-    g_autofree char *other = scripted_vm(fixture, "other", NULL);
+    g_autofree char *other = scripted_vm(fixture, "other", NULL), *last = NULL;
     g_dbus_connection_signal_unsubscribe(fixture->client, scene->subscription);
     scene->subscription = 0;
     hold_at(scene->hold, HOLD_COPY);
     for (guint i = 0; i < 8; i++) {
         g_autofree char *name = g_strdup_printf("source%u", i), *new = g_strdup_printf("new%u", i);
-        g_autofree char *path = scripted_vm_with(fixture, name, ONE_DISK, NULL);
-        fixture_call(fixture, path, BERTH_IFACE_VM, "Clone", arguments(new, "{}"));
+        g_free(last);
+        last = scripted_vm_with(fixture, name, ONE_DISK, NULL);
+        fixture_call(fixture, last, BERTH_IFACE_VM, "Clone", arguments(new, "{}"));
     }
     hold_await(scene->hold, HOLD_COPY);
     fixture_vm(fixture, other, "Remove");
     fixture_await_gone(fixture, other);
+    fixture_vm(fixture, last, "Remove");
+    fixture_await_gone(fixture, last);
     hold_release(scene->hold);
     /* All jobs have ended then. */
     g_assert_cmpint(fixture_stop_daemon(fixture, SIGTERM), ==, 0);

@@ -484,6 +484,25 @@ static void test_image_vanished(Fixture *fixture, gconstpointer unused)
     lose_image(fixture, rename_away, rename_back);
 }
 
+/* A VM that is going is not judged; what it is made from is still its own when its removal is taken back. */
+static void test_image_of_one_that_stays(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *image = import(fixture, IMAGE);
+    g_autofree char *dir = image_dir(fixture);
+    g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
+    g_autofree char *path = scripted_vm_with(fixture, "web", "{'image': <'" IMAGE "'>}", NULL);
+    scripted_remove(fixture, path, "{'grace-seconds': <uint32 600>}");
+    rename_away(dir, aside);
+    scripted_reload(fixture, 0, 1, 0);
+    rename_back(dir, aside);
+    scripted_reload(fixture, 1, 0, 0);
+    fixture_vm(fixture, path, "CancelRemoval");
+    g_assert_cmpuint(n_users(fixture, image), ==, 1);
+    fixture_call_fails(fixture, image, BERTH_IFACE_IMAGE, "Remove", g_variant_new("(a{sv})", NULL), "ImageInUse",
+                       "\"web\"");
+    fixture_vm(fixture, path, "Start");
+}
+
 static void damage(const char *dir, const char *aside)
 {
     g_autofree char *file = g_build_filename(dir, BERTH_FILE_IMAGE, NULL);
@@ -741,6 +760,7 @@ static void add(void)
     ADD("definition/exchanged", "", test_exchanged);
     ADD("image/comes", "", test_image_comes);
     ADD("image/vanished", "", test_image_vanished);
+    ADD("image/of-one-that-stays", "", test_image_of_one_that_stays);
     ADD("image/damaged", "", test_image_damaged);
     ADD("image/changed", "", test_image_changed);
     ADD("image/missing", "", test_image_missing);

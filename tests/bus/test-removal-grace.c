@@ -191,6 +191,27 @@ static void test_over_while_taken_back(Fixture *fixture, gconstpointer unused)
     hold_free(hold);
 }
 
+/* Longer than a timer of 32 bits of milliseconds: that is not over when those have gone round. */
+static void test_for_ages(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", NULL);
+    g_autofree char *marker = scripted_vm_file(fixture, path, BERTH_FILE_MARKER);
+    g_autofree char *text = NULL;
+    scripted_remove(fixture, path, REMOVAL_GRACE);
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_true(g_file_get_contents(marker, &text, NULL, NULL));
+    g_autoptr(GRegex) regex = g_regex_new("\"grace-until\"\\s*:\\s*[0-9]+", 0, 0, NULL);
+    g_autofree char *until = g_strdup_printf("\"grace-until\": %" G_GINT64_FORMAT,
+                                             g_get_real_time() + ((G_GINT64_CONSTANT(1) << 32) + 500) * 1000);
+    g_autofree char *aged = g_regex_replace_literal(regex, text, -1, 0, until, 0, NULL);
+    g_assert_cmpstr(aged, !=, text);
+    removal_write(marker, aged);
+    fixture_start_daemon(fixture);
+    await_silence(1500); /* what does not pass is the time itself */
+    assert_in_grace(fixture, path);
+    fixture_vm(fixture, path, "CancelRemoval");
+}
+
 /* A directory that lies among the doomed has none left, whatever its marker and the clock say. */
 static void test_doomed_has_none(Fixture *fixture, gconstpointer unused)
 {
@@ -305,6 +326,7 @@ static void add(void)
     REMOVAL_ADD("grace/crashed-meanwhile", test_crashed_meanwhile);
     REMOVAL_ADD("grace/over", test_over);
     REMOVAL_ADD("grace/over-meanwhile", test_over_meanwhile);
+    REMOVAL_ADD("grace/for-ages", test_for_ages);
     REMOVAL_ADD_APART("grace/over-while-taken-back", test_over_while_taken_back);
     REMOVAL_ADD("grace/doomed-has-none", test_doomed_has_none);
     REMOVAL_ADD("grace/link-taken-back", test_link_taken_back);

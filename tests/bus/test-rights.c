@@ -186,6 +186,21 @@ static void set_all(Fixture *fixture, FakePolkitAnswer answer)
         fake_polkit_set(fixture->polkit, methods[i].action, answer);
 }
 
+/* Who asked for a removal is kept with it. */
+static void test_asked_by(Tooled *tooled, gconstpointer unused)
+{
+    Fixture *fixture = &tooled->fixture;
+    g_autofree char *path = tooled_vm(tooled, "web", NULL), *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *file = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, id, BERTH_FILE_MARKER, NULL);
+    g_autofree char *marker = NULL;
+    g_autoptr(GDBusConnection) user = private_bus_connect_as(fixture->bus, NOBODY);
+    GVariant *arguments = g_variant_new("(@a{sv})", tooled_asv("{'grace-seconds': <uint32 600>}"));
+    tooled_succeeds(begin_as(user, path, BERTH_IFACE_VM, "Remove", arguments, G_DBUS_CALL_FLAGS_NONE));
+    g_assert_true(g_file_get_contents(file, &marker, NULL, NULL));
+    g_test_message("%s", marker);
+    g_assert_true(g_regex_match_simple("\"asked-by\"\\s*:\\s*65534\\b", marker, 0, 0));
+}
+
 static void test_no(Tooled *tooled, gconstpointer unused)
 {
     Scene scene;
@@ -451,6 +466,7 @@ static void test_many(Tooled *tooled, gconstpointer unused)
 
 static void add(void)
 {
+    TOOLED_ADD("/rights/asked-by", NULL, test_asked_by);
     TOOLED_ADD("/rights/no", NULL, test_no);
     TOOLED_ADD("/rights/challenge", NULL, test_challenge);
     TOOLED_ADD("/rights/absent", NULL, test_absent);

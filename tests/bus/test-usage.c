@@ -9,7 +9,9 @@
 
 #define OFTEN "{'interval-usec': <@t 500000>}"
 #define PER_CLIENT_MAX 64u
+#define PER_USER_MAX 128u
 #define ALL_MAX 256u
+#define FIRST_USER 1u /* daemon; bin and sys follow: the bus wants names */
 
 /* A client of its own that hears whatever the bus brings it. */
 typedef struct {
@@ -33,14 +35,19 @@ static void on_usage(GDBusConnection *bus, const char *sender, const char *path,
     g_assert_true(g_variant_lookup(listener->figures, "cpu-usec", "t", &listener->cpu));
 }
 
-static Listener *listener_new(Fixture *fixture)
+static Listener *listener_new_as(Fixture *fixture, uid_t uid)
 {
     Listener *listener = g_new0(Listener, 1);
-    listener->bus = private_bus_connect(fixture->bus);
+    listener->bus = private_bus_connect_as(fixture->bus, uid);
     listener->subscription =
         g_dbus_connection_signal_subscribe(listener->bus, fixture->owner, BERTH_IFACE_VM, "Usage", NULL, NULL,
                                            G_DBUS_SIGNAL_FLAGS_NONE, on_usage, listener, NULL);
     return listener;
+}
+
+static Listener *listener_new(Fixture *fixture)
+{
+    return listener_new_as(fixture, 0);
 }
 
 static void listener_free(Listener *listener)
@@ -295,6 +302,35 @@ static void test_passers_by(Fixture *fixture, gconstpointer unused)
     g_dbus_connection_signal_unsubscribe(listener->bus, watch);
 }
 
+/* However many clients a user has, others find room; and root does whatever all users take. */
+static void test_limits_of_users(Fixture *fixture, gconstpointer unused)
+{
+    enum { CLIENTS_OF_USER = PER_USER_MAX / PER_CLIENT_MAX, CLIENTS = ALL_MAX / PER_CLIENT_MAX };
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) listeners = g_ptr_array_new_with_free_func((GDestroyNotify) listener_free);
+    for (guint i = 0; i < PER_CLIENT_MAX; i++) {
+        g_autofree char *name = g_strdup_printf("vm-%u", i);
+        g_ptr_array_add(paths, scripted_vm(fixture, name, NULL));
+    }
+    const char *first = paths->pdata[0];
+    for (guint i = 0; i < CLIENTS; i++) {
+        const uid_t user = FIRST_USER + i / CLIENTS_OF_USER;
+        g_ptr_array_add(listeners, listener_new_as(fixture, user));
+        for (guint j = 0; j < paths->len; j++)
+            subscribe(listeners->pdata[i], paths->pdata[j], OFTEN);
+        g_autoptr(Listener) next = listener_new_as(fixture, user);
+        if (i % CLIENTS_OF_USER == CLIENTS_OF_USER - 1)
+            refused(next, first, OFTEN, "LimitReached", "of one user may not follow the usage of more than 128");
+    }
+    g_autoptr(Listener) third = listener_new_as(fixture, FIRST_USER + 2);
+    g_autoptr(Listener) root = listener_new(fixture);
+    refused(third, first, OFTEN, "LimitReached", "of all users may not follow the usage of more than 256");
+    subscribe(root, first, OFTEN);
+    refused(third, first, OFTEN, "LimitReached", "256");
+    unsubscribe(listeners->pdata[0], first);
+    subscribe(third, first, OFTEN);
+}
+
 static void test_limits(Fixture *fixture, gconstpointer unused)
 {
     char *paths[PER_CLIENT_MAX + 1];
@@ -382,6 +418,7 @@ static void add(void)
     ADD("disconnect", test_disconnect);
     ADD("passers-by", test_passers_by);
     ADD("limits", test_limits);
+    ADD("limits-of-users", test_limits_of_users);
     ADD("removal", test_removal);
     ADD("bus", test_bus);
     ADD("restart", test_restart);

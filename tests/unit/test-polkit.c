@@ -24,6 +24,8 @@ typedef struct {
     BerthPolkitCheck *check;
     guint n_calls;
     guint n_done;
+    gboolean asks_who;    /* and nothing more */
+    uid_t uid;            /* of whom it was answered well */
     gboolean done_inside; /* berth_polkit_check() */
     GError *error;
 } Bed;
@@ -34,6 +36,8 @@ static void on_done(const GError *error, gpointer data)
     bed->n_done++;
     g_clear_error(&bed->error);
     bed->error = error ? g_error_copy(error) : NULL;
+    if (!error && bed->check)
+        bed->uid = berth_polkit_check_uid(bed->check);
     berth_polkit_check_free(&bed->check); /* which a callback may do */
 }
 
@@ -45,7 +49,8 @@ static int on_method(sd_bus_message *message, void *data, sd_bus_error *ret_erro
         return 0;
     guint before = bed->n_done;
     bed->n_calls++;
-    BerthPolkitCheck *check = berth_polkit_check(bed->polkit, message, ACTION, details, on_done, bed);
+    BerthPolkitCheck *check =
+        berth_polkit_check(bed->polkit, message, bed->asks_who ? NULL : ACTION, details, on_done, bed);
     bed->done_inside = bed->n_done > before;
     g_assert_true(bed->done_inside == (check == NULL));
     bed->check = check;
@@ -126,6 +131,16 @@ static void test_yes(Bed *bed, gconstpointer unused)
                         "'berth-1')",
                         g_dbus_connection_get_unique_name(bed->client));
     g_assert_cmpstr(text, ==, expected);
+}
+
+/* Where nothing has to be granted, polkit is nobody to ask. */
+static void test_who(Bed *bed, gconstpointer unused)
+{
+    bed->asks_who = TRUE;
+    ask(bed, FALSE);
+    g_assert_no_error(bed->error);
+    g_assert_cmpuint(bed->uid, ==, UID_USER);
+    g_assert_cmpuint(fake_service_count(fake_polkit_service(bed->fake), "CheckAuthorization"), ==, 0);
 }
 
 static void test_no(Bed *bed, gconstpointer unused)
@@ -239,6 +254,7 @@ int main(int argc, char **argv)
         return 0;
     }
     private_bus = private_bus_new(NULL);
+    ADD("who", test_who);
     ADD("yes", test_yes);
     ADD("no", test_no);
     ADD("challenge", test_challenge);

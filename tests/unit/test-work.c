@@ -31,6 +31,12 @@ static void open_gate(Gate *gate)
     g_mutex_unlock(&gate->mutex);
 }
 
+static void yield_until(int *atomic, int least)
+{
+    while (g_atomic_int_get(atomic) < least)
+        g_thread_yield();
+}
+
 typedef struct {
     GThread *main_thread, *worker;
     guint done, freed;
@@ -100,12 +106,17 @@ static void count_done(gpointer data, const GError *error, gpointer user_data)
     (*(guint *) user_data)++;
 }
 
+static void keep_busy(Gate *gate, BerthWorkKind kind, guint *n_done)
+{
+    for (guint i = 0; i < 100; i++)
+        berth_work_start(kind, pass_gate, gate, NULL, count_done, n_done);
+}
+
 static void test_pools_are_apart(void)
 {
     Gate shut = {0}, open = {.open = TRUE};
     guint long_done = 0, short_done = 0;
-    for (guint i = 0; i < 100; i++)
-        berth_work_start(BERTH_WORK_LONG, pass_gate, &shut, NULL, count_done, &long_done);
+    keep_busy(&shut, BERTH_WORK_LONG, &long_done);
     berth_work_start(BERTH_WORK_SHORT, pass_gate, &open, NULL, count_done, &short_done);
     while (short_done == 0)
         g_main_context_iteration(NULL, TRUE);
@@ -114,6 +125,76 @@ static void test_pools_are_apart(void)
     berth_work_drain();
     g_assert_cmpuint(long_done, ==, 100);
     g_assert_cmpuint(shut.ran, ==, 100);
+}
+
+static void await_done(const Probe *probe)
+{
+    while (probe->done == 0)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+/* What waits in the queue ends when it is cancelled, however long those in front of it take; or was cancelled before. */
+static void test_cancelled_in_queue(gconstpointer before)
+{
+    Gate shut = {0};
+    guint n_done = 0;
+    Probe probe = {.main_thread = g_thread_self()};
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    keep_busy(&shut, BERTH_WORK_COPY, &n_done);
+    if (before)
+        g_cancellable_cancel(cancellable);
+    berth_work_heed(berth_work_start(BERTH_WORK_COPY, run_probe, &probe, free_probe, done_probe, (gpointer) "mine"),
+                    cancellable);
+    g_cancellable_cancel(cancellable);
+    g_assert_cmpuint(probe.done, ==, 0);
+    await_done(&probe);
+    g_assert_error(probe.error, BERTH_ERROR, BERTH_ERROR_CANCELLED);
+    g_assert_cmpuint(probe.freed, ==, 1);
+    g_assert_cmpuint(n_done, ==, 0);
+    open_gate(&shut);
+    berth_work_drain();
+    g_assert_cmpuint(n_done, ==, 100);
+    g_assert_cmpuint(probe.done, ==, 1);
+    g_assert_null(probe.worker);
+    g_clear_error(&probe.error);
+}
+
+typedef struct {
+    Gate gate;
+    Probe probe;
+    int has_begun; /* atomic */
+} Begun;
+
+static gboolean pass_gate_and_probe(gpointer data, GError **error)
+{
+    Begun *begun = data;
+    g_atomic_int_set(&begun->has_begun, TRUE);
+    return pass_gate(&begun->gate, error) && run_probe(&begun->probe, error);
+}
+
+static void done_begun(gpointer data, const GError *error, gpointer user_data)
+{
+    Begun *begun = data;
+    done_probe(&begun->probe, error, user_data);
+}
+
+/* What has begun is its own judge. */
+static void test_cancelled_too_late(void)
+{
+    Begun begun = {.probe = {.main_thread = g_thread_self()}};
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    berth_work_heed(berth_work_start(BERTH_WORK_COPY, pass_gate_and_probe, &begun, NULL, done_begun, (gpointer) "mine"),
+                    cancellable);
+    yield_until(&begun.has_begun, TRUE);
+    g_cancellable_cancel(cancellable);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_assert_cmpuint(begun.probe.done, ==, 0);
+    open_gate(&begun.gate);
+    berth_work_drain();
+    g_assert_cmpuint(begun.probe.done, ==, 1);
+    g_assert_no_error(begun.probe.error);
+    g_cancellable_cancel(cancellable); /* it is nothing to it any more */
 }
 
 /* What a callback starts is drained as well. */
@@ -189,12 +270,6 @@ typedef struct {
     gboolean has_helpers;
 } Spread;
 
-static void yield_until(int *atomic, int least)
-{
-    while (g_atomic_int_get(atomic) < least)
-        g_thread_yield();
-}
-
 /* Another thread's first call ends after all others, so that the caller has nothing left to do before it. */
 static void count_call(guint index, gpointer data)
 {
@@ -251,6 +326,9 @@ int main(int argc, char **argv)
     g_test_add_data_func("/work/fails", GINT_TO_POINTER(TRUE), test_run);
     g_test_add_func("/work/abandon", test_abandon);
     g_test_add_func("/work/pools", test_pools_are_apart);
+    g_test_add_data_func("/work/cancelled-in-queue", GINT_TO_POINTER(FALSE), test_cancelled_in_queue);
+    g_test_add_data_func("/work/cancelled-before", GINT_TO_POINTER(TRUE), test_cancelled_in_queue);
+    g_test_add_func("/work/cancelled-too-late", test_cancelled_too_late);
     g_test_add_func("/work/drain", test_drain);
     g_test_add_func("/work/idle", test_idle);
     g_test_add_func("/work/spread", test_spread);
