@@ -53,7 +53,7 @@ CtlStatus ctl_run_images(Ctl *ctl, const CtlCommand *command, int argc, char **a
         return status;
     g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
     g_autoptr(GPtrArray) images = NULL;
-    int r = ctl_read_objects(ctl, BERTH_IFACE_IMAGE, &images, NULL, NULL, &error);
+    int r = ctl_read_objects(ctl, BERTH_IFACE_IMAGE, NULL, &images, NULL, NULL, &error);
     if (r < 0)
         return ctl_fail(ctl, r, &error, "%s", _("Can't list the images"));
     if (ctl->json)

@@ -8,6 +8,10 @@
 #include "table.h"
 #include "text.h"
 
+/* What the table is made from. */
+static const char *const shown[] = {
+    "Name", "State", "RemovalPhase", "StateChangeTimestamp", "VCPUs", "MemoryBytes", "CID", "PID", "Image", NULL};
+
 static char *number_cell(guint64 number)
 {
     return number == 0 ? g_strdup("") : g_strdup_printf("%" G_GUINT64_FORMAT, number);
@@ -55,7 +59,7 @@ CtlStatus ctl_run_list(Ctl *ctl, const CtlCommand *command, int argc, char **arg
 
     g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
     g_autoptr(GPtrArray) vms = NULL;
-    int r = ctl_read_objects(ctl, BERTH_IFACE_VM, &vms, NULL, NULL, &error);
+    int r = ctl_read_objects(ctl, BERTH_IFACE_VM, ctl->json ? NULL : shown, &vms, NULL, NULL, &error);
     if (r < 0)
         return ctl_fail(ctl, r, &error, "%s", _("Can't list the VMs"));
     if (ctl->json)

@@ -86,7 +86,36 @@ static int expect(int r)
     return r == 0 ? -EBADMSG : r;
 }
 
-static int read_interface(sd_bus_message *m, const char *interface, GVariant **properties)
+static int read_property(sd_bus_message *m, const char *const *wanted, GVariantBuilder *properties)
+{
+    const char *name;
+    g_autoptr(GVariant) value = NULL;
+    int r = expect(sd_bus_message_read(m, "s", &name));
+    if (r >= 0)
+        r = g_strv_contains(wanted, name) ? berth_bus_read_variant(m, &value) : sd_bus_message_skip(m, "v");
+    if (r < 0)
+        return r;
+    if (value != NULL)
+        g_variant_builder_add(properties, "{s@v}", name, value);
+    return expect(sd_bus_message_exit_container(m));
+}
+
+/* Most of what is said of a VM is in its definition: who does not want that need not wait for all of it to be read. */
+static int read_some(sd_bus_message *m, const char *const *wanted, GVariant **properties)
+{
+    g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
+    int r = expect(sd_bus_message_enter_container(m, 'a', "{sv}"));
+    while (r > 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0)
+        r = read_property(m, wanted, &builder);
+    if (r >= 0)
+        r = sd_bus_message_exit_container(m);
+    if (r >= 0)
+        *properties = g_variant_ref_sink(g_variant_builder_end(&builder));
+    return r;
+}
+
+/* @wanted: (nullable): of its properties */
+static int read_interface(sd_bus_message *m, const char *interface, const char *const *wanted, GVariant **properties)
 {
     const char *name;
     int r = expect(sd_bus_message_read(m, "s", &name));
@@ -94,15 +123,15 @@ static int read_interface(sd_bus_message *m, const char *interface, GVariant **p
         return r;
     if (!g_str_equal(name, interface) || *properties != NULL)
         return sd_bus_message_skip(m, "a{sv}");
-    return berth_bus_read_variant(m, properties);
+    return wanted ? read_some(m, wanted, properties) : berth_bus_read_variant(m, properties);
 }
 
-int ctl_read_interfaces(sd_bus_message *m, const char *interface, GVariant **properties)
+static int read_interfaces(sd_bus_message *m, const char *interface, const char *const *wanted, GVariant **properties)
 {
     g_autoptr(GVariant) found = NULL;
     int r = expect(sd_bus_message_enter_container(m, 'a', "{sa{sv}}"));
     while (r > 0 && (r = sd_bus_message_enter_container(m, 'e', "sa{sv}")) > 0) {
-        r = read_interface(m, interface, &found);
+        r = read_interface(m, interface, wanted, &found);
         if (r >= 0)
             r = expect(sd_bus_message_exit_container(m));
     }
@@ -114,13 +143,18 @@ int ctl_read_interfaces(sd_bus_message *m, const char *interface, GVariant **pro
     return 0;
 }
 
-static int read_entry(sd_bus_message *m, const char *interface, GPtrArray *objects)
+int ctl_read_interfaces(sd_bus_message *m, const char *interface, GVariant **properties)
+{
+    return read_interfaces(m, interface, NULL, properties);
+}
+
+static int read_entry(sd_bus_message *m, const char *interface, const char *const *wanted, GPtrArray *objects)
 {
     const char *path;
     g_autoptr(GVariant) properties = NULL;
     int r = expect(sd_bus_message_read(m, "o", &path));
     if (r >= 0)
-        r = ctl_read_interfaces(m, interface, &properties);
+        r = read_interfaces(m, interface, wanted, &properties);
     if (r < 0)
         return r;
     if (properties != NULL)
@@ -135,8 +169,8 @@ static int by_name(gconstpointer a, gconstpointer b)
     return order != 0 ? order : strcmp(left->path, right->path);
 }
 
-int ctl_read_objects(Ctl *ctl, const char *interface, GPtrArray **objects, char **owner, guint64 *serial,
-                     sd_bus_error *error)
+int ctl_read_objects(Ctl *ctl, const char *interface, const char *const *wanted, GPtrArray **objects, char **owner,
+                     guint64 *serial, sd_bus_error *error)
 {
     g_autoptr(sd_bus_message) reply = NULL;
     int r = ctl_call(ctl, BERTH_PATH_ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, CTL_QUICK,
@@ -147,7 +181,7 @@ int ctl_read_objects(Ctl *ctl, const char *interface, GPtrArray **objects, char 
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify) ctl_object_free);
     r = expect(sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}"));
     while (r > 0 && (r = sd_bus_message_enter_container(reply, 'e', "oa{sa{sv}}")) > 0)
-        r = read_entry(reply, interface, found);
+        r = read_entry(reply, interface, wanted, found);
     guint64 cookie = 0;
     if (r >= 0)
         r = sd_bus_message_get_cookie(reply, &cookie);

@@ -28,12 +28,13 @@ const char *ctl_get_error(const CtlObject *object);
 
 /**
  * ctl_read_objects:
+ * @wanted: (nullable): names of the properties to be read, %NULL for all
  * @objects: (out) (transfer full) (element-type CtlObject): all of the daemon's that have @interface, by their Name
  * @owner: (out) (optional) (transfer full): the daemon's unique name
  * @serial: (out) (optional): of its answer: what it sent before has a smaller one
  */
-int ctl_read_objects(Ctl *ctl, const char *interface, GPtrArray **objects, char **owner, guint64 *serial,
-                     sd_bus_error *error);
+int ctl_read_objects(Ctl *ctl, const char *interface, const char *const *wanted, GPtrArray **objects, char **owner,
+                     guint64 *serial, sd_bus_error *error);
 int ctl_read_object(Ctl *ctl, const char *path, const char *interface, CtlObject **object, sd_bus_error *error);
 /* GetVM, and all of its properties. */
 int ctl_read_vm(Ctl *ctl, const char *name, CtlObject **object, sd_bus_error *error);

@@ -87,7 +87,7 @@ static int read_all(CtlObserver *observer, gboolean tell, sd_bus_error *error)
     g_autoptr(GPtrArray) found = NULL;
     guint64 serial = 0;
     g_autofree char *owner = NULL;
-    int r = ctl_read_objects(observer->ctl, BERTH_IFACE_VM, &found, &owner, &serial, error);
+    int r = ctl_read_objects(observer->ctl, BERTH_IFACE_VM, NULL, &found, &owner, &serial, error);
     if (r < 0)
         return r;
     g_free(observer->owner);

@@ -83,7 +83,7 @@ BerthExitRecord *berth_exit_record_parse(const char *text, gsize length, GError 
     if (!parse_wait_status(lines, &record->wait_status, error) || !parse_reason(lines, &record->reason, error) ||
         !parse_flag(lines, "panicked", &record->panicked, error) ||
         !parse_flag(lines, "requested", &record->requested, error) ||
-        !berth_record_lines_number(lines, "time", 0, G_MAXINT64, &record->time, error))
+        !berth_record_lines_number(lines, "time", 0, BERTH_RECORD_TIME_MAX, &record->time, error))
         return NULL;
     /* An older keeper, whose VM has outlived an upgrade, does not write it. */
     if (g_hash_table_contains(lines, "oom-killed") && !parse_flag(lines, "oom-killed", &record->oom_killed, error))

@@ -18,6 +18,9 @@
 GHashTable *berth_record_lines_parse(const char *text, gsize length, gsize max, const char *const *keys,
                                      GError **error);
 
+/* The latest time, in µs: some can be added to it, or to another that is as late. */
+#define BERTH_RECORD_TIME_MAX (G_MAXINT64 / 2)
+
 /* A decimal number in [@min, @max], without sign, blanks or anything after it. */
 gboolean berth_record_lines_number(GHashTable *record, const char *key, gint64 min, gint64 max, gint64 *number,
                                    GError **error);

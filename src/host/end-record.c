@@ -85,8 +85,9 @@ static gboolean parse_numbers(GHashTable *lines, BerthEndRecord *record, GError 
 
     if (!berth_record_lines_number(lines, "restarts", 0, G_MAXINT32, &restarts, error) ||
         !berth_record_lines_number(lines, "restarts-in-interval", 0, G_MAXINT32, &in_interval, error) ||
-        !berth_record_lines_number(lines, "interval-began", 0, G_MAXINT64, &record->restarts.interval_began, error) ||
-        !berth_record_lines_number(lines, "start-due", 0, G_MAXINT64, &record->start_due, error) ||
+        !berth_record_lines_number(lines, "interval-began", 0, BERTH_RECORD_TIME_MAX, &record->restarts.interval_began,
+                                   error) ||
+        !berth_record_lines_number(lines, "start-due", 0, BERTH_RECORD_TIME_MAX, &record->start_due, error) ||
         !berth_record_lines_number(lines, "limit-reached", 0, 1, &limit, error))
         return FALSE;
     record->restarts.n_restarts = (guint) restarts;

@@ -42,7 +42,7 @@ static gboolean parse_operation(GHashTable *lines, BerthRunRecord *record, GErro
 
     record->operation = operation < 0 ? BERTH_RECORD_RUN : (BerthRecordFound) operation;
     return !g_hash_table_contains(lines, "until") ||
-           berth_record_lines_number(lines, "until", 0, G_MAXINT64, &record->until, error);
+           berth_record_lines_number(lines, "until", 0, BERTH_RECORD_TIME_MAX, &record->until, error);
 }
 
 static gboolean parse_numbers(GHashTable *lines, BerthRunRecord *record, GError **error)
@@ -52,7 +52,7 @@ static gboolean parse_numbers(GHashTable *lines, BerthRunRecord *record, GError 
     if (!berth_record_lines_number(lines, "cid", 0, G_MAXUINT32, &cid, error) ||
         !berth_record_lines_number(lines, "keeper-pid", 1, G_MAXINT, &keeper_pid, error) ||
         !berth_record_lines_number(lines, "qemu-pid", 0, G_MAXINT, &qemu_pid, error) ||
-        !berth_record_lines_number(lines, "started", 0, G_MAXINT64, &record->started, error))
+        !berth_record_lines_number(lines, "started", 0, BERTH_RECORD_TIME_MAX, &record->started, error))
         return FALSE;
     record->cid = (guint32) cid;
     record->keeper_pid = (pid_t) keeper_pid;

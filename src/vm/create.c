@@ -99,15 +99,15 @@ static BerthVmConfig *host_defaults(const BerthSettings *settings)
 }
 
 /* The overlay of an image's disk is the VM's first disk whether it was named or not: so it is seen, and can be
- * configured. */
-static BerthVmConfig *name_overlay(BerthManager *manager, BerthVmConfig *config)
+ * configured. Takes @config, and returns one, or %NULL. */
+static BerthVmConfig *name_overlay(BerthManager *manager, BerthVmConfig *config, GError **error)
 {
     const BerthImage *image = berth_manager_find_image(manager, config->image);
     if (!image || !*image->meta->disk_format || config->disks->len > 0)
         return config;
     g_autoptr(BerthVmConfig) unnamed = config;
     g_autoptr(GVariant) changes = g_variant_ref_sink(g_variant_new_parsed("{'disks': <[@a{sv} {}]>}"));
-    return berth_vm_config_apply(unnamed, changes, NULL);
+    return berth_vm_config_apply(unnamed, changes, error);
 }
 
 void berth_manager_create(BerthManager *manager, const char *name, GVariant *changes, gboolean wanted,
@@ -120,7 +120,8 @@ void berth_manager_create(BerthManager *manager, const char *name, GVariant *cha
     guint32 cid = 0;
 
     if (!berth_vm_name_check(name, &error) || !(config = berth_vm_config_apply(defaults, changes, &error)) ||
-        !(config = name_overlay(manager, config)) || !berth_manager_reserve(manager, id, name, config, &cid, &error)) {
+        !(config = name_overlay(manager, config, &error)) ||
+        !berth_manager_reserve(manager, id, name, config, &cid, &error)) {
         created(NULL, error, data);
         return;
     }

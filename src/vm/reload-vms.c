@@ -5,6 +5,7 @@
 #include "adopt.h"
 #include "removal.h"
 #include "remove.h"
+#include "restart.h"
 
 /* How long a turn of the loop may judge. */
 #define TURN_USEC 2000
@@ -62,8 +63,12 @@ static void mend(BerthVm *vm, BerthVmRecord *record)
 {
     berth_manager_mend(vm->manager, vm, record);
     berth_vm_set_error(vm, NULL);
-    berth_vm_set_state(vm, vm->run ? BERTH_VM_RUNNING : BERTH_VM_STOPPED, "its definition was mended");
-    berth_adopt_ask_status(vm); /* it may be paused */
+    if (vm->run) {
+        berth_vm_set_state(vm, BERTH_VM_RUNNING, "its definition was mended");
+        berth_adopt_ask_status(vm); /* it may be paused */
+    } else {
+        berth_restart_mended(vm);
+    }
 }
 
 /* A definition that was changed by hand, or mended. FALSE where nothing is new. */

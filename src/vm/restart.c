@@ -7,6 +7,7 @@
 #include "manager.h"
 #include "start-queue.h"
 #include "start.h"
+#include "want.h"
 
 static const BerthSettings *settings_of(const BerthVm *vm)
 {
@@ -20,7 +21,7 @@ static BerthRestartBounds bounds_of(const BerthVm *vm)
 
 /* What a daemon that comes later is to know */
 
-static void remember(BerthVm *vm, BerthExitReason reason)
+static void remember(BerthVm *vm, BerthExitReason reason, const char *words)
 {
     g_autoptr(GError) error = NULL;
     const BerthEndRecord record = {
@@ -29,16 +30,16 @@ static void remember(BerthVm *vm, BerthExitReason reason)
         .restarts = vm->restarts,
         .start_due = vm->start_due,
         .limit_reached = g_str_has_suffix(vm->error_name, ".LimitReached"),
-        .words = vm->error_text,
+        .words = (char *) words,
     };
     if (!berth_end_record_write(settings_of(vm)->runtime_dir, berth_vm_id(vm), &record, &error))
         berth_vm_log(vm, G_LOG_LEVEL_WARNING, "After a restart of berthd nobody will know how it ended: %s",
                      error->message);
 }
 
-void berth_restart_remember(BerthVm *vm)
+void berth_restart_remember(BerthVm *vm, const char *words)
 {
-    remember(vm, vm->exit_reason);
+    remember(vm, vm->exit_reason, words ? words : vm->error_text);
 }
 
 /* What is due */
@@ -88,7 +89,7 @@ void berth_restart_go(BerthVm *vm)
     const BerthRestartBounds bounds = bounds_of(vm);
     berth_restart_count_try(&bounds, &vm->restarts, g_get_monotonic_time());
     /* What has ended begins again: a daemon that comes before there is a process starts it, as after a boot. */
-    remember(vm, BERTH_EXIT_NONE);
+    remember(vm, BERTH_EXIT_NONE, vm->error_text);
     berth_vm_changed(vm, BERTH_ASPECT_RESTARTS);
     berth_vm_start(vm, NULL, "its restart policy");
 }
@@ -129,7 +130,7 @@ void berth_restart_reconsider(BerthVm *vm)
         berth_restart_policy_covers(vm->record->config->restart, vm->exit_reason))
         return;
     berth_restart_call_off(vm);
-    berth_restart_remember(vm);
+    berth_restart_remember(vm, NULL);
 }
 
 void berth_restart_forget(BerthVm *vm)
@@ -141,7 +142,7 @@ void berth_restart_forget(BerthVm *vm)
     berth_vm_changed(vm, BERTH_ASPECT_RESTARTS);
     /* Else its end will be remembered. */
     if (!vm->run)
-        berth_restart_remember(vm);
+        berth_restart_remember(vm, NULL);
 }
 
 void berth_restart_take_over(BerthVm *vm)
@@ -194,6 +195,31 @@ gboolean berth_restart_is_decided(const BerthVm *vm)
     return has_ended(record);
 }
 
+/* The daemon that judged it may have been killed before it was durable that a VM which turned itself off is not wanted. */
+static gboolean is_exited(BerthVm *vm, const BerthEndRecord *record)
+{
+    if (!vm->record->wanted || !has_ended(record) || record->reason == BERTH_EXIT_HOST_STOP)
+        return FALSE;
+    if (record->reason != BERTH_EXIT_GUEST_SHUTDOWN ||
+        berth_restart_policy_covers(vm->record->config->restart, record->reason))
+        return TRUE;
+    berth_vm_want(vm, FALSE, NULL);
+    return FALSE;
+}
+
+void berth_restart_mended(BerthVm *vm)
+{
+    g_autoptr(BerthEndRecord) record = read_end(vm);
+    const gboolean exited = is_exited(vm, record);
+    if (record) {
+        vm->restarts = record->restarts;
+        berth_vm_set_exit(vm, record->reason, record->wait_status);
+    }
+    berth_vm_set_state(vm, exited ? BERTH_VM_EXITED : BERTH_VM_STOPPED, "its definition was mended");
+    if (exited)
+        go_on(vm, record);
+}
+
 void berth_restart_recover(BerthVm *vm, gboolean may_have_ended)
 {
     g_autoptr(BerthEndRecord) record = may_have_ended ? read_end(vm) : NULL;
@@ -204,9 +230,9 @@ void berth_restart_recover(BerthVm *vm, gboolean may_have_ended)
     }
     if (vm->run || vm->state == BERTH_VM_REMOVING || vm->state == BERTH_VM_BROKEN)
         return;
-    const gboolean is_exited = vm->record->wanted && has_ended(record) && record->reason != BERTH_EXIT_HOST_STOP;
-    come_to_rest(vm, is_exited ? BERTH_VM_EXITED : BERTH_VM_STOPPED);
-    if (is_exited)
+    const gboolean exited = is_exited(vm, record);
+    come_to_rest(vm, exited ? BERTH_VM_EXITED : BERTH_VM_STOPPED);
+    if (exited)
         go_on(vm, record);
     else if (vm->record->wanted && !has_ended(record))
         berth_queue_boot(vm);

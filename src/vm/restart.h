@@ -19,8 +19,13 @@ void berth_restart_schedule(BerthVm *vm, BerthExitReason reason, gint64 ran_usec
 /* Its definition has changed: where its policy is none now that starts it again, the start that is due is not any more. */
 void berth_restart_reconsider(BerthVm *vm);
 
-/* Makes how its run has ended, and what is to follow, known to a daemon that comes later. */
-void berth_restart_remember(BerthVm *vm);
+/* Makes how its run has ended, and what is to follow, known to a daemon that comes later. @words: (nullable): what
+ * LastError is to say then, where it says something else now */
+void berth_restart_remember(BerthVm *vm, const char *words);
+
+/* For one in `broken` without processes, whose definition was mended: goes on as was decided when it ended, and is
+ * `stopped` where there was nothing to decide. It is not started for the boot: whoever mends it starts it. */
+void berth_restart_mended(BerthVm *vm);
 
 /**
  * berth_restart_recover:

@@ -36,10 +36,16 @@ static BerthVmState state_after(const BerthVm *vm, gboolean stop_asked, BerthExi
     return BERTH_VM_EXITED;
 }
 
+/* (transfer full) */
+static char *describe_failure(const BerthVm *vm, const char *words)
+{
+    return g_strdup_printf("VM \"%s\" ended unexpectedly: %s", berth_vm_name(vm), words);
+}
+
 static void tell_failure(BerthVm *vm, const char *words)
 {
-    g_autoptr(GError) error = g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED, "VM \"%s\" ended unexpectedly: %s",
-                                          berth_vm_name(vm), words);
+    g_autofree char *text = describe_failure(vm, words);
+    g_autoptr(GError) error = g_error_new_literal(BERTH_ERROR, BERTH_ERROR_START_FAILED, text);
     berth_vm_set_error(vm, error);
 }
 
@@ -93,7 +99,7 @@ void berth_vm_settle_taken_back(BerthVm *vm)
     BerthExitReason reason = vm->exit_reason == BERTH_EXIT_NONE ? BERTH_EXIT_LOST : vm->exit_reason;
     berth_vm_set_exit(vm, reason, vm->exit_status);
     go_where_it_ends(vm, FALSE, reason, "it had ended when its removal was taken back");
-    berth_restart_remember(vm);
+    berth_restart_remember(vm, NULL);
 }
 
 /* What was left of half a start is gone. It begins anew; unless it was only systemd that had not noticed the end of a whole
@@ -146,7 +152,10 @@ static void settle_whole(BerthVm *vm, const End *end)
     /* In `removing` this is a phase of its own, which is retried; and a daemon that comes within the grace time finds there how
      * it ended. Else what follows is kept before what it was judged by goes. */
     if (vm->state != BERTH_VM_REMOVING) {
-        berth_restart_remember(vm);
+        /* Of one that is broken LastError says why, and not how it ended. */
+        const gboolean is_failure = end->reason != BERTH_EXIT_GUEST_SHUTDOWN && end->reason != BERTH_EXIT_HOST_STOP;
+        g_autofree char *words = is_failure ? describe_failure(vm, end->words) : g_strdup("");
+        berth_restart_remember(vm, vm->state == BERTH_VM_BROKEN ? words : NULL);
         berth_vm_retire_runtime(vm);
     }
 }

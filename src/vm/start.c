@@ -75,7 +75,7 @@ static void finish_failed(BerthVm *vm, gboolean stop_asked)
         refuse_unwanted(vm, g_steal_pointer(&start->reply), start->failure);
     else if (!stop_asked)
         berth_restart_schedule(vm, BERTH_EXIT_START_FAILED, 0);
-    berth_restart_remember(vm);
+    berth_restart_remember(vm, NULL);
     berth_start_free(start);
 }
 

@@ -10,6 +10,7 @@
 /* What runs for a VM: as whom, where, under which limits; and what each way of ending it comes to. */
 
 #define UID_BASE 1879048192u
+#define DEAF_SECONDS 8
 #define FAKE_QEMU "/usr/local/bin/berth-test-qemu"
 
 static void assert_status(pid_t pid, const char *key, const char *expected)
@@ -118,6 +119,15 @@ static void test_by_pid(void)
     assert_no_owner(0);
 }
 
+static void assert_in_journal(Guest *guest, const char *words)
+{
+    g_free(scene_run("journalctl", "--sync", NULL));
+    g_autofree char *match = g_strconcat("BERTH_VM_ID=", guest->id, NULL);
+    g_autofree char *text = scene_run("journalctl", "--quiet", "--no-pager", "--output=cat", match, NULL);
+    if (!strstr(text, words))
+        g_error("“%s” is not in the journal:\n%s", words, text);
+}
+
 /* systemd's own stop is a clean shutdown of the guest. */
 static void test_systemctl_stop(void)
 {
@@ -138,6 +148,32 @@ static void test_systemctl_stop_paused(void)
     console_await(guest->console, "berth-guest: power button");
     guest_assert_ended(guest, "stopped", "host-stop");
     g_assert_true(g_variant_get_boolean(client_told(guest->vm, "WantRunning")));
+}
+
+/* Guests that are deaf have their time, all of them at once, and then their keepers end them; here without a daemon. */
+static void test_systemctl_stop_deaf(void)
+{
+    scene_configure("[VM]\nShutdownTimeoutSec=" G_STRINGIFY(DEAF_SECONDS) "\n");
+    g_autoptr(Guest) one = guest_new_booted("deaf-one", g_variant_new_parsed("{'restart': <'always'>}"));
+    g_autoptr(Guest) other = guest_new_booted("deaf-other", g_variant_new_parsed("{'restart': <'always'>}"));
+    console_say(one->console, "hang");
+    console_say(other->console, "hang");
+    console_await(one->console, "berth-guest: hanging");
+    console_await(other->console, "berth-guest: hanging");
+    scene_kill_daemon();
+    const gint64 began = g_get_monotonic_time();
+    g_free(scene_run("systemctl", "stop", one->unit, other->unit, NULL));
+    const double took = (double) (g_get_monotonic_time() - began) / G_USEC_PER_SEC;
+    g_assert_cmpfloat(took, >, DEAF_SECONDS - 1);
+    g_assert_cmpfloat(took, <, 2 * DEAF_SECONDS - 1);
+    scene_start_daemon();
+    guest_rewatch(one);
+    guest_rewatch(other);
+    guest_assert_ended(one, "stopped", "host-stop");
+    guest_assert_ended(other, "stopped", "host-stop");
+    assert_in_journal(one, "does not power down in time: QEMU is told to quit");
+    assert_in_journal(other, "does not power down in time: QEMU is told to quit");
+    scene_configure(NULL);
 }
 
 /* machinectl poweroff and reboot send these to the leader. */
@@ -178,15 +214,6 @@ static void assert_last_error(Guest *guest, const char *name, const char *words)
     g_assert_cmpstr(told_name, ==, name);
     if (!strstr(text, words))
         g_error("“%s” says nothing of “%s”", text, words);
-}
-
-static void assert_in_journal(Guest *guest, const char *words)
-{
-    g_free(scene_run("journalctl", "--sync", NULL));
-    g_autofree char *match = g_strconcat("BERTH_VM_ID=", guest->id, NULL);
-    g_autofree char *text = scene_run("journalctl", "--quiet", "--no-pager", "--output=cat", match, NULL);
-    if (!strstr(text, words))
-        g_error("“%s” is not in the journal:\n%s", words, text);
 }
 
 static void test_killed(void)
@@ -390,6 +417,7 @@ int main(int argc, char **argv)
     g_test_add_func("/processes/by-pid", test_by_pid);
     g_test_add_func("/processes/systemctl-stop", test_systemctl_stop);
     g_test_add_func("/processes/systemctl-stop-paused", test_systemctl_stop_paused);
+    g_test_add_func("/processes/systemctl-stop-deaf", test_systemctl_stop_deaf);
     g_test_add_func("/processes/machined-signals", test_machined_signals);
     g_test_add_func("/processes/blocked-signals", test_blocked_signals);
     g_test_add_func("/processes/killed", test_killed);

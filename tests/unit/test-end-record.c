@@ -106,6 +106,7 @@ static void test_damaged(TestDir *dir, gconstpointer unused)
         {"restarts=4", "restarts=-1"},
         {"restarts-in-interval=3", "restarts-in-interval=99999999999"},
         {"start-due=123456789", "start-due="},
+        {"start-due=123456789", "start-due=9223372036854775807"}, /* no time can be added to that */
         {"limit-reached=1", "limit-reached=2"},
         {"words=", "word="},
     };

@@ -131,8 +131,10 @@ static void on_viewer(GObject *source, GAsyncResult *result, gpointer data)
     display->connection = g_dbus_connection_new_finish(result, &error);
     g_assert_no_error(error);
     for (GDBusInterfaceInfo **interface = display->node->interfaces; *interface; interface++) {
-        g_dbus_connection_register_object(display->connection, CONSOLE, *interface, &vtable, display, NULL, &error);
+        guint registration =
+            g_dbus_connection_register_object(display->connection, CONSOLE, *interface, &vtable, display, NULL, &error);
         g_assert_no_error(error);
+        g_array_append_val(display->registrations, registration);
     }
     g_signal_connect_swapped(display->connection, "closed", G_CALLBACK(on_closed), display);
     g_dbus_connection_start_message_processing(display->connection);
@@ -144,6 +146,7 @@ static FakeScreen *begin(int fd, gboolean is_absolute, gboolean is_silent)
     display->keys = g_string_new(NULL);
     display->pointer = g_string_new(NULL);
     display->sizes = g_string_new(NULL);
+    display->registrations = g_array_new(FALSE, FALSE, sizeof(guint));
     display->cancellable = g_cancellable_new();
     display->is_absolute = is_absolute;
     display->is_silent = is_silent;
@@ -172,8 +175,12 @@ static void hang_up(GDBusConnection *connection, FakeScreen *display)
     g_object_unref(connection);
 }
 
+/* Calls may be on their way yet. */
 void fake_screen_free(FakeScreen *display)
 {
+    for (guint i = 0; i < display->registrations->len; i++)
+        g_dbus_connection_unregister_object(display->connection, g_array_index(display->registrations, guint, i));
+    g_array_unref(display->registrations);
     hang_up(display->listener, display);
     hang_up(display->connection, display);
     g_dbus_node_info_unref(display->node);

@@ -12,6 +12,7 @@ typedef struct {
     GDBusConnection *connection; /* NULL until the viewer is there */
     GDBusConnection *listener;   /* NULL until it listens */
     GDBusNodeInfo *node;
+    GArray *registrations; /* (element-type guint): of its objects */
     GCancellable *cancellable;
     /* What the viewer did: "press 30 release 30 ", "place 1,2 move 3,-4 click 0 unclick 0 ", "size 640,480 " */
     GString *keys, *pointer, *sizes;
