@@ -158,12 +158,18 @@ gboolean berth_keys_set(const BerthKeyTable *table, const char *place, GVariant 
     return check_required(table, place, seen, error);
 }
 
+static gboolean is_set(const BerthKey *key, gconstpointer field)
+{
+    if (key->kind == &berth_kind_text)
+        return **(const char *const *) field != '\0';
+    if (key->kind == &berth_kind_list)
+        return (*(GPtrArray *const *) field)->len > 0;
+    return *(const guint64 *) field != 0;
+}
+
 gboolean berth_key_is_shown(const BerthKey *key, gconstpointer source)
 {
-    gconstpointer field = CONST_FIELD(key, source);
-    if (!(key->flags & BERTH_KEY_UNSET))
-        return TRUE;
-    return key->kind == &berth_kind_text ? **(const char *const *) field != '\0' : *(const guint64 *) field != 0;
+    return !(key->flags & BERTH_KEY_UNSET) || is_set(key, CONST_FIELD(key, source));
 }
 
 GVariant *berth_keys_get(const BerthKeyTable *table, gconstpointer source)

@@ -35,7 +35,7 @@ extern const BerthKind berth_kind_labels; /* GHashTable * of utf8 → utf8, NULL
 typedef enum {
     BERTH_KEY_REQUIRED = 1 << 0, /* every dictionary of the table must say it */
     BERTH_KEY_ZERO = 1 << 1,     /* a number may also be 0 */
-    BERTH_KEY_UNSET = 1 << 2,    /* 0, or an empty text, stands for "unset": it is left out of what is shown */
+    BERTH_KEY_UNSET = 1 << 2,    /* 0, or what is empty, stands for "unset": it is left out of what is shown */
     BERTH_KEY_LOWER = 1 << 3,    /* a text is kept in lower case */
     BERTH_KEY_FIXED = 1 << 4,    /* of the daemon's settings: stays as it was when the daemon started */
     BERTH_KEY_LIVE = 1 << 5,     /* of a definition: a change holds at once, also where the VM runs */

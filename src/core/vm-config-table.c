@@ -104,12 +104,13 @@ static void port_free(gpointer port)
     berth_keys_free(&port_table, port);
 }
 
+/* What a network has not is not told of it: most are the default one, and a list of VMs tells it of each. */
 static const BerthKey network_keys[] = {
     {"mode", &berth_kind_word, AT(BerthNetwork, mode), .words = WORDS("user", "bridge", "none")},
     {"bridge", &berth_kind_text, AT(BerthNetwork, bridge), BERTH_KEY_UNSET, .max = 15, .problem = bridge_problem},
     {"mac", &berth_kind_text, AT(BerthNetwork, mac), BERTH_KEY_LOWER | BERTH_KEY_UNSET, .max = 17,
      .problem = mac_problem},
-    {"ports", &berth_kind_list, AT(BerthNetwork, ports), .max = 64, .table = &port_table},
+    {"ports", &berth_kind_list, AT(BerthNetwork, ports), BERTH_KEY_UNSET, .max = 64, .table = &port_table},
 };
 
 static void network_free(gpointer network);

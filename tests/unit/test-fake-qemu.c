@@ -142,6 +142,9 @@ static void tear_down(Fixture *f, gconstpointer unused)
 
 /* --- Talking --- */
 
+/* A deadline alone: the real QEMU may take long where all suites run beside it. */
+#define HEAR_MSEC 60000
+
 static void say(int fd, const char *line)
 {
     g_autofree char *text = g_strconcat(line, "\n", NULL);
@@ -154,7 +157,7 @@ static char *hear(int fd)
     g_autoptr(GString) line = g_string_new(NULL);
     for (char c;;) {
         struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-        g_assert_cmpint(poll(&poll_fd, 1, 10000), ==, 1);
+        g_assert_cmpint(poll(&poll_fd, 1, HEAR_MSEC), ==, 1);
         ssize_t n = recv(fd, &c, 1, 0);
         if (n != 1) /* a peer that went with words unread resets the connection */
             return NULL;

@@ -51,7 +51,7 @@ static void test_defaults(void)
     g_autofree char *text = g_variant_print(all, TRUE);
     g_assert_cmpstr(text, ==,
                     "{'vcpus': <uint32 1>, 'memory': <uint64 1073741824>, 'image': <''>, 'disks': <@aa{sv} []>, "
-                    "'networks': <[{'mode': <'user'>, 'ports': <@aa{sv} []>}]>, "
+                    "'networks': <[{'mode': <'user'>}]>, "
                     "'machine': <'q35'>, 'firmware': <'bios'>, 'display': <'none'>, 'cmdline': <''>, "
                     "'restart': <'no'>, 'vsock': <false>, 'limits': <@a{sv} {}>, 'description': <''>, 'labels': "
                     "<@a{ss} {}>, 'protected': <false>}");

@@ -105,21 +105,23 @@ static GVariant *ports_of(BerthUiNetworkRow *self)
     return g_variant_builder_end(&builder);
 }
 
-/* A network that has none does not say so, unless it had one. */
-static gboolean says_bridge(BerthUiNetworkRow *self, const char *bridge)
+/* What it has not, and had not, is not said: else the network would look as if it had been changed. */
+static gboolean had(BerthUiNetworkRow *self, const char *key)
 {
-    const char *old = "";
-    return *bridge || (self->old && g_variant_lookup(self->old, "bridge", "&s", &old));
+    g_autoptr(GVariant) old = self->old ? g_variant_lookup_value(self->old, key, NULL) : NULL;
+    return old != NULL;
 }
 
 GVariant *berth_ui_network_row_get(BerthUiNetworkRow *self)
 {
     GVariantDict dict = G_VARIANT_DICT_INIT(NULL);
     const char *bridge = is_mode(self, "bridge") ? gtk_editable_get_text(GTK_EDITABLE(self->bridge)) : "";
+    g_autoptr(GVariant) ports = g_variant_ref_sink(ports_of(self));
     g_variant_dict_insert(&dict, "mode", "s", mode_of(self));
-    if (says_bridge(self, bridge))
+    if (*bridge || had(self, "bridge"))
         g_variant_dict_insert(&dict, "bridge", "s", bridge);
-    g_variant_dict_insert_value(&dict, "ports", ports_of(self));
+    if (g_variant_n_children(ports) > 0 || had(self, "ports"))
+        g_variant_dict_insert_value(&dict, "ports", ports);
     g_autoptr(GVariant) new = g_variant_ref_sink(g_variant_dict_end(&dict));
     return berth_ui_dict_merge(self->old, new);
 }
