@@ -195,8 +195,9 @@ gboolean berth_restart_is_decided(const BerthVm *vm)
     return has_ended(record);
 }
 
-/* The daemon that judged it may have been killed before it was durable that a VM which turned itself off is not wanted. */
-static gboolean is_exited(BerthVm *vm, const BerthEndRecord *record)
+/* Whether it is `exited` by what an earlier daemon had judged; that may have been killed before it was durable that a VM which
+ * turned itself off is not wanted, which is made up for. */
+static gboolean take_over_end(BerthVm *vm, const BerthEndRecord *record)
 {
     if (!vm->record->wanted || !has_ended(record) || record->reason == BERTH_EXIT_HOST_STOP)
         return FALSE;
@@ -210,7 +211,7 @@ static gboolean is_exited(BerthVm *vm, const BerthEndRecord *record)
 void berth_restart_mended(BerthVm *vm)
 {
     g_autoptr(BerthEndRecord) record = read_end(vm);
-    const gboolean exited = is_exited(vm, record);
+    const gboolean exited = take_over_end(vm, record);
     if (record) {
         vm->restarts = record->restarts;
         berth_vm_set_exit(vm, record->reason, record->wait_status);
@@ -230,7 +231,7 @@ void berth_restart_recover(BerthVm *vm, gboolean may_have_ended)
     }
     if (vm->run || vm->state == BERTH_VM_REMOVING || vm->state == BERTH_VM_BROKEN)
         return;
-    const gboolean exited = is_exited(vm, record);
+    const gboolean exited = take_over_end(vm, record);
     come_to_rest(vm, exited ? BERTH_VM_EXITED : BERTH_VM_STOPPED);
     if (exited)
         go_on(vm, record);

@@ -156,7 +156,7 @@ static void test_broken_ends_mended_unseen(Fixture *fixture, gconstpointer unuse
 
 /* An administrator's `systemctl stop` of the scope is no failure, whatever the policy; and no daemon of this boot
  * takes it for one later. The VM is still wanted: the next boot starts it. */
-static void stop_scope(Fixture *fixture, const char *path, gboolean unseen)
+static void stop_scope(Fixture *fixture, const char *path, gboolean unseen, const char *state)
 {
     g_autofree char *cgroup = scripted_cgroup(fixture, path);
     if (unseen)
@@ -165,13 +165,13 @@ static void stop_scope(Fixture *fixture, const char *path, gboolean unseen)
     AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
     if (unseen)
         fixture_start_daemon(fixture);
-    fixture_await_state(fixture, path, "stopped");
+    fixture_await_state(fixture, path, state);
 }
 
 static void test_stopped_scope(Fixture *fixture, gconstpointer unseen)
 {
     g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", NULL);
-    stop_scope(fixture, path, unseen != NULL);
+    stop_scope(fixture, path, unseen != NULL, "stopped");
     for (guint i = 0; i < 3; i++) {
         assert_stays(fixture, path, "stopped", 1);
         scripted_assert_string(fixture, path, "ExitReason", "host-stop");
@@ -199,14 +199,7 @@ static void test_stopped_scope_unseen(Fixture *fixture, gconstpointer unused)
 static void fail_when_stopped(Fixture *fixture, const char *script, const char *reason, gboolean unseen)
 {
     g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", script);
-    g_autofree char *cgroup = scripted_cgroup(fixture, path);
-    if (unseen)
-        fixture_stop_daemon(fixture, SIGKILL);
-    test_cgroup_signal(cgroup, SIGTERM);
-    AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
-    if (unseen)
-        fixture_start_daemon(fixture);
-    fixture_await_state(fixture, path, "exited");
+    stop_scope(fixture, path, unseen, "exited");
     for (guint i = 0; i < 2; i++) {
         assert_stays(fixture, path, "exited", 1);
         scripted_assert_string(fixture, path, "ExitReason", reason);
