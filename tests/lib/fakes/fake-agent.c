@@ -45,6 +45,8 @@ bool agent_is_open(void)
     return channel.open;
 }
 
+/* As with QEMU, a channel that nobody reads (a flood may have filled it) holds up the guest's port, never the monitor: what
+ * does not fit is lost. */
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...)
 {
@@ -53,7 +55,7 @@ static void say(const char *format, ...)
     va_start(args, format);
     int length = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (send(channel.fd, text, (size_t) length, MSG_NOSIGNAL) != length)
+    if (send(channel.fd, text, (size_t) length, MSG_NOSIGNAL | MSG_DONTWAIT) != length)
         warn("fake-agent: the host does not read");
 }
 
