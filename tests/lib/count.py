@@ -2,14 +2,23 @@
 """Counts test cases over meson's JSON logs and prints "N passed, N failed, N skipped" as the last line.
 
 A TAP program counts by its cases; another by its exit. A program that ended badly, or not as it had planned, counts as one
-failure more, so that a crash is never a success. Before that line it sums up how many fault points were tried.
+failure more, so that a crash is never a success. Before that line it sums up how many fault points were tried, and says again
+how each failure ended: the place where meson said so may be thousands of lines above.
 """
 import json
 import re
 import sys
 
 FAULT_LINE = re.compile(r"^# fault points tried: (\d+), violations: (\d+)$", re.MULTILINE)
+LAST_WORDS = 25  # lines of what a program that failed said
 TAP_LINE = re.compile(r"^(not )?ok\b[^#]*(#\s*(skip|todo))?", re.IGNORECASE)
+
+
+def tell_failure(test):
+    said = (test.get("stdout", "") + test.get("stderr", "")).splitlines()
+    cases = [line for line in said if line.startswith("not ok")]
+    print(f"{test['name']}: {test['result']}; its last words:")
+    print("\n".join("  | " + line for line in cases + said[-LAST_WORDS:]))
 
 
 def count(log_file):
@@ -28,8 +37,9 @@ def count(log_file):
             elif test["result"] == "OK" and not cases:
                 passed += 1
             elif test["result"] not in ("OK", "SKIP") and not bad:
-                print(f"{test['name']}: {test['result']}")
                 failed += 1
+            if test["result"] not in ("OK", "SKIP"):
+                tell_failure(test)
     return passed, failed, skipped
 
 
