@@ -205,6 +205,21 @@ static void test_keeper_killed(Fixture *fixture, gconstpointer unused)
     scripted_assert_string(fixture, path, "ExitReason", "lost");
 }
 
+/* On a busy host it is slow to tell how its QEMU ended: it is waited for, and a guest that turned itself off is not taken for one
+ * that failed. */
+static void test_keeper_slow(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", "on file go shutdown");
+    const pid_t keeper = scripted_keeper(fixture, path);
+    g_assert_cmpint(kill(keeper, SIGSTOP), ==, 0);
+    scripted_touch(fixture, "go");
+    scripted_await(fixture, "web", "end 0", 1);
+    await_silence(1500);
+    g_assert_cmpint(kill(keeper, SIGCONT), ==, 0);
+    fixture_await_state(fixture, path, "stopped");
+    scripted_assert_string(fixture, path, "ExitReason", "guest-shutdown");
+}
+
 /* What a keeper writes whose QEMU the kernel has killed for want of memory (tests/unit/test-keeper-memory.c). */
 static void test_oom_killed(Fixture *fixture, gconstpointer unused)
 {
@@ -448,6 +463,7 @@ static void add(void)
     ADD("power-off/systemd-silent", test_systemd_silent);
     ADD("power-off/systemd-gone", test_systemd_gone);
     ADD("keeper-killed", test_keeper_killed);
+    ADD("keeper-slow", test_keeper_slow);
     ADD("oom-killed", test_oom_killed);
     add_ends();
     ADD("pause/done", test_pause);
