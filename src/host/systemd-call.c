@@ -93,6 +93,21 @@ BerthSystemdCall *systemd_call_new(BerthSystemd *systemd, const char *unit, cons
     return call;
 }
 
+static void answer_plain(BerthSystemdCall *call, const GError *error)
+{
+    call->done.plain(error, call->data);
+}
+
+BerthSystemdCall *systemd_call_new_plain(BerthSystemd *systemd, const char *unit, const char *verb, BerthError code,
+                                         guint64 timeout_usec, BerthSystemdDone done, gpointer data)
+{
+    BerthSystemdCall *call = systemd_call_new(systemd, unit, verb, code, timeout_usec);
+    call->answer = answer_plain;
+    call->done.plain = done;
+    call->data = data;
+    return call;
+}
+
 sd_bus_message *systemd_call_message(BerthSystemdCall *call, const char *path, const char *interface,
                                      const char *member)
 {

@@ -4,8 +4,8 @@
 #include "../core/error.h"
 #include "systemd.h"
 
-/* What systemd.c (connection, signals, jobs), systemd-call.c (the life of one call) and systemd-unit.c (the verbs)
- * share. */
+/* What systemd.c (connection, signals, jobs), systemd-call.c (the life of one call), systemd-start.c and systemd-unit.c (the
+ * verbs) share. */
 
 #define SYSTEMD_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -40,23 +40,23 @@ typedef void (*SystemdOnReply)(BerthSystemdCall *call, sd_bus_message *reply, co
 typedef void (*SystemdOnJob)(BerthSystemdCall *call);
 
 struct BerthSystemdCall {
-    BerthSystemd *systemd; /* NULL once answered */
-    char *unit;            /* NULL for the list */
-    const char *verb;      /* for the texts of errors */
-    BerthError code;       /* of its errors */
-    guint timer;           /* the deadline of the whole call */
-    guint unsent;          /* idle source of a call that could not be sent */
+    BerthSystemd *systemd;   /* NULL once answered */
+    char *unit;              /* NULL for the list */
+    const char *verb;        /* for the texts of errors */
+    BerthError code;         /* of its errors */
+    guint timer;             /* the deadline of the whole call */
+    guint unsent;            /* idle source of a call that could not be sent */
     sd_bus_message *message; /* in flight */
     sd_bus_slot *slot;       /* its answer */
     SystemdOnReply on_reply;
-    gboolean is_away;        /* systemd or the bus left instead of answering: asked again when they are back */
-    guint away_timer;        /* until then, where systemd alone is away; 0 */
-    gboolean heard_twice;    /* the message was sent again after that, and may have been heard before */
+    gboolean is_away;     /* systemd or the bus left instead of answering: asked again when they are back */
+    guint away_timer;     /* until then, where systemd alone is away; 0 */
+    gboolean heard_twice; /* the message was sent again after that, and may have been heard before */
     gboolean expects_job; /* the reply in flight will name a job */
     char *job;            /* awaited; key in systemd->jobs */
     SystemdOnJob on_job;
     SystemdOnJob on_unit_removed; /* (nullable): what waits for its unit's name to be free */
-    gpointer state; /* the verb's own */
+    gpointer state;               /* the verb's own */
     GDestroyNotify free_state;
     /* Calls the caller's callback, with what the verb has found out where @error is NULL. */
     void (*answer)(BerthSystemdCall *call, const GError *error);
@@ -72,6 +72,9 @@ struct BerthSystemdCall {
  * is sent for it waits. */
 BerthSystemdCall *systemd_call_new(BerthSystemd *systemd, const char *unit, const char *verb, BerthError code,
                                    guint64 timeout_usec);
+/* The same for a verb of which nothing but success or failure is told. */
+BerthSystemdCall *systemd_call_new_plain(BerthSystemd *systemd, const char *unit, const char *verb, BerthError code,
+                                         guint64 timeout_usec, BerthSystemdDone done, gpointer data);
 
 /* An empty message to systemd's manager; NULL where it can't be had (then systemd_call_send() fails the call). */
 sd_bus_message *systemd_call_message(BerthSystemdCall *call, const char *path, const char *interface,
@@ -82,6 +85,8 @@ void systemd_call_send(BerthSystemdCall *call, sd_bus_message *message, int buil
 /* The same for a method of the manager whose reply names a job; @on_job is called at its end. */
 void systemd_call_send_job(BerthSystemdCall *call, sd_bus_message *message, int built, SystemdOnReply on_reply,
                            SystemdOnJob on_job);
+/* Makes systemd forget that the call's unit failed, which would keep its name. */
+void systemd_call_send_reset_failed(BerthSystemdCall *call, SystemdOnReply on_reply);
 /* For on_reply of a systemd_call_send_job(): reads the job's path, and waits for its end. */
 void systemd_call_await_job(BerthSystemdCall *call, sd_bus_message *reply);
 void systemd_call_job_ended(BerthSystemdCall *call, const char *result);
