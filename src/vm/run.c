@@ -12,8 +12,11 @@
 #include "settle.h"
 #include "usage.h"
 
-/* After QEMU's SIGKILL its keeper gets this long to write down how it ended, before the whole scope is killed. */
-#define KEEPER_PATIENCE_MSEC 500u
+/* After QEMU's end its keeper gets this long to write down how it ended, before the whole scope is killed. That is far more than
+ * it takes on a busy host: without its word a guest that turned itself off would pass for one that failed. */
+#define KEEPER_PATIENCE_MSEC 5000u
+/* So long, where there is less to know or nothing: we have killed QEMU, or only helpers are left. */
+#define REST_PATIENCE_MSEC 500u
 /* Pauses between kills of the scope double from the first to the last. */
 #define KILL_AGAIN_FIRST_MSEC 1000u
 #define KILL_AGAIN_LAST_MSEC 60000u
@@ -88,12 +91,28 @@ static void something_happened(gpointer data)
     berth_run_look(data);
 }
 
+static gboolean kill_everything(gpointer data);
+
+static gboolean is_alive(int pidfd)
+{
+    return pidfd >= 0 && !berth_pidfd_is_dead(pidfd);
+}
+
+/* The keeper now writes its record and ends. One that hangs, or helpers that linger, are killed, and what patience was left for
+ * QEMU is not theirs. */
+static void await_rest(BerthRun *run)
+{
+    const gboolean keeper_tells = is_alive(run->keeper_pidfd) && !run->qemu_killed;
+    run->ending = TRUE;
+    g_clear_handle_id(&run->end_timer, g_source_remove);
+    run->end_timer = g_timeout_add(keeper_tells ? KEEPER_PATIENCE_MSEC : REST_PATIENCE_MSEC, kill_everything, run);
+}
+
 static void qemu_died(gpointer data)
 {
     BerthRun *run = data;
-    /* The keeper now writes its record and ends. One that hangs, or helpers that linger, are killed, and what patience
-     * was left for QEMU is not theirs. */
-    berth_run_end(run, FALSE);
+    if (run->end_attempt == 0)
+        await_rest(run);
     berth_run_look(run);
 }
 
@@ -108,7 +127,8 @@ void berth_run_tell_error(BerthRun *run, const GError *error)
 static void keeper_died(gpointer data)
 {
     BerthRun *run = data;
-    if (run->qemu_pidfd >= 0 && !berth_pidfd_is_dead(run->qemu_pidfd) && !run->ending) {
+    const gboolean qemu_lives = is_alive(run->qemu_pidfd);
+    if (qemu_lives && !run->ending) {
         g_autoptr(GError) error =
             g_error_new(BERTH_ERROR, BERTH_ERROR_START_FAILED,
                         "The keeper process %d has ended; the guest runs on without it, and how it "
@@ -116,6 +136,8 @@ static void keeper_died(gpointer data)
                         (int) run->keeper_pid);
         berth_run_tell_error(run, error);
     }
+    if (!qemu_lives && run->ending && run->end_attempt == 0)
+        await_rest(run);
     berth_run_look(run);
 }
 
@@ -192,9 +214,9 @@ static char *who_is_left(BerthRun *run)
     g_autoptr(GError) error = NULL;
     gboolean empty = FALSE, is_free = FALSE;
 
-    if (run->qemu_pidfd >= 0 && !berth_pidfd_is_dead(run->qemu_pidfd))
+    if (is_alive(run->qemu_pidfd))
         return g_strdup_printf("QEMU (process %d) has not ended", (int) run->qemu_pid);
-    if (run->keeper_pidfd >= 0 && !berth_pidfd_is_dead(run->keeper_pidfd))
+    if (is_alive(run->keeper_pidfd))
         return g_strdup_printf("the keeper (process %d) has not ended", (int) run->keeper_pid);
     if (run->control_group) {
         if (!berth_cgroup_is_empty(run->control_group, &empty, &error))
@@ -308,10 +330,11 @@ static gboolean kill_qemu(gpointer data)
 {
     BerthRun *run = data;
     run->end_timer = 0;
-    send_kill(run->qemu_pidfd);
     if (run->qemu_pidfd < 0)
         return kill_everything(run);
-    run->end_timer = g_timeout_add(KEEPER_PATIENCE_MSEC, kill_everything, run);
+    run->qemu_killed = run->qemu_killed || is_alive(run->qemu_pidfd);
+    send_kill(run->qemu_pidfd);
+    await_rest(run);
     return G_SOURCE_REMOVE;
 }
 
@@ -319,8 +342,7 @@ void berth_run_end_rest(BerthRun *run)
 {
     if (run->ending)
         return;
-    run->ending = TRUE;
-    run->end_timer = g_timeout_add(KEEPER_PATIENCE_MSEC, kill_everything, run);
+    await_rest(run);
     berth_run_look(run);
 }
 

@@ -50,8 +50,9 @@ struct BerthRun {
 
     /* Ending it. */
     gboolean ending;
-    guint end_attempt; /* how often it has been killed */
-    guint end_timer;   /* source id, 0 */
+    gboolean qemu_killed; /* by us */
+    guint end_attempt;    /* how often it has been killed */
+    guint end_timer;      /* source id, 0 */
     BerthSystemdCall *kill_call;
     BerthSystemdCall *stop_call; /* takes away a scope that may have come to stand with nobody in it */
     guint ghost_tries;           /* how often that has failed */

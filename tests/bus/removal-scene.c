@@ -85,11 +85,17 @@ void removal_await_phase(Fixture *fixture, const char *path, const char *phase)
     fixture_await_property(fixture, path, "RemovalPhase", g_variant_new_string(phase));
 }
 
-void removal_assert_blocker(Fixture *fixture, const char *path, const char *words)
+static gboolean blocker_says(Fixture *fixture, const char *path, const char *words)
 {
     g_autofree char *blocker = fixture_get_string(fixture, path, "RemovalBlocker");
-    if (!strstr(blocker, words))
-        g_error("RemovalBlocker is “%s”, and says nothing of “%s”", blocker, words);
+    return strstr(blocker, words) != NULL;
+}
+
+void removal_await_blocker(Fixture *fixture, const char *path, const char *words)
+{
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    for (guint seen = 0; !blocker_says(fixture, path, words); seen = recorder_changes(recorder, "RemovalBlocker"))
+        AWAIT(recorder_changes(recorder, "RemovalBlocker") > seen);
 }
 
 gboolean removal_has_marker(Fixture *fixture, const char *path)
@@ -120,6 +126,18 @@ char *removal_doomed_dir(Fixture *fixture)
     const char *name = g_dir_read_name(dir);
     g_assert_nonnull(name);
     return g_build_filename(removing, name, NULL);
+}
+
+void removal_age_marker(Fixture *fixture, const char *id, gint64 grace_until)
+{
+    g_autofree char *marker = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, id, BERTH_FILE_MARKER, NULL);
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(marker, &text, NULL, NULL));
+    g_autoptr(GRegex) regex = g_regex_new("\"grace-until\"\\s*:\\s*[0-9]+", 0, 0, NULL);
+    g_autofree char *until = g_strdup_printf("\"grace-until\": %" G_GINT64_FORMAT, grace_until);
+    g_autofree char *aged = g_regex_replace_literal(regex, text, -1, 0, until, 0, NULL);
+    g_assert_cmpstr(aged, !=, text);
+    removal_write(marker, aged);
 }
 
 void removal_write(const char *file, const char *text)

@@ -33,7 +33,8 @@ void removal_end_bystander(pid_t pid);
 void removal_assert_gone(Fixture *fixture, const char *path);
 void removal_and_await(Fixture *fixture, const char *path);
 void removal_await_phase(Fixture *fixture, const char *path, const char *phase);
-void removal_assert_blocker(Fixture *fixture, const char *path, const char *words);
+/* A removal that is tried again and again says so again each time. */
+void removal_await_blocker(Fixture *fixture, const char *path, const char *words);
 gboolean removal_has_marker(Fixture *fixture, const char *path);
 /* Every method but those of removing is refused with Removing. */
 void removal_assert_refuses_all(Fixture *fixture, const char *path);
@@ -41,6 +42,8 @@ void removal_assert_refuses_all(Fixture *fixture, const char *path);
 /* (transfer full): where the one directory lies that is doomed. */
 char *removal_doomed_dir(Fixture *fixture);
 /* Files */
+/* Another end of the grace time, in µs of the real time, for the next daemon: none may run. */
+void removal_age_marker(Fixture *fixture, const char *id, gint64 grace_until);
 void removal_write(const char *file, const char *text);
 /* What stands for a marker, a definition ... that can't be read. */
 void removal_make_garbage(const char *file);

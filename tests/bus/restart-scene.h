@@ -15,8 +15,9 @@ void kill_qemu(Fixture *fixture, const char *path);
 guint64 next_start(Fixture *fixture, const char *path);
 /* By signals, and those before an answer have come. */
 void assert_next_start_told(const Recorder *recorder, guint64 when);
-/* In its back-off, which is announced. (transfer full): its path */
+/* In its back-off, which is announced, and must not end by itself: it is LATER, or another has the turn. (transfer full): its path */
 char *waiting(Fixture *fixture, const char *config);
+#define LONG_PAUSE "'restart-delay': <@t 3600000000>, 'restart-max-delay': <@t 3600000000>"
 /* NRestarts is @n, and it runs. */
 void await_restart(Fixture *fixture, const char *path, guint n);
 /* How often QEMU was started, in all. */

@@ -21,9 +21,9 @@ static char *qemu_file(Fixture *fixture, const char *name, const char *suffix)
     return g_build_filename(fixture->dir, QEMU_DIR, file, NULL);
 }
 
-static void append(const char *file, const char *text)
+void scripted_configure(Fixture *fixture, const char *text)
 {
-    int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC);
+    int fd = open(fixture->config, O_WRONLY | O_APPEND | O_CLOEXEC);
     g_assert_cmpint(write(fd, text, strlen(text)), ==, (gssize) strlen(text));
     close(fd);
 }
@@ -39,7 +39,7 @@ void scripted_prepare(Fixture *fixture, gconstpointer config)
     g_autofree char *text = g_strdup_printf("[QEMU]\nQEMUPath=%s\n[VM]\nRestart=no\nStartTimeoutSec=15\n"
                                             "ShutdownTimeoutSec=15\nPowerOffTimeoutSec=500ms\n%s\n",
                                             qemu, (const char *) config);
-    append(fixture->config, text);
+    scripted_configure(fixture, text);
 }
 
 void scripted_set_up(Fixture *fixture, gconstpointer config)
@@ -154,17 +154,22 @@ FixtureCall *scripted_begin(Fixture *fixture, const char *path, const char *meth
     return fixture_begin(fixture, path, BERTH_IFACE_VM, method, no_options());
 }
 
+static gboolean was_told(const Recorder *recorder, const char *property, const char *words)
+{
+    g_autofree char *told = recorder_words(recorder, property);
+    return g_str_has_suffix(told, words);
+}
+
+void scripted_await_told(const Recorder *recorder, const char *property, const char *words)
+{
+    AWAIT(was_told(recorder, property, words));
+}
+
 void scripted_start(Fixture *fixture, const char *path)
 {
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     fixture_vm(fixture, path, "Start");
-    for (gboolean told = FALSE; !told;) {
-        guint seen = recorder_changes(recorder, "State");
-        g_autofree char *states = recorder_words(recorder, "State");
-        told = g_str_has_suffix(states, "running");
-        if (!told)
-            AWAIT(recorder_changes(recorder, "State") > seen);
-    }
+    scripted_await_told(recorder, "State", "running");
     g_autofree char *name = fixture_get_string(fixture, path, "Name");
     scripted_await(fixture, name, "keeper qmp_capabilities", 1);
 }

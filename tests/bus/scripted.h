@@ -13,6 +13,8 @@
 /* Everything but the daemon. */
 void scripted_prepare(Fixture *fixture, gconstpointer config);
 void scripted_set_up(Fixture *fixture, gconstpointer config);
+/* Writes more at the end of berth.conf, for the next daemon or Reload. */
+void scripted_configure(Fixture *fixture, const char *text);
 /* main() of such tests: skips all where something is missing. */
 int scripted_main(int argc, char **argv, void (*add)(void));
 
@@ -64,6 +66,9 @@ char *scripted_cgroup(Fixture *fixture, const char *path);
 void scripted_assert_nobody(Fixture *fixture, const char *path);
 void scripted_assert_string(Fixture *fixture, const char *path, const char *property, const char *value);
 void scripted_assert_wanted(Fixture *fixture, const char *path, gboolean wanted);
+/* Waits until the last that @recorder has heard of a string property is @words: "stopping running". A state may be over before
+ * one asks for it, and has been told all the same. */
+void scripted_await_told(const Recorder *recorder, const char *property, const char *words);
 /* LastError's text has @words in it; "" for none at all. */
 void scripted_assert_last_error(Fixture *fixture, const char *path, const char *words);
 void scripted_await_last_error(Fixture *fixture, const char *path, const char *words);

@@ -498,7 +498,7 @@ static void add_tests(void)
     TOOLED_ADD("/audit/during/import", NULL, test_during_import);
     TOOLED_ADD("/audit/during/creation", NULL, test_during_creation);
     TOOLED_ADD("/audit/during/start", NULL, test_during_start);
-    TOOLED_ADD("/audit/during/removal", NULL, test_during_removal);
+    TOOLED_ADD("/audit/during/removal", "[VM]\nPowerOffTimeoutSec=600\n", test_during_removal);
     TOOLED_ADD("/audit/beside-others", NULL, test_beside_others);
     TOOLED_ADD("/audit/no-answer", NULL, test_no_answer);
 }

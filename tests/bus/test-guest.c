@@ -86,9 +86,10 @@ static void test_restart(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", COMES);
     await_all_known(fixture, path);
+    const guint asked = scripted_count(fixture, "web", "agent guest-get-osinfo");
     fixture_restart_daemon(fixture);
     await_all_known(fixture, path);
-    g_assert_cmpuint(scripted_count(fixture, "web", "agent guest-get-osinfo"), ==, 2);
+    g_assert_cmpuint(scripted_count(fixture, "web", "agent guest-get-osinfo"), >, asked);
     /* And one that has nobody at its other end closed. */
     fixture_vm(fixture, path, "Reset");
     await_ready(fixture, path, FALSE);
@@ -280,9 +281,9 @@ static void test_shutdown_vain(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", COMES "\non guest-shutdown ignore");
     await_ready(fixture, path, TRUE);
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     shut_down(fixture, path, "'agent'");
-    fixture_await_state(fixture, path, "stopping");
-    fixture_await_state(fixture, path, "running");
+    scripted_await_told(recorder, "State", "stopping running");
     scripted_assert_last_error(fixture, path, "did not power down");
     g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 0);
 }
@@ -310,7 +311,8 @@ static void test_shutdown_removed(Fixture *fixture, gconstpointer unused)
     fixture_await_gone(fixture, path);
 }
 
-#define SHORT "ShutdownTimeoutSec=3\n"
+/* The agent has a third of it. */
+#define SHORT "ShutdownTimeoutSec=6\n"
 
 static void add_all(void)
 {

@@ -16,13 +16,6 @@
 #define DROPPED_ID "6b1c9f0e-3c1e-4f2a-9a52-0d7e5c1b8a44"
 #define DROPPED_PATH "/org/berth/Berth1/vm/_36b1c9f0e_2d3c1e_2d4f2a_2d9a52_2d0d7e5c1b8a44"
 
-static void configure(Fixture *fixture, const char *text)
-{
-    int fd = open(fixture->config, O_WRONLY | O_APPEND | O_CLOEXEC);
-    g_assert_cmpint(write(fd, text, strlen(text)), ==, (gssize) strlen(text));
-    close(fd);
-}
-
 /* Of this program's own, as the fixture has it. */
 static guint uid_base(Fixture *fixture)
 {
@@ -77,7 +70,7 @@ static uid_t owner_of(const char *file)
 
 static void test_taken(Fixture *fixture, gconstpointer unused)
 {
-    configure(fixture, "[VM]\nRestart=always\nStartTimeoutSec=300ms\n");
+    scripted_configure(fixture, "[VM]\nRestart=always\nStartTimeoutSec=300ms\n");
     g_autofree char *before = scripted_vm(fixture, "before", NULL);
     scripted_reload(fixture, 0, 0, 0);
     g_autofree char *after = scripted_vm(fixture, "after", "on query-status wait never");
@@ -85,7 +78,7 @@ static void test_taken(Fixture *fixture, gconstpointer unused)
     g_assert_cmpstr(old, ==, "no");
     g_assert_cmpstr(new, ==, "always");
     fixture_vm_fails(fixture, after, "Start", "StartFailed", "within 0 s");
-    configure(fixture, "[VM]\nRestart=\n");
+    scripted_configure(fixture, "[VM]\nRestart=\n");
     scripted_reload(fixture, 0, 0, 0);
     g_autofree char *last = scripted_vm(fixture, "last", NULL);
     g_autofree char *back = restart_policy(fixture, last);
@@ -99,7 +92,7 @@ static void test_kept(Fixture *fixture, gconstpointer unused)
     g_autofree char *text = g_strdup_printf("[Manager]\nCIDFirst=3000\nCIDLast=3001\nMaxVMs=1\nUIDBase=%u\n"
                                             "StateDirectory=%s\nRuntimeDirectory=%s\n",
                                             uid_base(fixture) + 1, elsewhere, elsewhere);
-    configure(fixture, text);
+    scripted_configure(fixture, text);
     scripted_reload(fixture, 0, 0, 0);
     g_assert_cmpuint(manager_uint(fixture, "CIDFirst"), ==, 2000);
     g_assert_cmpuint(manager_uint(fixture, "CIDLast"), ==, 2002);
@@ -113,7 +106,7 @@ static void test_kept(Fixture *fixture, gconstpointer unused)
     g_assert_false(g_file_test(elsewhere, G_FILE_TEST_EXISTS));
     g_autofree char *back = g_strdup_printf("[Manager]\nUIDBase=%u\nStateDirectory=%s\nRuntimeDirectory=%s\n",
                                             uid_base(fixture), fixture->state_dir, fixture->runtime_dir);
-    configure(fixture, back);
+    scripted_configure(fixture, back);
     fixture_restart_daemon(fixture);
     g_assert_cmpuint(manager_uint(fixture, "CIDFirst"), ==, 3000);
     g_assert_cmpuint(manager_uint(fixture, "MaxVMs"), ==, 1);
@@ -139,14 +132,14 @@ static guint next_line(const char *file)
 /* Who makes a mistake is told where, and the daemon goes on as before; one that starts does what it can. */
 static void mistake(Fixture *fixture, const char *line, const char *words)
 {
-    configure(fixture, "[VM]\nRestart=on-failure\n");
+    scripted_configure(fixture, "[VM]\nRestart=on-failure\n");
     scripted_reload(fixture, 0, 0, 0);
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
     g_autofree char *place = g_strdup_printf("berth.conf:%u: %s", next_line(fixture->config) + 1, words);
     g_autofree char *text = g_strdup_printf("Restart=always\n%s\n", line);
     const guint32 pid = fixture_get_uint(fixture, path, "PID");
-    configure(fixture, text);
+    scripted_configure(fixture, text);
     scripted_replace(definition, "67108864", "134217728");
     for (guint i = 0; i < 2; i++) {
         fixture_call_fails(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "Reload", g_variant_new("(a{sv})", NULL),
@@ -209,7 +202,7 @@ static void test_range(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, running, "Start");
     const guint32 pid = fixture_get_uint(fixture, running, "PID"), cid = fixture_get_uint(fixture, stopped, "CID");
     fixture_stop_daemon(fixture, SIGTERM);
-    configure(fixture, "[Manager]\nCIDFirst=3000\nCIDLast=3001\n");
+    scripted_configure(fixture, "[Manager]\nCIDFirst=3000\nCIDLast=3001\n");
     fixture_start_daemon(fixture);
     g_assert_cmpuint(fixture_get_uint(fixture, running, "PID"), ==, pid);
     g_assert_cmpuint(fixture_get_uint(fixture, stopped, "CID"), ==, cid);
@@ -256,7 +249,7 @@ static void test_uid_base(Fixture *fixture, gconstpointer unused)
     g_assert_cmpint(symlink(outside, link), ==, 0);
     fixture_stop_daemon(fixture, SIGTERM);
     g_autofree char *text = g_strdup_printf("[Manager]\nUIDBase=%u\n", base);
-    configure(fixture, text);
+    scripted_configure(fixture, text);
     fixture_start_daemon(fixture);
     g_assert_cmpuint(owner_of(disk), ==, old); /* nobody needs them before */
     fixture_vm(fixture, path, "Start");

@@ -213,10 +213,10 @@ static void test_never_while_marking(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_vm_with(fixture, "web", "{'restart': <'always'>}", NULL);
     fixture_vm(fixture, path, "Start");
     hold_at(hold, HOLD_MARK);
-    kill(scripted_qemu(fixture, path), SIGKILL);
-    fixture_await_state(fixture, path, "exited");
     FixtureCall *removal = scripted_begin(fixture, path, "Remove");
     hold_await(hold, HOLD_MARK);
+    kill(scripted_qemu(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "exited");
     await_silence(2300);
     scripted_assert_string(fixture, path, "State", "exited");
     hold_release(hold);
@@ -326,8 +326,10 @@ static void another_marker(Fixture *fixture, const char *key, const char *words)
     g_autofree char *marker = scripted_vm_file(fixture, path, BERTH_FILE_MARKER);
     g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
     g_autofree char *disks = scripted_vm_file(fixture, path, BERTH_DIR_DISKS);
-    scripted_remove(fixture, path, "{'grace-seconds': <uint32 1>}");
+    g_autofree char *own_id = fixture_get_string(fixture, path, "Id");
+    scripted_remove(fixture, path, REMOVAL_GRACE);
     fixture_stop_daemon(fixture, SIGKILL);
+    removal_age_marker(fixture, own_id, g_get_real_time() - 1); /* of the one that it was made for */
     g_autofree char *text = NULL;
     g_assert_true(g_file_get_contents(marker, &text, NULL, NULL));
     g_autofree char *pattern = g_strdup_printf("(\"%s\"\\s*:\\s*\")[0-9a-f]", key);
@@ -338,7 +340,6 @@ static void another_marker(Fixture *fixture, const char *key, const char *words)
     fixture_start_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "broken");
     scripted_assert_last_error(fixture, path, words);
-    await_silence(1100); /* the grace time of the one that it was made for is over */
     scripted_reload(fixture, 0, 0, 0);
     scripted_assert_string(fixture, path, "State", "broken");
     g_assert_true(g_file_test(definition, G_FILE_TEST_EXISTS) && g_file_test(disks, G_FILE_TEST_IS_DIR));
@@ -387,7 +388,7 @@ static void test_replaced(Fixture *fixture, gconstpointer unused)
     removal_make_directory(dir);
     removal_make_empty(precious);
     removal_await_phase(fixture, path, "waiting");
-    removal_assert_blocker(fixture, path, "is not the one");
+    removal_await_blocker(fixture, path, "is not the one");
     g_assert_true(g_file_test(precious, G_FILE_TEST_IS_REGULAR));
     removal_delete(dir);
     g_assert_cmpint(g_rename(aside, dir), ==, 0);

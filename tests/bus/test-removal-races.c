@@ -183,6 +183,8 @@ static const Row rows[] = {
       "N", "W"}},
 };
 
+#define BACK_OFF "{'restart': <'always'>, 'restart-delay': <@t 3600000000>, 'restart-max-delay': <@t 3600000000>}"
+
 static Fixture shared; /* one daemon, as long as it lives */
 static Hold *hold;
 static guint n_runs;
@@ -214,7 +216,7 @@ static FixtureCall *begin(Method method, const char *path)
 
 static char *bring(const Row *row, const char *script)
 {
-    const char *config = g_str_equal(row->before, "back-off") ? "{'restart': <'always'>}"
+    const char *config = g_str_equal(row->before, "back-off") ? BACK_OFF
                          : row->first == CLONE ? "{'disks': <[{'size': <uint64 1048576>, 'format': <'raw'>}]>}"
                                                : "{}";
     char *path = scripted_vm_with(&shared, "web", config, script);

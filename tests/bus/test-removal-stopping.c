@@ -113,6 +113,12 @@ static void test_systemd_away(Fixture *fixture, gconstpointer unused)
     removal_assert_gone(fixture, path); /* nobody had to ask again */
 }
 
+static guint64 next_attempt_told(const Recorder *recorder)
+{
+    g_autoptr(GVariant) next = recorder_last(recorder, "RemovalNextAttemptTimestamp");
+    return next ? g_variant_get_uint64(next) : 0;
+}
+
 /* M7: the processes are killed without systemd, and what only it can do is tried again. M8: and all the while everybody
  * sees what is going on. */
 static void test_systemd_silent(Fixture *fixture, gconstpointer unused)
@@ -123,6 +129,8 @@ static void test_systemd_silent(Fixture *fixture, gconstpointer unused)
     removal_kill_keeper(fixture, path);
     fake_service_hold(service, "KillUnit");
     fake_service_hold(service, "StopUnit");
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    const guint64 begun = (guint64) g_get_real_time();
     fixture_vm(fixture, path, "Remove");
     scripted_assert_string(fixture, path, "RemovalPhase", "stopping");
     fixture_vm(fixture, path, "Remove"); /* no harm, and no false answer */
@@ -131,9 +139,8 @@ static void test_systemd_silent(Fixture *fixture, gconstpointer unused)
     g_assert_true(removal_is_dead(child));
     removal_await_phase(fixture, path, "waiting");
     scripted_assert_last_error(fixture, path, "systemd has not answered in time");
-    removal_assert_blocker(fixture, path, "systemd");
-    g_autoptr(GVariant) next = fixture_get(fixture, path, BERTH_IFACE_VM, "RemovalNextAttemptTimestamp");
-    g_assert_cmpuint(g_variant_get_uint64(next), >, (guint64) g_get_real_time() - G_USEC_PER_SEC);
+    removal_await_blocker(fixture, path, "systemd");
+    AWAIT(next_attempt_told(recorder) > begun);
     fake_service_release(service, "KillUnit");
     fake_service_release(service, "StopUnit");
     removal_and_await(fixture, path);
@@ -154,14 +161,23 @@ static void assert_everything_there(Fixture *fixture, const char *path)
     removal_assert_cid_kept(fixture);
 }
 
-/* Only a child of QEMU's is left, and systemd does not kill it; @lie says that it is dead. */
+/* What systemd has spared ends in the end. */
+static void end_spared(Fixture *fixture, const char *path, int pidfd)
+{
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    test_cgroup_signal(cgroup, SIGKILL);
+    removal_assert_gone(fixture, path);
+    removal_await_dead(pidfd);
+}
+
+/* Only a child of QEMU's is left, and systemd does not kill it, though it says so; @lie says that it is dead, too. */
 static void outlive(Fixture *fixture, gboolean restart, void (*lie)(Fixture *fixture, const char *path))
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
     g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
     int child = removal_pidfd(removal_child_of_qemu(fixture));
     removal_kill_keeper(fixture, path);
-    fake_service_hold(service, "KillUnit");
+    fake_systemd_set_flags(fixture->systemd, FAKE_SYSTEMD_SPARES);
     fixture_vm(fixture, path, "Remove");
     AWAIT(fake_service_count(service, "KillUnit") > 0); /* QEMU is dead */
     if (restart)
@@ -174,11 +190,8 @@ static void outlive(Fixture *fixture, gboolean restart, void (*lie)(Fixture *fix
     g_assert_false(removal_is_dead(child));
     assert_everything_there(fixture, path);
     if (!restart)
-        removal_assert_blocker(fixture, path, "fake-helper");
-    fake_service_release(service, "KillUnit");
-    removal_assert_gone(fixture, path);
-    g_assert_true(removal_is_dead(child));
-    close(child);
+        removal_await_blocker(fixture, path, "fake-helper");
+    end_spared(fixture, path, child);
 }
 
 static void tell_unit_removed(Fixture *fixture, const char *path)
@@ -223,7 +236,7 @@ static void test_record_missing(Fixture *fixture, gconstpointer unused)
     int child = removal_pidfd(removal_child_of_qemu(fixture));
     g_autofree char *runtime = scripted_runtime_dir(fixture, path);
     removal_kill_keeper(fixture, path);
-    fake_service_hold(service, "KillUnit");
+    fake_systemd_set_flags(fixture->systemd, FAKE_SYSTEMD_SPARES);
     fixture_vm(fixture, path, "Remove");
     AWAIT(fake_service_count(service, "KillUnit") > 0);
     fixture_stop_daemon(fixture, SIGKILL);
@@ -232,10 +245,7 @@ static void test_record_missing(Fixture *fixture, gconstpointer unused)
     await_silence(300);
     g_assert_false(removal_is_dead(child));
     assert_everything_there(fixture, path);
-    fake_service_release(service, "KillUnit");
-    removal_assert_gone(fixture, path);
-    g_assert_true(removal_is_dead(child));
-    close(child);
+    end_spared(fixture, path, child);
 }
 
 /* In the scope, though it holds nothing: the cgroup tells. */
@@ -247,15 +257,13 @@ static void test_stranger_in_scope(Fixture *fixture, gconstpointer unused)
     pid_t stranger = removal_bystander();
     int pidfd = removal_pidfd(stranger);
     g_assert_true(test_cgroup_add(cgroup, stranger));
-    fake_service_hold(service, "KillUnit");
+    fake_systemd_set_flags(fixture->systemd, FAKE_SYSTEMD_SPARES);
     fixture_vm(fixture, path, "Remove");
     AWAIT(fake_service_count(service, "KillUnit") > 0);
     await_silence(300);
     g_assert_false(removal_is_dead(pidfd));
     assert_everything_there(fixture, path);
-    fake_service_release(service, "KillUnit");
-    removal_assert_gone(fixture, path);
-    removal_await_dead(pidfd);
+    end_spared(fixture, path, pidfd);
     g_assert_cmpint(waitpid(stranger, NULL, 0), ==, stranger);
 }
 

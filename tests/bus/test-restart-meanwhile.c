@@ -10,8 +10,7 @@
 /* Its policy is changed in its back-off, by whatever way: what it says now holds. */
 static void lose_policy(Fixture *fixture, void (*change)(Fixture *fixture, const char *path))
 {
-    g_autofree char *path =
-        waiting(fixture, "{'restart': <'always'>, 'restart-delay': <@t 5000000>, 'restart-max-delay': <@t 5000000>}");
+    g_autofree char *path = waiting(fixture, "{'restart': <'always'>, " LONG_PAUSE "}");
     change(fixture, path);
     for (guint i = 0; i < 2; i++) {
         assert_stays(fixture, path, "exited", 1);

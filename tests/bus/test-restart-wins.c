@@ -44,7 +44,7 @@ static void assert_won(Fixture *fixture, const char *path, const Winner *winner,
 /* In its back-off. */
 static void win_over_pause(Fixture *fixture, gconstpointer winner)
 {
-    g_autofree char *path = waiting(fixture, "{'restart': <'always'>, 'restart-delay': <@t 400000>}");
+    g_autofree char *path = waiting(fixture, "{'restart': <'always'>, " LONG_PAUSE "}");
     begin_winner(fixture, path, winner);
     assert_won(fixture, path, winner, 1);
 }
@@ -52,8 +52,7 @@ static void win_over_pause(Fixture *fixture, gconstpointer winner)
 /* The same where the daemon that had decided that is gone. */
 static void win_over_taken_pause(Fixture *fixture, gconstpointer winner)
 {
-    g_autofree char *path =
-        waiting(fixture, "{'restart': <'always'>, 'restart-delay': <@t 5000000>, 'restart-max-delay': <@t 5000000>}");
+    g_autofree char *path = waiting(fixture, "{'restart': <'always'>, " LONG_PAUSE "}");
     fixture_stop_daemon(fixture, SIGKILL);
     fixture_start_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "exited");
@@ -122,17 +121,20 @@ static void test_start_wins(Fixture *fixture, gconstpointer unused)
     assert_starts(fixture, 2);
 }
 
-/* It comes due while something of it is being written. */
+/* It ends, and its restart comes due, while something of it is being written. */
 static void while_held(Fixture *fixture, const char *point, const char *method, GVariant *parameters,
                        void (*then)(Fixture *fixture, const char *path))
 {
     g_autofree char *holds = g_build_filename(fixture->dir, "holds", NULL);
     Hold *hold = hold_new(holds, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
     fixture_start_daemon(fixture);
-    g_autofree char *path = waiting(fixture, "{'restart': <'always'>}");
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", NULL);
     hold_at(hold, point);
     FixtureCall *call = fixture_begin(fixture, path, BERTH_IFACE_VM, method, parameters);
     hold_await(hold, point);
+    kill_qemu(fixture, path);
+    fixture_await_state(fixture, path, "exited");
+    g_assert_cmpuint(next_start(fixture, path), >, 0);
     await_silence(SOON_MSEC);
     scripted_assert_string(fixture, path, "State", "exited");
     assert_starts(fixture, 1);

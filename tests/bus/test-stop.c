@@ -67,10 +67,10 @@ static void test_shutdown(Fixture *fixture, gconstpointer unused)
 static void test_shutdown_ignored(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore");
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     pid_t pid = scripted_qemu(fixture, path);
     fixture_vm(fixture, path, "Shutdown");
-    fixture_await_state(fixture, path, "stopping");
-    fixture_await_state(fixture, path, "running");
+    scripted_await_told(recorder, "State", "stopping running");
     scripted_assert_last_error(fixture, path, "did not power down");
     g_assert_cmpint(scripted_qemu(fixture, path), ==, pid);
     g_assert_cmpint(kill(pid, 0), ==, 0);
@@ -241,6 +241,21 @@ static void test_keeper_killed(Fixture *fixture, gconstpointer unused)
     kill(scripted_qemu(fixture, path), SIGKILL);
     fixture_await_state(fixture, path, "exited");
     scripted_assert_string(fixture, path, "ExitReason", "lost");
+}
+
+/* On a busy host it is slow to tell how its QEMU ended: it is waited for, and a guest that turned itself off is not taken for one
+ * that failed. */
+static void test_keeper_slow(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'on-failure'>}", "on file go shutdown");
+    const pid_t keeper = scripted_keeper(fixture, path);
+    g_assert_cmpint(kill(keeper, SIGSTOP), ==, 0);
+    scripted_touch(fixture, "go");
+    scripted_await(fixture, "web", "end 0", 1);
+    await_silence(1500);
+    g_assert_cmpint(kill(keeper, SIGCONT), ==, 0);
+    fixture_await_state(fixture, path, "stopped");
+    scripted_assert_string(fixture, path, "ExitReason", "guest-shutdown");
 }
 
 /* What a keeper writes whose QEMU the kernel has killed for want of memory (tests/unit/test-keeper-memory.c). */
@@ -479,7 +494,7 @@ static void add(void)
     ADD("shutdown/deaf-by-scope", test_stop_deaf);
     ADD("shutdown/deaf-by-machined", test_poweroff_deaf);
     ADD("shutdown/refused", test_shutdown_refused);
-    ADD("power-off/quit", test_quit);
+    ADD_PATIENT("power-off/quit", test_quit);
     ADD("power-off/quit-ignored", test_quit_ignored);
     ADD("power-off/stopped-process", test_power_off_stopped_process);
     ADD("power-off/during-shutdown", test_power_off_during_shutdown);
@@ -489,6 +504,7 @@ static void add(void)
     ADD("power-off/systemd-silent", test_systemd_silent);
     ADD("power-off/systemd-gone", test_systemd_gone);
     ADD("keeper-killed", test_keeper_killed);
+    ADD("keeper-slow", test_keeper_slow);
     ADD("oom-killed", test_oom_killed);
     add_ends();
     ADD("pause/done", test_pause);

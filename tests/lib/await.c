@@ -9,10 +9,11 @@ static gboolean on_expired(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* Behind all that is ready: what has come while the machine stood still counts. */
 void await_begin(AwaitDeadline *deadline, guint msec)
 {
     deadline->expired = FALSE;
-    deadline->timer = g_timeout_add(msec, on_expired, deadline);
+    deadline->timer = g_timeout_add_full(G_PRIORITY_LOW, msec, on_expired, deadline, NULL);
 }
 
 gboolean await_step(AwaitDeadline *deadline)

@@ -212,6 +212,9 @@ guint fake_service_export(FakeService *service, const char *path, GDBusInterface
                           gpointer data)
 {
     const GDBusInterfaceVTable vtable = {.method_call = on_method_call, .get_property = on_get_property};
+    /* It carries out what it was called for before it vanished; what comes of that is there when it has come back. */
+    if (!service->connection)
+        return 0;
     Exported *exported = g_new(Exported, 1);
     *exported = (Exported){service, get, data};
     g_ptr_array_add(service->exported, exported);

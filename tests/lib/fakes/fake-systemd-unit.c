@@ -238,8 +238,9 @@ FakeUnit *fake_unit_start(FakeSystemd *fake, const char *name, GVariant *propert
     FakeUnit *unit = fake_unit_new(fake, name, slice, description);
     g_variant_lookup(dictionary, "TimeoutStopUSec", "t", &unit->stop_usec);
     test_cgroup_make(unit->cgroup);
-    add_processes(unit, dictionary, message);
+    /* Watched first: who is in and dies at once is seen to. */
     unit->watch = test_cgroup_watch(unit->cgroup, fake_service_context(fake->service), on_cgroup_changed, unit);
+    add_processes(unit, dictionary, message);
     fake_unit_set_state(unit, "active");
     return unit;
 }

@@ -22,7 +22,8 @@ typedef enum {
     FAKE_SYSTEMD_PIDFDS = 1 << 0,     /* PIDFDs is taken */
     FAKE_SYSTEMD_EARLY_JOBS = 1 << 1, /* JobRemoved comes before the reply that names the job */
     FAKE_SYSTEMD_LOSE_SCOPES =
-        1 << 2, /* systemd issue 36781: the scope goes dead at once, its process lives on in it */
+        1 << 2,                   /* systemd issue 36781: the scope goes dead at once, its process lives on in it */
+    FAKE_SYSTEMD_SPARES = 1 << 3, /* KillUnit kills nobody, and says that it has */
 } FakeSystemdFlags;
 
 void fake_systemd_set_flags(FakeSystemd *fake, FakeSystemdFlags flags);
