@@ -440,37 +440,6 @@ static void test_deaf(Fixture *fixture, gconstpointer unused)
     assert_stopped(fixture, path, "host-stop", FALSE);
 }
 
-/* Many */
-
-#define N_VMS 12u
-#define HUNG 3u /* the one that hangs; of the others every second is paused */
-
-/* The name comes, and all are there, and those that can have told what they are, while one of them says nothing. */
-static void test_one_of_many_hangs(Fixture *fixture, gconstpointer unused)
-{
-    char *paths[N_VMS];
-    for (guint i = 0; i < N_VMS; i++) {
-        g_autofree char *name = g_strdup_printf("vm%u", i);
-        paths[i] = scripted_vm(fixture, name, NULL);
-        fixture_vm(fixture, paths[i], "Start");
-        if (i % 2 == 0)
-            fixture_vm(fixture, paths[i], "Pause");
-    }
-    pid_t hung = scripted_qemu(fixture, paths[HUNG]);
-    g_assert_cmpint(kill(hung, SIGSTOP), ==, 0);
-    fixture_restart_daemon(fixture);
-    g_autoptr(GPtrArray) shown = fixture_vms(fixture);
-    g_assert_cmpuint(shown->len, ==, N_VMS);
-    scripted_assert_string(fixture, paths[HUNG], "State", "running");
-    for (guint i = 0; i < N_VMS; i++)
-        fixture_await_state(fixture, paths[i], i % 2 == 0 ? "paused" : "running");
-    fixture_vm(fixture, paths[0], "Resume");
-    g_assert_cmpint(kill(hung, SIGCONT), ==, 0);
-    fixture_vm(fixture, paths[HUNG], "Pause");
-    for (guint i = 0; i < N_VMS; i++)
-        g_free(paths[i]);
-}
-
 #define ADD(path, func) SCRIPTED_ADD("/recovery/" path, "", func)
 #define ADD_PATIENT(path, func) SCRIPTED_ADD("/recovery/" path, "ShutdownTimeoutSec=120", func)
 
@@ -504,7 +473,6 @@ static void add(void)
     ADD("start/removed", test_start_removed);
     ADD("old-record", test_old_record);
     ADD("deaf", test_deaf);
-    ADD("one-of-many-hangs", test_one_of_many_hangs);
 }
 
 int main(int argc, char **argv)
