@@ -40,7 +40,8 @@ static gboolean number_fits(const char *number, gboolean negative, gboolean whol
     if (!whole)
         return isfinite(g_ascii_strtod(number, NULL));
     guint64 magnitude = g_ascii_strtoull(number + negative, NULL, 10);
-    return errno == 0 && (!negative || magnitude <= (guint64) G_MAXINT64 + 1);
+    /* Where threads come here at once for the first time, GLib may have waited in between, and left EAGAIN. */
+    return errno != ERANGE && (!negative || magnitude <= (guint64) G_MAXINT64 + 1);
 }
 
 static const char *scan_number(Scan *scan)

@@ -19,6 +19,8 @@
 static void status_answered(JsonNode *result, const GError *error, gpointer data)
 {
     BerthVm *vm = data;
+    if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED) && vm->run && vm->run->qmp)
+        berth_run_is_silent(vm->run);
     if (error || !result || !JSON_NODE_HOLDS_OBJECT(result))
         return;
     JsonObject *status = json_node_get_object(result);
@@ -166,9 +168,10 @@ static void register_machine(BerthVm *vm)
 static void watch(BerthVm *vm)
 {
     register_machine(vm);
-    vm->run->on_ready = berth_adopt_ask_status;
     if (!vm->run->qmp)
         berth_run_reach(vm->run);
+    /* Before QEMU has even greeted: of one that never does it is told when this is not answered in time. */
+    berth_adopt_ask_status(vm);
 }
 
 static void go_on(BerthVm *vm)

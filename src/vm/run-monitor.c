@@ -3,6 +3,7 @@
 
 #include "../core/error.h"
 #include "../core/names.h"
+#include "adopt.h"
 #include "manager.h"
 #include "run.h"
 #include "settle.h"
@@ -129,6 +130,7 @@ static gboolean monitor_stays_away(gpointer data)
                                              berth_vm_name(run->vm), error->message);
         berth_run_tell_error(run, told);
     }
+    berth_adopt_ask_status(run->vm); /* nobody heard what it did meanwhile */
     return G_SOURCE_REMOVE;
 }
 
