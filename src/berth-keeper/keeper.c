@@ -44,6 +44,7 @@ static struct {
     pid_t qemu;
     int memory_events;
     int64_t shutdown_ms;
+    int64_t patience_end; /* of a guest that was asked to power down, as loop_now() has it */
     enum stage stage;
     bool requested;
     bool ended;
@@ -65,41 +66,72 @@ static void quit(void)
     loop_set_deadline(&keeper.loop, QUIT_MS, on_quit_expired);
 }
 
-static void on_powerdown_expired(struct loop *loop)
+/* After systemd's stop, QEMU ends whatever the guest does. Where the guest alone was asked, it runs on, and is no more likely to
+ * end than any other: how it does is not what was asked for. */
+static void on_patience_over(void)
 {
-    journal_say(JOURNAL_WARNING, "The guest does not power down in time: QEMU is told to quit");
-    quit();
+    if (keeper.stage == STAGE_POWERDOWN) {
+        journal_say(JOURNAL_WARNING, "The guest does not power down in time: QEMU is told to quit");
+        quit();
+    } else {
+        journal_say(JOURNAL_WARNING, "The guest does not power down in time: it runs on");
+        keeper.requested = false;
+    }
 }
 
 /* Who is paused hears no power button: it goes on, as systemd thaws what it stops. */
-static void ask_to_power_down(void)
+static void press_power_button(void)
 {
-    keeper.requested = true;
-    journal_say(JOURNAL_NOTICE, "The guest is asked to power down%s",
-                keeper.monitor.paused ? ", and goes on for that" : "");
     if (keeper.monitor.paused)
         monitor_ask(&keeper.monitor, MONITOR_CONTINUE);
     monitor_ask(&keeper.monitor, MONITOR_POWERDOWN);
 }
 
-/* Whatever the guest does, QEMU ends after that. */
+static void await_powerdown(void);
+
+static void on_still_up(struct loop *loop)
+{
+    if (loop_now() >= keeper.patience_end) {
+        on_patience_over();
+        return;
+    }
+    press_power_button();
+    await_powerdown();
+}
+
+static void await_powerdown(void)
+{
+    const int64_t left = keeper.patience_end - loop_now();
+    const int64_t part = keeper.shutdown_ms / BERTH_BUTTON_PAUSE_PART;
+    const int64_t pause = part < BERTH_BUTTON_PAUSE_SEC * 1000 ? part : BERTH_BUTTON_PAUSE_SEC * 1000;
+
+    loop_set_deadline(&keeper.loop, pause < left ? pause : left, on_still_up);
+}
+
+static void ask_to_power_down(void)
+{
+    keeper.requested = true;
+    journal_say(JOURNAL_NOTICE, "The guest is asked to power down%s",
+                keeper.monitor.paused ? ", and goes on for that" : "");
+    press_power_button();
+}
+
+static void give_it_time(void)
+{
+    keeper.patience_end = loop_now() + keeper.shutdown_ms;
+    await_powerdown();
+}
+
 static void on_sigterm(void)
 {
     if (keeper.stage == STAGE_NONE) {
         keeper.stage = STAGE_POWERDOWN;
         ask_to_power_down();
-        loop_set_deadline(&keeper.loop, keeper.shutdown_ms, on_powerdown_expired);
+        give_it_time();
     } else if (keeper.stage == STAGE_POWERDOWN) {
         journal_say(JOURNAL_NOTICE, "Asked to stop a second time: QEMU is told to quit");
         quit();
     }
-}
-
-/* It runs on, and is no more likely to end than any other: how it does is not what was asked for. */
-static void on_powerdown_ignored(struct loop *loop)
-{
-    journal_say(JOURNAL_WARNING, "The guest does not power down in time: it runs on");
-    keeper.requested = false;
 }
 
 /* What machined's `poweroff` sends: nothing follows it, so that a guest that is deaf to it just runs on. */
@@ -107,7 +139,7 @@ static void on_machined_poweroff(void)
 {
     ask_to_power_down();
     if (keeper.stage == STAGE_NONE)
-        loop_set_deadline(&keeper.loop, keeper.shutdown_ms, on_powerdown_ignored);
+        give_it_time();
 }
 
 /* The daemon watches the exit record's file, which is as empty as before: it looks into QEMU's state then. Another change

@@ -41,7 +41,7 @@ void loop_close(struct loop *loop, struct source *source)
     source->fd = -1;
 }
 
-static int64_t now_ms(void)
+int64_t loop_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -50,7 +50,7 @@ static int64_t now_ms(void)
 
 void loop_set_deadline(struct loop *loop, int64_t ms, void (*expired)(struct loop *loop))
 {
-    loop->deadline = now_ms() + ms;
+    loop->deadline = loop_now() + ms;
     loop->expired = expired;
 }
 
@@ -58,7 +58,7 @@ static int timeout_of(const struct loop *loop)
 {
     if (loop->deadline == 0)
         return -1;
-    int64_t left = loop->deadline - now_ms();
+    int64_t left = loop->deadline - loop_now();
     return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int) left;
 }
 
@@ -70,7 +70,7 @@ bool loop_turn(struct loop *loop)
     if (n < 0)
         return errno == EINTR;
     /* Whether anything happened or not: a guest that never stops writing must not hold a deadline up. */
-    if (loop->deadline != 0 && now_ms() >= loop->deadline) {
+    if (loop->deadline != 0 && loop_now() >= loop->deadline) {
         loop->deadline = 0;
         loop->expired(loop);
     }

@@ -29,6 +29,8 @@ void loop_unwatch(struct loop *loop, struct source *source);
 /* Unwatches, closes, and sets the descriptor to -1. */
 void loop_close(struct loop *loop, struct source *source);
 
+/* CLOCK_MONOTONIC, ms. */
+int64_t loop_now(void);
 /* Calls @expired once, @ms from now; replaces the deadline before. */
 void loop_set_deadline(struct loop *loop, int64_t ms, void (*expired)(struct loop *loop));
 

@@ -53,5 +53,11 @@
 #define BERTH_KEEPER_QUIT_SEC 5
 #define BERTH_KEEPER_LAST_SEC 5
 
+/* Whoever is in its firmware, or boots, hears no power button: it is pressed again until the guest goes, so many seconds after
+ * the last time, at the latest after this part of the time that it has. 10 s is what OpenStack's Nova waits before it asks a
+ * guest of libvirt's anew; one that goes down already takes no harm: systemd-logind, for one, passes over the key then. */
+#define BERTH_BUTTON_PAUSE_SEC 10
+#define BERTH_BUTTON_PAUSE_PART 6
+
 /* Signals that systemd and machined send to a scope, and what the keeper makes of them. */
 #define BERTH_SIGNAL_MACHINED_POWEROFF 4 /* SIGRTMIN + this */

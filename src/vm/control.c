@@ -2,6 +2,7 @@
 #include "control.h"
 
 #include "../core/error.h"
+#include "../core/keeper-protocol.h"
 #include "../core/text.h"
 #include "agent-shutdown.h"
 #include "manager.h"
@@ -110,21 +111,17 @@ static void note(BerthVm *vm, BerthRecordFound operation, gint64 until)
 
 /* Shutdown */
 
-static gboolean shutdown_deadline(gpointer data)
+static void give_up_shutdown(BerthVm *vm)
 {
-    BerthVm *vm = data;
-    vm->shutdown_timer = 0;
-    if (vm->state != BERTH_VM_STOPPING || !vm->run || vm->run->ending)
-        return G_SOURCE_REMOVE;
     g_autofree char *span = berth_span_format(vm->run->patience_usec);
     g_autoptr(GError) error = g_error_new(
         BERTH_ERROR, BERTH_ERROR_CANCELLED,
         "The guest of VM \"%s\" did not power down within %s; it runs on. PowerOff ends it", berth_vm_name(vm), span);
     vm->run->stop_asked = FALSE;
+    vm->run->press_due = 0;
     note(vm, BERTH_RECORD_RUN, 0);
     berth_vm_set_error(vm, error);
     berth_vm_set_state(vm, BERTH_VM_RUNNING, "the guest did not power down in time");
-    return G_SOURCE_REMOVE;
 }
 
 /* How long a guest may take, in µs. */
@@ -139,13 +136,66 @@ static gint64 from_now(guint64 usec)
     return g_get_monotonic_time() + (gint64) usec;
 }
 
+static void pressed_again(JsonNode *result, const GError *error, gpointer data)
+{
+    /* QEMU tells of it by its event; where it was in vain, the deadline acts. */
+}
+
+static void set_press_due(BerthRun *run)
+{
+    run->press_due =
+        from_now(MIN(BERTH_BUTTON_PAUSE_SEC * G_USEC_PER_SEC, run->patience_usec / BERTH_BUTTON_PAUSE_PART));
+}
+
+static void press_again(BerthRun *run)
+{
+    if (run->qmp)
+        berth_qmp_execute(run->qmp, "system_powerdown", NULL, BERTH_COMMAND_TIMEOUT_USEC, pressed_again, NULL);
+    set_press_due(run);
+}
+
+static void await_powerdown(BerthVm *vm);
+
+static gboolean still_up(gpointer data)
+{
+    BerthVm *vm = data;
+    vm->shutdown_timer = 0;
+    if (vm->state != BERTH_VM_STOPPING || !vm->run || vm->run->ending)
+        return G_SOURCE_REMOVE;
+    const gint64 now = g_get_monotonic_time();
+    if (now >= vm->run->patience_end) {
+        give_up_shutdown(vm);
+        return G_SOURCE_REMOVE;
+    }
+    if (vm->run->press_due > 0 && now >= vm->run->press_due)
+        press_again(vm->run);
+    await_powerdown(vm);
+    return G_SOURCE_REMOVE;
+}
+
+static void await_powerdown(BerthVm *vm)
+{
+    const BerthRun *run = vm->run;
+    const gint64 due = run->press_due > 0 ? MIN(run->press_due, run->patience_end) : run->patience_end;
+    const gint64 left = CLAMP((due - g_get_monotonic_time() + 999) / 1000, 0, G_MAXINT);
+    g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
+    vm->shutdown_timer = g_timeout_add((guint) left, still_up, vm);
+}
+
 /* @until: when @patience_usec are over, of which some may be gone already */
 static void set_deadline(BerthVm *vm, gint64 until, guint64 patience_usec)
 {
-    const gint64 left = CLAMP((until - g_get_monotonic_time()) / 1000, 0, G_MAXINT);
-    g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
     vm->run->patience_usec = patience_usec;
-    vm->shutdown_timer = g_timeout_add((guint) left, shutdown_deadline, vm);
+    vm->run->patience_end = until;
+    await_powerdown(vm);
+}
+
+void berth_vm_power_button_pressed(BerthVm *vm)
+{
+    if (vm->state != BERTH_VM_STOPPING || vm->run->operation != BERTH_RECORD_SHUTDOWN)
+        return;
+    set_press_due(vm->run);
+    await_powerdown(vm);
 }
 
 void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why)

@@ -33,6 +33,10 @@ void berth_vm_resume(BerthVm *vm, BerthReply *reply);
  */
 void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why);
 
+/* Somebody has pressed the power button. Where Shutdown has asked for that, it is pressed again after a pause, as a guest in its
+ * firmware does not hear it; until the guest is gone, or the deadline has come. Where it was the keeper, that goes on with it. */
+void berth_vm_power_button_pressed(BerthVm *vm);
+
 /* Goes on with what an earlier daemon began, as vm->run's operation has it, with the rest of its deadline. The VM is shown
  * `stopping`. */
 void berth_vm_resume_shutdown(BerthVm *vm);

@@ -29,6 +29,8 @@ struct BerthRun {
     BerthRecordFound operation; /* what is under way, as the record says it, and until when it may take */
     gint64 until;
     guint64 patience_usec; /* of a powerdown: how long its guest was given */
+    gint64 patience_end;   /* until when, in µs of the monotonic clock */
+    gint64 press_due;      /* the same: when its power button is to be pressed again; 0 where it is not */
     gboolean begins_anew;  /* what is left of half a start is being ended; then the VM is started, where it is wanted */
 
     BerthGuest *guest; /* what it says of itself */

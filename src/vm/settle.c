@@ -214,7 +214,7 @@ static void guest_shuts_down(BerthVm *vm, JsonObject *arguments)
 
 /* QEMU tells of its power button before it answers who pressed it: that may be our own Shutdown, whose deadline is another
  * than that of systemd's stop. */
-static void power_button_pressed(BerthVm *vm)
+static void powerdown_begins(BerthVm *vm)
 {
     gboolean ours = g_strcmp0(vm->busy_with, "Shutdown") == 0;
     berth_vm_begin_shutdown(vm, !ours, ours ? "Shutdown" : "the guest was asked to power down");
@@ -222,11 +222,18 @@ static void power_button_pressed(BerthVm *vm)
         berth_agent_shutdown_too(vm);
 }
 
+static void power_button_pressed(BerthVm *vm)
+{
+    if (vm->state == BERTH_VM_RUNNING)
+        powerdown_begins(vm);
+    berth_vm_power_button_pressed(vm);
+}
+
 void berth_vm_guest_event(BerthVm *vm, const char *name, JsonObject *arguments)
 {
     if (g_str_equal(name, "SHUTDOWN"))
         guest_shuts_down(vm, arguments);
-    else if (g_str_equal(name, "POWERDOWN") && vm->state == BERTH_VM_RUNNING)
+    else if (g_str_equal(name, "POWERDOWN"))
         power_button_pressed(vm);
     else if (g_str_equal(name, "STOP") && vm->state == BERTH_VM_RUNNING)
         berth_vm_set_state(vm, BERTH_VM_PAUSED, "QEMU paused the guest");

@@ -49,7 +49,7 @@ struct BerthVm {
     BerthRemoval *removal;   /* (nullable) */
     const char *busy_with;   /* (nullable): name of another operation in flight */
     GCancellable *cloning;   /* (nullable): the one that copies its disks, which may take long */
-    guint shutdown_timer;    /* source id of Shutdown's deadline, 0 */
+    guint shutdown_timer;    /* source id until Shutdown's deadline, or its next press of the power button, 0 */
     GPtrArray *gone_waiters; /* who waits for the end of the processes */
 
     /* The durable desired state on its way to the disk (want.c). */

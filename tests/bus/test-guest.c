@@ -296,7 +296,7 @@ static void test_shutdown_keeper(Fixture *fixture, gconstpointer unused)
     g_assert_cmpint(kill(scripted_keeper(fixture, path), SIGTERM), ==, 0);
     fixture_await_state(fixture, path, "stopped");
     scripted_assert_string(fixture, path, "ExitReason", "host-stop");
-    g_assert_cmpuint(scripted_count(fixture, "web", "keeper system_powerdown"), ==, 1);
+    g_assert_cmpuint(scripted_count(fixture, "web", "keeper system_powerdown"), >=, 1);
     g_assert_cmpuint(scripted_count(fixture, "web", "agent guest-shutdown"), ==, 1);
     g_assert_cmpuint(scripted_count(fixture, "web", "keeper quit"), ==, 0);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "scripted.h"
+#include "src/core/keeper-protocol.h"
 #include "src/core/names.h"
 
 /* How a VM's processes end: asked to, made to, by themselves; and what follows. */
@@ -40,6 +41,8 @@ static gint32 exit_status(Fixture *fixture, const char *path)
 }
 
 /* Shutdown */
+
+#define DEAF_AT_FIRST "once system_powerdown ignore\nonce system_powerdown ignore"
 
 static void test_shutdown(Fixture *fixture, gconstpointer unused)
 {
@@ -78,13 +81,48 @@ static void test_shutdown_ignored(Fixture *fixture, gconstpointer unused)
 
 static void test_shutdown_again(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = scripted_running(fixture, "{}", "once system_powerdown ignore");
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore\non file go shutdown");
     fixture_vm(fixture, path, "Shutdown");
     scripted_assert_string(fixture, path, "State", "stopping");
     fixture_vm(fixture, path, "Shutdown");
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), >=, 2);
+    scripted_assert_string(fixture, path, "State", "stopping");
+    scripted_touch(fixture, "go");
     fixture_await_state(fixture, path, "stopped");
-    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 2);
     assert_stopped(fixture, path, "host-stop");
+}
+
+/* It was in its firmware, and could not hear; what is pressed again after a pause, it does. */
+static void test_shutdown_deaf(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", DEAF_AT_FIRST);
+    fixture_vm(fixture, path, "Shutdown");
+    fixture_await_state(fixture, path, "stopped");
+    assert_stopped(fixture, path, "host-stop");
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 3);
+    g_assert_cmpuint(scripted_count(fixture, "web", "keeper system_powerdown"), ==, 0);
+}
+
+/* Where systemd stops the scope, or machined asks, it is the keeper that does so, and the daemon leaves it to that. */
+static void assert_keeper_presses(Fixture *fixture, int signal_number)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", DEAF_AT_FIRST);
+    g_assert_cmpint(kill(scripted_keeper(fixture, path), signal_number), ==, 0);
+    fixture_await_state(fixture, path, "stopped");
+    scripted_assert_string(fixture, path, "ExitReason", "host-stop");
+    g_assert_cmpuint(scripted_count(fixture, "web", "keeper system_powerdown"), ==, 3);
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 0);
+    g_assert_cmpuint(scripted_count(fixture, "web", "keeper quit"), ==, 0);
+}
+
+static void test_stop_deaf(Fixture *fixture, gconstpointer unused)
+{
+    assert_keeper_presses(fixture, SIGTERM);
+}
+
+static void test_poweroff_deaf(Fixture *fixture, gconstpointer unused)
+{
+    assert_keeper_presses(fixture, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF);
 }
 
 static void test_shutdown_refused(Fixture *fixture, gconstpointer unused)
@@ -451,7 +489,10 @@ static void add(void)
 {
     ADD("shutdown/asked", test_shutdown);
     SCRIPTED_ADD("/stop/shutdown/ignored", "ShutdownTimeoutSec=500ms\nPowerOffTimeoutSec=60", test_shutdown_ignored);
-    ADD("shutdown/again", test_shutdown_again);
+    SCRIPTED_ADD("/stop/shutdown/again", "ShutdownTimeoutSec=120", test_shutdown_again);
+    ADD("shutdown/deaf", test_shutdown_deaf);
+    ADD("shutdown/deaf-by-scope", test_stop_deaf);
+    ADD("shutdown/deaf-by-machined", test_poweroff_deaf);
     ADD("shutdown/refused", test_shutdown_refused);
     ADD_PATIENT("power-off/quit", test_quit);
     ADD("power-off/quit-ignored", test_quit_ignored);

@@ -41,11 +41,31 @@ static void test_second_sigterm(KeeperScene *vm, gconstpointer data)
 static void test_deadline(KeeperScene *vm, gconstpointer data)
 {
     vm->spec.shutdown_timeout_usec = 1; /* rounded up to a second */
-    START(vm, "greet", "expect", "system_powerdown", "expect", "quit", "exit", "0");
+    START(vm, "greet", "expect", "system_powerdown", "after", "quit", "exit", "0");
     const gint64 before = g_get_monotonic_time();
     keeper_signal(vm, SIGTERM);
     keeper_check_record(vm, 0, "", FALSE, TRUE);
     g_assert_cmpint(g_get_monotonic_time() - before, >=, 950 * 1000);
+}
+
+/* It was in its firmware, and could not hear. */
+static void power_down_deaf(KeeperScene *vm, int signal_number)
+{
+    vm->spec.shutdown_timeout_usec = 15 * G_USEC_PER_SEC; /* so the button is pressed every two and a half */
+    START(vm, "greet", "expect", "system_powerdown", "expect", "system_powerdown", "expect", "system_powerdown",
+          "monitor", SHUTDOWN("guest-shutdown"), "exit", "0");
+    keeper_signal(vm, signal_number);
+    keeper_check_record(vm, 0, "guest-shutdown", FALSE, TRUE);
+}
+
+static void test_stop_deaf(KeeperScene *vm, gconstpointer data)
+{
+    power_down_deaf(vm, SIGTERM);
+}
+
+static void test_poweroff_deaf(KeeperScene *vm, gconstpointer data)
+{
+    power_down_deaf(vm, SIGRTMIN + BERTH_SIGNAL_MACHINED_POWEROFF);
 }
 
 /* QEMU neither powers down nor quits. */
@@ -137,7 +157,7 @@ static void both_signals(KeeperScene *vm, int first, int second)
 {
     vm->spec.shutdown_timeout_usec = 1; /* rounded up to a second */
     START(vm, "await", "go", "greet", "expect", "system_powerdown", "serial", "asked", "expect", "system_powerdown",
-          "expect", "quit", "exit", "0");
+          "after", "quit", "exit", "0");
     BERTH_AUTOFD console = keeper_connect_console(vm);
     keeper_type(console, "go");
     keeper_signal(vm, first);
@@ -254,6 +274,8 @@ static void add(void)
     KEEPER_ADD("sigterm", test_sigterm);
     KEEPER_ADD("second-sigterm", test_second_sigterm);
     KEEPER_ADD("deadline", test_deadline);
+    KEEPER_ADD("stop-deaf", test_stop_deaf);
+    KEEPER_ADD("poweroff-deaf", test_poweroff_deaf);
     KEEPER_ADD("kill", test_kill);
     KEEPER_ADD("machined", test_machined);
     KEEPER_ADD("stop-paused", test_stop_paused);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,19 +47,47 @@ static void say(const char *format, ...)
     put(BERTH_QEMU_FD_SERIAL, text);
 }
 
-/* The next line on the monitor must be this command. */
-static void expect_command(const char *command)
+/* The next line on the monitor, which is answered. */
+static const char *next_command(void)
 {
-    char line[1024], wanted[128];
+    static char line[1024];
     size_t length = 0;
 
     do
         expect(length < sizeof line - 1 && read(BERTH_QEMU_FD_MONITOR, line + length, 1) == 1, "a whole command");
     while (line[length++] != '\n');
     line[length] = '\0';
-    snprintf(wanted, sizeof wanted, "{\"execute\": \"%s\"}\n", command);
-    expect(strcmp(line, wanted) == 0, line);
     put(BERTH_QEMU_FD_MONITOR, "{\"return\": {}}\n");
+    return line;
+}
+
+static bool is_command(const char *line, const char *command)
+{
+    char wanted[128];
+
+    snprintf(wanted, sizeof wanted, "{\"execute\": \"%s\"}\n", command);
+    return strcmp(line, wanted) == 0;
+}
+
+static const char *expected = "";
+
+/* The next line on the monitor must be this command. */
+static void expect_command(const char *command)
+{
+    const char *line = next_command();
+
+    expect(is_command(line, command), line);
+    expected = command;
+}
+
+/* What was expected last may come again and again, and then this one. */
+static void expect_after(const char *command)
+{
+    const char *line;
+
+    while (is_command(line = next_command(), expected))
+        ;
+    expect(is_command(line, command), line);
 }
 
 /* Reads the serial port until @word has come; says how many bytes that were. */
@@ -170,10 +199,11 @@ static const struct {
     void (*alone)(void);
     void (*with_value)(const char *value);
 } verbs[] = {
-    {"greet", greet, NULL},       {"describe", describe, NULL},     {"helper", helper, NULL},
-    {"hang", hang, NULL},         {"expect", NULL, expect_command}, {"monitor", NULL, put_monitor},
-    {"stderr", NULL, put_stderr}, {"serial", NULL, put_serial},     {"spam", NULL, do_spam},
-    {"await", NULL, await},       {"exit", NULL, do_exit},          {"raise", NULL, do_raise},
+    {"greet", greet, NULL},        {"describe", describe, NULL},     {"helper", helper, NULL},
+    {"hang", hang, NULL},          {"expect", NULL, expect_command}, {"monitor", NULL, put_monitor},
+    {"stderr", NULL, put_stderr},  {"serial", NULL, put_serial},     {"spam", NULL, do_spam},
+    {"await", NULL, await},        {"exit", NULL, do_exit},          {"raise", NULL, do_raise},
+    {"after", NULL, expect_after},
 };
 
 /* How many arguments it took. */
