@@ -12,8 +12,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
 
 #define IFACE_OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
-/* How long a turn of the loop may go on with an answer. */
+/* How long a turn of the loop may go on with an answer, and how many VMs it shows whatever the clock says: of so few the
+ * answer is made at once, and there are no news. */
 #define TURN_USEC 2000
+#define TURN_VMS 64u
 
 /* Calls are answered in their order, one after the other. */
 struct BerthListing {
@@ -185,9 +187,11 @@ static gboolean is_there(const BerthListing *self, const BerthVm *vm)
 static void go_on(BerthListing *self, gint64 until)
 {
     int r = self->reply ? 0 : begin_first(self);
-    for (; r >= 0 && self->next < self->vms->len && g_get_monotonic_time() < until; self->next++)
-        if (is_there(self, self->vms->pdata[self->next]))
-            r = append_vm(self->reply, self->vms->pdata[self->next]);
+    for (guint n = 0; r >= 0 && self->next < self->vms->len && (n < TURN_VMS || g_get_monotonic_time() < until); n++) {
+        BerthVm *vm = self->vms->pdata[self->next++];
+        if (is_there(self, vm))
+            r = append_vm(self->reply, vm);
+    }
     if (r >= 0 && self->next < self->vms->len)
         return;
     if (r >= 0)
