@@ -135,6 +135,19 @@ static gboolean on_incoming(GSocketService *service, GSocketConnection *connecti
     return TRUE; /* hung up on */
 }
 
+/* How long it is without a bus that is there again at once. */
+static gint64 lose_bus(Bed *bed)
+{
+    const gint64 begin = g_get_monotonic_time();
+    const guint n_up = bed->n_up;
+    private_bus_stop(private_bus);
+    private_bus_start(private_bus);
+    AWAIT(bed->n_up > n_up);
+    const gint64 took = g_get_monotonic_time() - begin;
+    await_answer(bed);
+    return took;
+}
+
 /* What accepts and hangs up is called less and less often: 0, 100, 200, 400 ms, so at most 5 times in 800. */
 static void test_back_off(Bed *bed, gconstpointer unused)
 {
@@ -162,13 +175,11 @@ static void test_back_off(Bed *bed, gconstpointer unused)
     private_bus_start(private_bus);
     AWAIT(bed->n_up > n_up && berth_bus_link_get(bed->link));
     await_answer(bed);
-    /* It has answered, so the next loss is no reason to wait: by now it would be over a second. */
-    gint64 begin = g_get_monotonic_time();
-    n_up = bed->n_up;
-    private_bus_stop(private_bus);
-    private_bus_start(private_bus);
-    AWAIT(bed->n_up > n_up);
-    g_assert_cmpint(g_get_monotonic_time() - begin, <, G_USEC_PER_SEC);
+    /* It has answered, so the next loss is no reason to wait: by now it would be over a second, and more each time. What a busy
+     * machine takes for it, it does not take each time. */
+    guint tries = 0;
+    while (lose_bus(bed) >= G_USEC_PER_SEC)
+        g_assert_cmpuint(++tries, <, 4);
     g_log_set_always_fatal(fatal);
 }
 

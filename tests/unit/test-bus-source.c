@@ -102,7 +102,7 @@ static int counting_poll(GPollFD *fds, guint n, int timeout)
     return r;
 }
 
-static void assert_idle(void)
+static guint count_polls(void)
 {
     while (g_main_context_iteration(NULL, FALSE))
         ;
@@ -110,7 +110,15 @@ static void assert_idle(void)
     n_polls = 0;
     await_silence(500);
     g_main_context_set_poll_func(NULL, NULL);
-    g_assert_cmpuint(n_polls, ==, 1); /* the silence's own end */
+    return n_polls;
+}
+
+/* What the bus still says may come late; who is woken again and again never sleeps so long. */
+static void assert_idle(void)
+{
+    guint tries = 0;
+    while (count_polls() > 1) /* the silence's own end */
+        g_assert_cmpuint(++tries, <, 10);
 }
 
 /* Also with a call pending, whose timeout is far away. */

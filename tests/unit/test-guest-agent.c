@@ -198,7 +198,7 @@ static void test_refused(Fixture *f, gconstpointer data)
 /* A question that is given up; what is said to it later is no answer to the next one. */
 static void test_late(Fixture *f, gconstpointer data)
 {
-    ask(f, PING, SOON);
+    ask(f, PING, SECOND); /* in which it is sent */
     synchronise(f, PING);
     await_log(f, "sent silent ");
     ask(f, "guest-info", SECOND * 60);

@@ -10,8 +10,9 @@
 #include "src/core/autofd.h"
 #include "src/core/error.h"
 #include "src/host/qmp.h"
+#include "tests/lib/await.h"
 
-#define SECOND ((guint64) G_USEC_PER_SEC)
+#define LONG_USEC (60 * (guint64) G_USEC_PER_SEC) /* a deadline that does not strike */
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n"
 
 /* Both ends: the monitor under test, and the socket that plays QEMU. */
@@ -132,16 +133,13 @@ static void say(Fixture *f, const char *text)
 /* The next line from the monitor; turns the loop until it is there. */
 static char *hear(Fixture *f)
 {
-    g_autoptr(GString) line = g_string_new(NULL);
-    gint64 deadline = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
-    for (char c = 0; c != '\n';) {
-        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-        if (recv(f->peer, &c, 1, MSG_DONTWAIT) == 1)
-            g_string_append_c(line, c);
-        else
-            g_main_context_iteration(NULL, FALSE);
+    GString *line = g_string_new(NULL);
+    char c = 0;
+    while (c != '\n') {
+        AWAIT(recv(f->peer, &c, 1, MSG_DONTWAIT) == 1 || (g_main_context_wakeup(NULL), FALSE));
+        g_string_append_c(line, c);
     }
-    return g_string_free(g_steal_pointer(&line), FALSE);
+    return g_string_free(line, FALSE);
 }
 
 static void assert_heard(Fixture *f, const char *expected)
@@ -150,21 +148,11 @@ static void assert_heard(Fixture *f, const char *expected)
     g_assert_cmpstr(line, ==, expected);
 }
 
-static gboolean too_late(gpointer data)
-{
-    *(gboolean *) data = TRUE;
-    return G_SOURCE_REMOVE;
-}
-
 /* Turns the loop until the handlers were told exactly @expected. */
 static void assert_told(Fixture *f, const char *expected)
 {
-    gboolean late = FALSE;
-    guint timer = g_timeout_add_seconds(5, too_late, &late);
-    while (!late && !g_str_equal(f->log->str, expected))
-        g_main_context_iteration(NULL, TRUE);
+    AWAIT(g_str_equal(f->log->str, expected) || !g_str_has_prefix(expected, f->log->str));
     g_assert_cmpstr(f->log->str, ==, expected);
-    g_source_remove(timer);
 }
 
 static void make_ready(Fixture *f)
@@ -178,7 +166,7 @@ static void make_ready(Fixture *f)
 
 static void execute(Fixture *f, const char *command)
 {
-    berth_qmp_execute(f->qmp, command, NULL, 5 * SECOND, on_done, f);
+    berth_qmp_execute(f->qmp, command, NULL, LONG_USEC, on_done, f);
 }
 
 static void test_conversation(Fixture *f, gconstpointer unused)
@@ -225,7 +213,7 @@ static void check_refusal(JsonNode *result, const GError *error, gpointer data)
 static void test_refused(Fixture *f, gconstpointer unused)
 {
     make_ready(f);
-    berth_qmp_execute(f->qmp, "frob", NULL, SECOND, check_refusal, f);
+    berth_qmp_execute(f->qmp, "frob", NULL, LONG_USEC, check_refusal, f);
     g_autofree char *line = hear(f);
     say(f, "{\"id\":1,\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"The command frob has not been found\"}}\n");
     assert_told(f, "refused ");
@@ -234,7 +222,7 @@ static void test_refused(Fixture *f, gconstpointer unused)
 static void test_out_of_order(Fixture *f, gconstpointer unused)
 {
     make_ready(f);
-    berth_qmp_execute(f->qmp, "frob", NULL, SECOND, check_refusal, f);
+    berth_qmp_execute(f->qmp, "frob", NULL, LONG_USEC, check_refusal, f);
     execute(f, "stop");
     say(f, "{\"return\":{},\"id\":2}\n"
            "{\"id\":1,\"error\":{\"desc\":\"The command frob has not been found\"}}\n");
@@ -418,13 +406,12 @@ static void test_endless_line(Fixture *f, gconstpointer unused)
 {
     make_ready(f);
     g_autofree char *chunk = g_strnfill(10000, ' ');
-    gint64 deadline = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
-    while (f->end == NULL) {
-        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+    AWAIT({
         if (send(f->peer, chunk, strlen(chunk), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
             g_assert_true(errno == EAGAIN || errno == EPIPE || errno == ECONNRESET);
-        g_main_context_iteration(NULL, FALSE);
-    }
+        g_main_context_wakeup(NULL);
+        f->end != NULL;
+    });
     g_assert_error(f->end, BERTH_QMP_ERROR, BERTH_QMP_ERROR_PROTOCOL);
 }
 
@@ -436,7 +423,7 @@ static guint send_until_full(Fixture *f)
     json_object_set_string_member(arguments, "filler", filler);
     guint sent = 0;
     while (f->log->len == 0 && sent < BERTH_QMP_PENDING_MAX) {
-        berth_qmp_execute(f->qmp, "big", arguments, 60 * SECOND, on_done, f);
+        berth_qmp_execute(f->qmp, "big", arguments, LONG_USEC, on_done, f);
         sent++;
         while (g_main_context_iteration(NULL, FALSE))
             continue;
@@ -498,7 +485,7 @@ static void assert_closed(int watched)
 static void test_fd(Fixture *f, gconstpointer unused)
 {
     int watched, fd = -1;
-    execute_with_fd(f, 5 * SECOND, &watched);
+    execute_with_fd(f, LONG_USEC, &watched);
     say(f, GREETING);
     assert_heard(f, "{\"execute\":\"qmp_capabilities\",\"id\":0}\n");
     char text[64];
@@ -530,15 +517,15 @@ static void test_fd_given_up(Fixture *f, gconstpointer unused)
     assert_closed(watched);
     for (guint i = 0; i < BERTH_QMP_PENDING_MAX; i++)
         execute(f, "cont");
-    execute_with_fd(f, 5 * SECOND, &watched);
+    execute_with_fd(f, LONG_USEC, &watched);
     assert_told(f, "berth:10 qmp:3 ");
     assert_closed(watched);
-    execute_with_fd(f, 5 * SECOND, &watched);
+    execute_with_fd(f, LONG_USEC, &watched);
     hang_up(f);
     while (f->end == NULL)
         g_main_context_iteration(NULL, TRUE);
     assert_closed(watched);
-    execute_with_fd(f, 5 * SECOND, &watched);
+    execute_with_fd(f, LONG_USEC, &watched);
     g_clear_pointer(&f->qmp, berth_qmp_free);
     assert_closed(watched);
 }
@@ -549,7 +536,7 @@ static void test_fd_stuck(Fixture *f, gconstpointer unused)
     int watched;
     make_ready(f);
     send_until_full(f);
-    execute_with_fd(f, 5 * SECOND, &watched);
+    execute_with_fd(f, LONG_USEC, &watched);
     say(f, "nonsense\n");
     while (f->end == NULL)
         g_main_context_iteration(NULL, TRUE);
