@@ -12,6 +12,7 @@ struct BerthBus {
     BerthPolkit *polkit;
     BerthManager *manager;
     const char *const *capabilities;
+    gsize message_max;  /* bytes that the bus lets a message have */
     sd_bus *connection; /* (nullable): while the objects are on it */
     GPtrArray *slots;   /* (element-type sd_bus_slot) */
     uid_t caller;       /* whose call is being carried out */
@@ -29,6 +30,10 @@ struct BerthBus {
 char *berth_vm_path(const BerthVm *vm);
 char *berth_image_path(const BerthImage *image);
 char *berth_job_path(const BerthJob *job);
+
+/* Bytes of what is variable in an object's properties, when they are all shown: its texts, lists and definition. */
+gsize berth_vm_variable_size(const BerthVm *vm);
+gsize berth_image_variable_size(const BerthImage *image);
 
 /* The tables of the interfaces, and how objects are found; NULL where @path is none. */
 extern const sd_bus_vtable berth_manager_vtable[];

@@ -160,12 +160,18 @@ static void drop_slot(gpointer slot)
     sd_bus_slot_unref(slot);
 }
 
+/* Who sends a larger message is thrown off the bus. dbus-daemon's own default for max_message_size, which the system bus keeps
+ * and the session bus raises, and what D-Bus itself allows. The bus has no way to ask for its limit. */
+#define SYSTEM_MESSAGE_MAX ((gsize) 32 << 20)
+#define USER_MESSAGE_MAX ((gsize) 128 << 20)
+
 BerthBus *berth_bus_new(BerthBusLink *link, gboolean user, const char *const *capabilities)
 {
     BerthBus *bus = g_new0(BerthBus, 1);
     bus->link = link;
     bus->polkit = berth_polkit_new(link, user);
     bus->capabilities = capabilities;
+    bus->message_max = user ? USER_MESSAGE_MAX : SYSTEM_MESSAGE_MAX;
     bus->slots = g_ptr_array_new_with_free_func(drop_slot);
     bus->dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     bus->subscribers = berth_usage_subscribers_new();

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "call.h"
 
+#include <string.h>
+
 #include "../core/error.h"
 #include "../core/names.h"
 
@@ -43,6 +45,17 @@ static int get_used_by(sd_bus *connection, const char *path, const char *interfa
         r = sd_bus_message_append(reply, "o", user);
     }
     return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+gsize berth_image_variable_size(const BerthImage *image)
+{
+    const BerthImageMeta *meta = image->meta;
+    gsize size = strlen(meta->name) + strlen(meta->description) + strlen(meta->version) + strlen(meta->sha256);
+    for (guint i = 0; i < image->users->len; i++) {
+        g_autofree char *user = berth_vm_path(g_ptr_array_index(image->users, i));
+        size += 8 + strlen(user);
+    }
+    return size;
 }
 
 static void run_remove(BerthBus *bus, sd_bus_message *message)

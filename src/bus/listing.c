@@ -2,6 +2,7 @@
 #include "listing.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "../core/error.h"
 #include "../core/names.h"
@@ -25,6 +26,8 @@ struct BerthListing {
     sd_bus_message *reply; /* (nullable): that answer */
     GPtrArray *vms;        /* (element-type BerthVm): what is in it */
     guint next;
+    gsize size; /* of the answer, in bytes, nearly */
+    gsize bare_vm;
     GHashTable *news; /* object path → GUINT of BerthListingNews: what is still to be told behind it */
 };
 
@@ -88,37 +91,73 @@ static int append_object(const Shown *shown, const sd_bus_vtable *vtable)
     return r < 0 ? r : sd_bus_message_close_container(shown->m);
 }
 
-static int append_vm(sd_bus_message *m, BerthVm *vm)
+/* Size: sd-bus has no public way to ask for it, and what the bus does not take must never be sent. So it is counted by D-Bus'
+ * rules. Left out are, of what is variable, padding and a few words, which are made up for by a reserve. */
+
+#define RESERVE_FRACTION 64u
+
+static gsize aligned(gsize at, gsize to)
 {
-    g_autofree char *path = berth_vm_path(vm);
-    const Shown shown = {m, path, BERTH_IFACE_VM, vm};
-    return append_object(&shown, berth_vm_vtable);
+    return (at + to - 1) & ~(to - 1);
 }
 
-static int append_images(sd_bus_message *m, BerthManager *manager)
+/* Bytes of an object without its path, and with nothing in what is variable. */
+static gsize bare_size(const char *interface, const sd_bus_vtable *vtable)
+{
+    gsize at = 5 + 8 + 5 + strlen(interface) + 8;
+    for (const sd_bus_vtable *row = vtable; row->type != _SD_BUS_VTABLE_END; row++) {
+        if (row->type != _SD_BUS_VTABLE_PROPERTY)
+            continue;
+        const char *type = row->x.property.signature;
+        at = aligned(at, 8) + 5 + strlen(row->x.property.member) + 2 + strlen(type);
+        at = *type == SD_BUS_TYPE_UINT64 || *type == SD_BUS_TYPE_DOUBLE ? aligned(at, 8) + 8 : aligned(at, 4) + 5;
+    }
+    return at;
+}
+
+static int count(BerthListing *self, gsize size)
+{
+    self->size += size;
+    return self->size + self->size / RESERVE_FRACTION > self->bus->message_max ? -E2BIG : 0;
+}
+
+static int append_vm(BerthListing *self, BerthVm *vm)
+{
+    g_autofree char *path = berth_vm_path(vm);
+    const Shown shown = {self->reply, path, BERTH_IFACE_VM, vm};
+    int r = append_object(&shown, berth_vm_vtable);
+    return r < 0 ? r : count(self, self->bare_vm + strlen(path) + berth_vm_variable_size(vm));
+}
+
+static int append_images(BerthListing *self)
 {
     GHashTableIter iter;
     gpointer image;
     int r = 0;
-    g_hash_table_iter_init(&iter, berth_manager_images(manager));
+    g_hash_table_iter_init(&iter, berth_manager_images(self->bus->manager));
     while (r >= 0 && g_hash_table_iter_next(&iter, NULL, &image)) {
         g_autofree char *path = berth_image_path(image);
-        const Shown shown = {m, path, BERTH_IFACE_IMAGE, image};
+        const Shown shown = {self->reply, path, BERTH_IFACE_IMAGE, image};
         r = append_object(&shown, berth_image_vtable);
+        if (r >= 0)
+            r = count(self, bare_size(BERTH_IFACE_IMAGE, berth_image_vtable) + strlen(path) +
+                                berth_image_variable_size(image));
     }
     return r;
 }
 
-static int append_jobs(sd_bus_message *m, BerthManager *manager)
+static int append_jobs(BerthListing *self)
 {
     GHashTableIter iter;
     gpointer job;
     int r = 0;
-    g_hash_table_iter_init(&iter, berth_manager_jobs(manager));
+    g_hash_table_iter_init(&iter, berth_manager_jobs(self->bus->manager));
     while (r >= 0 && g_hash_table_iter_next(&iter, NULL, &job)) {
         g_autofree char *path = berth_job_path(job);
-        const Shown shown = {m, path, BERTH_IFACE_JOB, job};
+        const Shown shown = {self->reply, path, BERTH_IFACE_JOB, job};
         r = append_object(&shown, berth_job_vtable);
+        if (r >= 0)
+            r = count(self, bare_size(BERTH_IFACE_JOB, berth_job_vtable) + strlen(path));
     }
     return r;
 }
@@ -140,8 +179,15 @@ static void end_first(BerthListing *self)
 
 static void fail_first(BerthListing *self, int r)
 {
-    berth_call_fail_with(g_queue_peek_head(&self->calls), BERTH_ERROR_LIMIT_REACHED, "The objects can't be told: %s",
-                         g_strerror(-r));
+    sd_bus_message *call = g_queue_peek_head(&self->calls);
+    if (r == -E2BIG)
+        berth_call_fail_with(
+            call, BERTH_ERROR_LIMIT_REACHED,
+            "The list of all %u VMs is larger than the %u MiB that a message on this bus may have; GetVM "
+            "finds each of them by its name or id, and what it says of itself can be read one by one",
+            self->vms->len, (guint) (self->bus->message_max >> 20));
+    else
+        berth_call_fail_with(call, BERTH_ERROR_LIMIT_REACHED, "The objects can't be told: %s", g_strerror(-r));
     end_first(self);
 }
 
@@ -155,6 +201,8 @@ static int begin_first(BerthListing *self)
 {
     BerthManager *manager = self->bus->manager;
     self->next = 0;
+    self->size = 0;
+    self->bare_vm = bare_size(BERTH_IFACE_VM, berth_vm_vtable);
     self->vms = g_ptr_array_new_full(g_hash_table_size(berth_manager_vms(manager)), (GDestroyNotify) berth_vm_unref);
     GHashTableIter iter;
     gpointer vm;
@@ -170,9 +218,9 @@ static int begin_first(BerthListing *self)
 /* Images and jobs, which are few, are as they are now. */
 static int send_first(BerthListing *self)
 {
-    int r = append_images(self->reply, self->bus->manager);
+    int r = append_images(self);
     if (r >= 0)
-        r = append_jobs(self->reply, self->bus->manager);
+        r = append_jobs(self);
     if (r >= 0)
         r = sd_bus_message_close_container(self->reply);
     return r < 0 ? r : sd_bus_send(NULL, self->reply, NULL);
@@ -190,7 +238,7 @@ static void go_on(BerthListing *self, gint64 until)
     for (guint n = 0; r >= 0 && self->next < self->vms->len && (n < TURN_VMS || g_get_monotonic_time() < until); n++) {
         BerthVm *vm = self->vms->pdata[self->next++];
         if (is_there(self, vm))
-            r = append_vm(self->reply, vm);
+            r = append_vm(self, vm);
     }
     if (r >= 0 && self->next < self->vms->len)
         return;

@@ -2,6 +2,7 @@
 #include "call.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 #include "../core/autofd.h"
 #include "../core/error.h"
@@ -114,6 +115,28 @@ static int get_config(sd_bus *connection, const char *path, const char *interfac
     const BerthVm *vm = userdata;
     return config_of(vm) ? berth_bus_append_keys(reply, &berth_vm_config_table, config_of(vm))
                          : sd_bus_message_append(reply, "a{sv}", 0);
+}
+
+gsize berth_vm_variable_size(const BerthVm *vm)
+{
+    const char *const texts[] = {
+        berth_vm_id(vm),
+        berth_vm_name(vm),
+        berth_vm_state_to_string(vm->state),
+        vm->removal ? vm->removal->blocker : "",
+        vm->error_name,
+        vm->error_text,
+        config_of(vm) ? config_of(vm)->image : "",
+        vm->run ? vm->run->unit : "",
+        berth_vm_guest_status(vm),
+        berth_vm_guest_os(vm),
+    };
+    gsize size = config_of(vm) ? berth_bus_after_keys(0, &berth_vm_config_table, config_of(vm)) : 0;
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
+        size += strlen(texts[i]);
+    for (const char *const *address = berth_vm_guest_addresses(vm); *address; address++)
+        size += 8 + strlen(*address);
+    return size;
 }
 
 /* Methods: what is left to do when the caller may, and the VM's state allows it. @args: the arguments, as a tuple. */

@@ -16,3 +16,6 @@
  * Returns: 0, or a negative errno, upon which @m is of no more use
  */
 int berth_bus_append_keys(sd_bus_message *m, const BerthKeyTable *table, gconstpointer source);
+
+/* Where a message would come to with those keys, from the byte at @at on: sd-bus has no public way to ask how large one is. */
+gsize berth_bus_after_keys(gsize at, const BerthKeyTable *table, gconstpointer source);

@@ -29,11 +29,8 @@ static void make_dir(int dir_fd, const char *name)
     g_assert_cmpint(mkdirat(dir_fd, name, 0711), ==, 0);
 }
 
-static void put_vm(int vms_fd, guint i)
+static void put_definition(int vms_fd, const char *id, const char *text)
 {
-    g_autofree char *id = g_uuid_string_random();
-    g_autofree char *incarnation = g_uuid_string_random();
-    g_autofree char *text = g_strdup_printf(definition, id, i, incarnation, 1000 + i, 20000 + i);
     make_dir(vms_fd, id);
     int vm_fd = openat(vms_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     make_dir(vm_fd, BERTH_DIR_DISKS);
@@ -42,6 +39,14 @@ static void put_vm(int vms_fd, guint i)
     g_assert_cmpint(write(fd, text, strlen(text)), ==, (gssize) strlen(text));
     close(fd);
     close(vm_fd);
+}
+
+static void put_vm(int vms_fd, guint i)
+{
+    g_autofree char *id = g_uuid_string_random();
+    g_autofree char *incarnation = g_uuid_string_random();
+    g_autofree char *text = g_strdup_printf(definition, id, i, incarnation, 1000 + i, 20000 + i);
+    put_definition(vms_fd, id, text);
 }
 
 static void put_vms(const Fixture *fixture, guint n)
@@ -157,17 +162,77 @@ static GHashTable *list_all(Listener *listener)
 #define MESSAGE_MAX (32u << 20)
 #define VMS_MAX 10000u
 
-static void test_size(Fixture *fixture, gconstpointer unused)
+static gsize size_of_list(Fixture *fixture)
 {
     g_auto(Listener) listener;
     g_autoptr(GError) error = NULL;
     gsize size = 0;
     listener_init(&listener, fixture);
     g_autoptr(GDBusMessage) answer = await_answer(listener.queue, send_listing(listener.bus));
+    g_assert_cmpint(g_dbus_message_get_message_type(answer), ==, G_DBUS_MESSAGE_TYPE_METHOD_RETURN);
     g_autofree guchar *bytes = g_dbus_message_to_blob(answer, &size, G_DBUS_CAPABILITY_FLAGS_NONE, &error);
     g_assert_no_error(error);
+    return size;
+}
+
+static void test_size(Fixture *fixture, gconstpointer unused)
+{
+    const gsize size = size_of_list(fixture);
     g_test_message("%" G_GSIZE_FORMAT " bytes for each VM", size / VMS);
     g_assert_cmpuint(size / VMS * VMS_MAX, <, MESSAGE_MAX);
+}
+
+/* With as many texts as a definition may have: they make it large, and are quickly read. */
+static char *large_definition(const char *id, guint i)
+{
+    g_autofree char *incarnation = g_uuid_string_random();
+    g_autofree char *description = g_strnfill(1024, 'd'), *cmdline = g_strnfill(2048, 'c');
+    g_autofree char *label = g_strnfill(60, 'l'), *value = g_strnfill(256, 'v');
+    GString *text = g_string_new(NULL);
+    g_string_printf(text,
+                    "{\"id\": \"%s\", \"name\": \"large-%u\", \"incarnation\": \"%s\", \"cid\": %u, \"created\": "
+                    "1790000000000000, \"description\": \"%s\", \"cmdline\": \"%s\", \"labels\": {",
+                    id, i, incarnation, 10000 + i, description, cmdline);
+    for (guint n = 0; n < 64; n++)
+        g_string_append_printf(text, "%s\"%s%u\": \"%s\"", n > 0 ? ", " : "", label, n, value);
+    g_string_append(text, "}}\n");
+    return g_string_free(text, FALSE);
+}
+
+/* Those from @first to before @end, for a daemon that starts anew. */
+static void add_large(Fixture *fixture, guint first, guint end)
+{
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_autofree char *path = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, NULL);
+    int vms_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (guint i = first; i < end; i++) {
+        g_autofree char *id = g_uuid_string_random();
+        g_autofree char *text = large_definition(id, i);
+        put_definition(vms_fd, id, text);
+    }
+    close(vms_fd);
+    fixture_start_daemon(fixture);
+}
+
+/* A list that the bus would not take is not sent, and one that it takes is: the size that the daemon counts is nearly the true
+ * one, of many small definitions and of large ones. */
+static void test_too_large(Fixture *fixture, gconstpointer unused)
+{
+    const guint first = 100;
+    const gsize small = size_of_list(fixture);
+    add_large(fixture, 0, first);
+    const gsize more = size_of_list(fixture), one = (more - small) / first;
+    const guint least = first + (guint) ((MESSAGE_MAX / 100 * 97 - more) / one);
+    const guint most = first + 1 + (guint) ((MESSAGE_MAX - more) / one);
+    add_large(fixture, first, least);
+    g_test_message("%u large ones of %" G_GSIZE_FORMAT " bytes: %" G_GSIZE_FORMAT, least, one, size_of_list(fixture));
+    add_large(fixture, least, most);
+    g_autofree char *owner = g_strdup(fixture->owner);
+    fixture_call_fails(fixture, BERTH_PATH_ROOT, IFACE_OBJECT_MANAGER, "GetManagedObjects", NULL, "LimitReached",
+                       "GetVM");
+    g_autoptr(GVariant) found =
+        fixture_call(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", "large-0"));
+    g_assert_cmpstr(fixture->owner, ==, owner);
 }
 
 /* Each VM once, with all that its object says. */
@@ -580,6 +645,7 @@ int main(int argc, char **argv)
         return 0;
     }
     ADD("/scale/listing/size", VMS, test_size);
+    ADD("/scale/listing/too-large", 500u, test_too_large);
     ADD("/scale/listing/complete", VMS, test_complete);
     ADD("/scale/listing/others-in-between", VMS, test_others_in_between);
     ADD("/scale/listing/changes-in-between", VMS, test_changes_in_between);

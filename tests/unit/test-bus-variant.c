@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <glib.h>
+#include <gio/gio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <systemd/sd-bus.h>
@@ -229,6 +229,18 @@ static void add(const char *path, void (*test)(Fixture *, gconstpointer))
 }
 
 /* A definition's fields go out as its GVariant would. */
+/* The bytes of the message's body. */
+static gsize size_on_the_bus(GVariant *dict)
+{
+    g_autoptr(GError) error = NULL;
+    gsize length;
+    g_autoptr(GDBusMessage) message = g_dbus_message_new_method_call(NULL, "/", "a.b", "C");
+    g_dbus_message_set_body(message, g_variant_new("(@a{sv})", dict));
+    g_autofree guchar *blob = g_dbus_message_to_blob(message, &length, G_DBUS_CAPABILITY_FLAGS_NONE, &error);
+    g_assert_no_error(error);
+    return ((const guint32 *) (gpointer) blob)[1];
+}
+
 static void test_keys(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -242,6 +254,10 @@ static void test_keys(Fixture *f, gconstpointer data)
     seal(m);
     g_assert_cmpint(berth_bus_read_variant(m, &read), ==, 0);
     g_assert_cmpvariant(read, expected);
+    /* Labels come in any order, and the last one is followed by no padding. */
+    g_assert_cmpint(
+        ABS((gint64) berth_bus_after_keys(0, &berth_vm_config_table, config) - (gint64) size_on_the_bus(expected)), <,
+        8);
     sd_bus_message_unref(m);
 }
 
