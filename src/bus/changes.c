@@ -40,17 +40,9 @@ static const struct {
     {BERTH_ASPECT_GUEST, "GuestOS"},
 };
 
-/* Whether there is anybody to tell. What is being listed is told first. */
-static gboolean may_tell(BerthBus *bus)
-{
-    if (bus->connection)
-        berth_listing_finish(bus);
-    return bus->connection != NULL;
-}
-
 static void emit(BerthBus *bus, const char *path, guint aspects)
 {
-    if (!may_tell(bus))
+    if (!bus->connection)
         return;
     char *properties[G_N_ELEMENTS(announcements) + 1] = {NULL};
     guint n = 0;
@@ -59,6 +51,7 @@ static void emit(BerthBus *bus, const char *path, guint aspects)
             properties[n++] = (char *) announcements[i].property;
     berth_bus_check_sent(bus->connection,
                          sd_bus_emit_properties_changed_strv(bus->connection, path, BERTH_IFACE_VM, properties));
+    berth_listing_note(bus, path, BERTH_LISTING_CHANGED);
 }
 
 void berth_bus_announce(BerthBus *bus)
@@ -107,13 +100,13 @@ static void vm_changed(BerthVm *vm, guint aspects, gpointer data)
 /* Of its own interface alone, as GetManagedObjects tells it. */
 static void object_added(BerthBus *bus, const char *path, const char *interface)
 {
-    if (may_tell(bus))
+    if (bus->connection)
         berth_bus_check_sent(bus->connection, sd_bus_emit_interfaces_added(bus->connection, path, interface, NULL));
 }
 
 static void object_removed(BerthBus *bus, const char *path, const char *interface)
 {
-    if (may_tell(bus))
+    if (bus->connection)
         berth_bus_check_sent(bus->connection, sd_bus_emit_interfaces_removed(bus->connection, path, interface, NULL));
 }
 
@@ -124,6 +117,7 @@ static void vm_added(BerthVm *vm, gpointer data)
     /* All of its properties are in this signal: there is nothing left to announce. */
     g_hash_table_remove(bus->dirty, path);
     object_added(bus, path, BERTH_IFACE_VM);
+    berth_listing_note(bus, path, BERTH_LISTING_CAME);
 }
 
 static void vm_removed(BerthVm *vm, gpointer data)
@@ -132,6 +126,7 @@ static void vm_removed(BerthVm *vm, gpointer data)
     g_autofree char *path = berth_vm_path(vm);
     flush_object(bus, path);
     object_removed(bus, path, BERTH_IFACE_VM);
+    berth_listing_note(bus, path, BERTH_LISTING_WENT);
     berth_usage_prune(bus);
 }
 
@@ -151,7 +146,7 @@ static void image_changed(BerthImage *image, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_image_path(image);
-    if (may_tell(bus))
+    if (bus->connection)
         berth_bus_check_sent(bus->connection,
                              sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_IMAGE, "UsedBy", NULL));
 }
@@ -174,7 +169,7 @@ static void job_changed(BerthJob *job, gpointer data)
 {
     BerthBus *bus = data;
     g_autofree char *path = berth_job_path(job);
-    if (may_tell(bus))
+    if (bus->connection)
         berth_bus_check_sent(bus->connection,
                              sd_bus_emit_properties_changed(bus->connection, path, BERTH_IFACE_JOB, "Progress",
                                                             "BytesDone", "BytesTotal", NULL));
@@ -183,7 +178,7 @@ static void job_changed(BerthJob *job, gpointer data)
 static void job_completed(BerthJob *job, gpointer data)
 {
     BerthBus *bus = data;
-    if (!may_tell(bus))
+    if (!bus->connection)
         return;
     g_autofree char *path = berth_job_path(job);
     const BerthImage *image = job->image ? berth_manager_find_image(bus->manager, job->image) : NULL;

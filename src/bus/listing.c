@@ -5,12 +5,17 @@
 
 #include "../core/error.h"
 #include "../core/names.h"
+#include "../host/bus-source.h"
 #include "call.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_message, sd_bus_message_unref)
 
 #define IFACE_OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 
-/* How long a turn of the loop may go on with an answer. */
+/* How long a turn of the loop may go on with an answer, and how many VMs it shows whatever the clock says: of so few the
+ * answer is made at once, and there are no news. */
 #define TURN_USEC 2000
+#define TURN_VMS 64u
 
 /* Calls are answered in their order, one after the other. */
 struct BerthListing {
@@ -20,6 +25,7 @@ struct BerthListing {
     sd_bus_message *reply; /* (nullable): that answer */
     GPtrArray *vms;        /* (element-type BerthVm): what is in it */
     guint next;
+    GHashTable *news; /* object path → GUINT of BerthListingNews: what is still to be told behind it */
 };
 
 /* One object: its interface, and its properties by the vtable. The interfaces that every object has (Peer, Introspectable,
@@ -48,16 +54,27 @@ static int append_property(const Shown *shown, const sd_bus_vtable *row)
     return r < 0 ? r : sd_bus_message_close_container(shown->m);
 }
 
-static int append_interface(const Shown *shown, const sd_bus_vtable *vtable)
+/* @but: flags of those that are left out */
+static int append_properties(const Shown *shown, const sd_bus_vtable *vtable, guint64 but)
 {
-    int r = sd_bus_message_open_container(shown->m, SD_BUS_TYPE_DICT_ENTRY, "sa{sv}");
-    if (r >= 0)
-        r = sd_bus_message_append_basic(shown->m, SD_BUS_TYPE_STRING, shown->interface);
+    int r = sd_bus_message_append_basic(shown->m, SD_BUS_TYPE_STRING, shown->interface);
     if (r >= 0)
         r = sd_bus_message_open_container(shown->m, SD_BUS_TYPE_ARRAY, "{sv}");
     for (const sd_bus_vtable *row = vtable; r >= 0 && row->type != _SD_BUS_VTABLE_END; row++)
-        if (row->type == _SD_BUS_VTABLE_PROPERTY)
+        if (row->type == _SD_BUS_VTABLE_PROPERTY && !(row->flags & but))
             r = append_property(shown, row);
+    return r < 0 ? r : sd_bus_message_close_container(shown->m);
+}
+
+static int append_interfaces(const Shown *shown, const sd_bus_vtable *vtable)
+{
+    int r = sd_bus_message_append_basic(shown->m, SD_BUS_TYPE_OBJECT_PATH, shown->path);
+    if (r >= 0)
+        r = sd_bus_message_open_container(shown->m, SD_BUS_TYPE_ARRAY, "{sa{sv}}");
+    if (r >= 0)
+        r = sd_bus_message_open_container(shown->m, SD_BUS_TYPE_DICT_ENTRY, "sa{sv}");
+    if (r >= 0)
+        r = append_properties(shown, vtable, 0);
     if (r >= 0)
         r = sd_bus_message_close_container(shown->m);
     return r < 0 ? r : sd_bus_message_close_container(shown->m);
@@ -67,13 +84,7 @@ static int append_object(const Shown *shown, const sd_bus_vtable *vtable)
 {
     int r = sd_bus_message_open_container(shown->m, SD_BUS_TYPE_DICT_ENTRY, "oa{sa{sv}}");
     if (r >= 0)
-        r = sd_bus_message_append_basic(shown->m, SD_BUS_TYPE_OBJECT_PATH, shown->path);
-    if (r >= 0)
-        r = sd_bus_message_open_container(shown->m, SD_BUS_TYPE_ARRAY, "{sa{sv}}");
-    if (r >= 0)
-        r = append_interface(shown, vtable);
-    if (r >= 0)
-        r = sd_bus_message_close_container(shown->m);
+        r = append_interfaces(shown, vtable);
     return r < 0 ? r : sd_bus_message_close_container(shown->m);
 }
 
@@ -114,14 +125,24 @@ static int append_jobs(sd_bus_message *m, BerthManager *manager)
 
 /* The answer */
 
-static void end_first(BerthListing *self, int r)
+static void drop_answer(BerthListing *self)
 {
-    sd_bus_message *call = g_queue_pop_head(&self->calls);
-    if (r < 0)
-        berth_call_fail_with(call, BERTH_ERROR_LIMIT_REACHED, "The objects can't be told: %s", g_strerror(-r));
-    sd_bus_message_unref(call);
     self->reply = sd_bus_message_unref(self->reply);
     g_clear_pointer(&self->vms, g_ptr_array_unref);
+}
+
+static void end_first(BerthListing *self)
+{
+    drop_answer(self);
+    g_hash_table_remove_all(self->news);
+    sd_bus_message_unref(g_queue_pop_head(&self->calls));
+}
+
+static void fail_first(BerthListing *self, int r)
+{
+    berth_call_fail_with(g_queue_peek_head(&self->calls), BERTH_ERROR_LIMIT_REACHED, "The objects can't be told: %s",
+                         g_strerror(-r));
+    end_first(self);
 }
 
 static int by_address(gconstpointer a, gconstpointer b)
@@ -143,30 +164,120 @@ static int begin_first(BerthListing *self)
     /* Thousands of VMs fit into no cache: who walks through memory in one direction waits less for it. */
     g_ptr_array_sort(self->vms, by_address);
     int r = sd_bus_message_new_method_return(g_queue_peek_head(&self->calls), &self->reply);
-    if (r >= 0)
-        r = sd_bus_message_open_container(self->reply, SD_BUS_TYPE_ARRAY, "{oa{sa{sv}}}");
-    if (r >= 0)
-        r = append_images(self->reply, manager);
-    return r < 0 ? r : append_jobs(self->reply, manager);
+    return r < 0 ? r : sd_bus_message_open_container(self->reply, SD_BUS_TYPE_ARRAY, "{oa{sa{sv}}}");
 }
 
+/* Images and jobs, which are few, are as they are now. */
 static int send_first(BerthListing *self)
 {
-    int r = sd_bus_message_close_container(self->reply);
+    int r = append_images(self->reply, self->bus->manager);
+    if (r >= 0)
+        r = append_jobs(self->reply, self->bus->manager);
+    if (r >= 0)
+        r = sd_bus_message_close_container(self->reply);
     return r < 0 ? r : sd_bus_send(NULL, self->reply, NULL);
 }
 
-/* @until: on the monotonic clock, µs; G_MAXINT64 for the end of the answer. */
+static gboolean is_there(const BerthListing *self, const BerthVm *vm)
+{
+    return berth_manager_find_by_id(self->bus->manager, berth_vm_id(vm)) == vm;
+}
+
+/* @until: on the monotonic clock, µs. */
 static void go_on(BerthListing *self, gint64 until)
 {
     int r = self->reply ? 0 : begin_first(self);
-    while (r >= 0 && self->next < self->vms->len && g_get_monotonic_time() < until)
-        r = append_vm(self->reply, self->vms->pdata[self->next++]);
+    for (guint n = 0; r >= 0 && self->next < self->vms->len && (n < TURN_VMS || g_get_monotonic_time() < until); n++) {
+        BerthVm *vm = self->vms->pdata[self->next++];
+        if (is_there(self, vm))
+            r = append_vm(self->reply, vm);
+    }
     if (r >= 0 && self->next < self->vms->len)
         return;
     if (r >= 0)
         r = send_first(self);
-    end_first(self, r);
+    if (r < 0)
+        fail_first(self, r);
+    else if (g_hash_table_size(self->news) > 0)
+        drop_answer(self); /* the call stays the first until they are told */
+    else
+        end_first(self);
+}
+
+/* What has happened meanwhile, to who asked alone: all others have heard it. */
+
+static int new_signal(BerthListing *self, const char *path, const char *interface, const char *member,
+                      sd_bus_message **m)
+{
+    int r = sd_bus_message_new_signal(self->bus->connection, m, path, interface, member);
+    return r < 0 ? r : sd_bus_message_set_destination(*m, sd_bus_message_get_sender(g_queue_peek_head(&self->calls)));
+}
+
+static int tell_removed(BerthListing *self, const char *path)
+{
+    g_autoptr(sd_bus_message) m = NULL;
+    int r = new_signal(self, BERTH_PATH_ROOT, IFACE_OBJECT_MANAGER, "InterfacesRemoved", &m);
+    if (r >= 0)
+        r = sd_bus_message_append(m, "oas", path, 1, BERTH_IFACE_VM);
+    return r < 0 ? r : sd_bus_send(NULL, m, NULL);
+}
+
+static int tell_added(BerthListing *self, const char *path, BerthVm *vm)
+{
+    g_autoptr(sd_bus_message) m = NULL;
+    int r = new_signal(self, BERTH_PATH_ROOT, IFACE_OBJECT_MANAGER, "InterfacesAdded", &m);
+    const Shown shown = {m, path, BERTH_IFACE_VM, vm};
+    if (r >= 0)
+        r = append_interfaces(&shown, berth_vm_vtable);
+    return r < 0 ? r : sd_bus_send(NULL, m, NULL);
+}
+
+static int tell_changed(BerthListing *self, const char *path, BerthVm *vm)
+{
+    g_autoptr(sd_bus_message) m = NULL;
+    int r = new_signal(self, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", &m);
+    const Shown shown = {m, path, BERTH_IFACE_VM, vm};
+    if (r >= 0)
+        r = append_properties(&shown, berth_vm_vtable, SD_BUS_VTABLE_PROPERTY_CONST);
+    if (r >= 0)
+        r = sd_bus_message_append(m, "as", 0);
+    return r < 0 ? r : sd_bus_send(NULL, m, NULL);
+}
+
+static int tell_news(BerthListing *self, const char *path, BerthListingNews news)
+{
+    BerthVm *vm = berth_bus_find_vm(self->bus, path);
+    int r = news & BERTH_LISTING_WENT || !vm ? tell_removed(self, path) : 0;
+    if (r >= 0 && vm)
+        r = news & BERTH_LISTING_CAME ? tell_added(self, path, vm) : tell_changed(self, path, vm);
+    return r;
+}
+
+static void go_on_with_news(BerthListing *self, gint64 until)
+{
+    GHashTableIter iter;
+    gpointer path, news;
+    g_hash_table_iter_init(&iter, self->news);
+    while (g_get_monotonic_time() < until && g_hash_table_iter_next(&iter, &path, &news)) {
+        berth_bus_check_sent(self->bus->connection, tell_news(self, path, GPOINTER_TO_UINT(news)));
+        g_hash_table_iter_remove(&iter);
+    }
+    if (g_hash_table_size(self->news) == 0)
+        end_first(self);
+}
+
+void berth_listing_note(BerthBus *bus, const char *path, BerthListingNews news)
+{
+    BerthListing *self = bus->listing;
+    if (!self || !self->reply)
+        return;
+    const guint before = GPOINTER_TO_UINT(g_hash_table_lookup(self->news, path));
+    g_hash_table_replace(self->news, g_strdup(path), GUINT_TO_POINTER(before | news));
+}
+
+static gboolean has_only_news(const BerthListing *self)
+{
+    return !self->reply && g_hash_table_size(self->news) > 0;
 }
 
 /* Not begun before the one before is out: an answer is some megabytes. */
@@ -176,7 +287,8 @@ static gboolean is_due(GSource *source)
     guint64 n_unsent = 0;
     if (self->calls.length == 0)
         return FALSE;
-    return self->reply || sd_bus_get_n_queued_write(self->bus->connection, &n_unsent) < 0 || n_unsent == 0;
+    return self->reply || has_only_news(self) || sd_bus_get_n_queued_write(self->bus->connection, &n_unsent) < 0 ||
+           n_unsent == 0;
 }
 
 static gboolean prepare(GSource *source, int *timeout)
@@ -187,7 +299,8 @@ static gboolean prepare(GSource *source, int *timeout)
 
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
-    go_on(*(BerthListing **) (source + 1), g_get_monotonic_time() + TURN_USEC);
+    BerthListing *self = *(BerthListing **) (source + 1);
+    (has_only_news(self) ? go_on_with_news : go_on)(self, g_get_monotonic_time() + TURN_USEC);
     return G_SOURCE_CONTINUE;
 }
 
@@ -197,17 +310,12 @@ static BerthListing *listing_new(BerthBus *bus)
     BerthListing *self = g_new0(BerthListing, 1);
     self->bus = bus;
     g_queue_init(&self->calls);
+    self->news = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     self->source = g_source_new(&funcs, sizeof(GSource) + sizeof(BerthListing *));
     *(BerthListing **) (self->source + 1) = self;
     g_source_set_static_name(self->source, "berth-listing");
     g_source_attach(self->source, NULL);
     return self;
-}
-
-void berth_listing_finish(BerthBus *bus)
-{
-    if (bus->listing && bus->listing->reply)
-        go_on(bus->listing, G_MAXINT64);
 }
 
 static void drop_call(gpointer call)
@@ -225,8 +333,8 @@ void berth_listing_forget(BerthBus *bus)
     g_source_destroy(self->source);
     g_source_unref(self->source);
     g_queue_clear_full(&self->calls, drop_call);
-    sd_bus_message_unref(self->reply);
-    g_clear_pointer(&self->vms, g_ptr_array_unref);
+    drop_answer(self);
+    g_hash_table_unref(self->news);
     g_free(self);
 }
 

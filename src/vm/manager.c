@@ -10,6 +10,17 @@
 #include "restart.h"
 #include "run.h"
 
+/* @unit: berth-<id>.scope, of whomever */
+static void scope_changed(const char *unit, gpointer data)
+{
+    BerthManager *manager = data;
+    const gsize around = strlen(BERTH_UNIT_PREFIX) + strlen(BERTH_UNIT_SUFFIX);
+    g_autofree char *id = g_strndup(unit + strlen(BERTH_UNIT_PREFIX), strlen(unit) - around);
+    BerthVm *vm = berth_manager_find_by_id(manager, id);
+    if (vm && vm->run)
+        berth_run_scope_changed(vm->run);
+}
+
 BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *observer, gpointer data)
 {
     BerthManager *manager = g_new0(BerthManager, 1);
@@ -29,6 +40,7 @@ BerthManager *berth_manager_new(const BerthHost *host, const BerthObserver *obse
     manager->jobs = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) berth_job_free);
     manager->usage_subscriptions = berth_usage_subscriptions_new();
     berth_machine_follow_bus(manager);
+    berth_systemd_set_hint(host->systemd, scope_changed, manager);
     return manager;
 }
 
@@ -45,6 +57,7 @@ void berth_manager_free(BerthManager *manager)
     berth_reloads_end(manager);
     berth_audits_end(manager);
     let_go(manager);
+    berth_systemd_set_hint(manager->host->systemd, NULL, NULL);
     berth_machine_unfollow_bus(manager);
     berth_usage_subscriptions_free(manager->usage_subscriptions);
     g_hash_table_unref(manager->jobs);

@@ -43,6 +43,7 @@ void berth_run_free(BerthRun *run)
     g_clear_handle_id(&run->ghost_timer, g_source_remove);
     g_clear_handle_id(&run->monitor_timer, g_source_remove);
     berth_machined_call_free(&run->registration);
+    berth_systemd_call_free(&run->scope_call);
     berth_systemd_call_free(&run->kill_call);
     berth_systemd_call_free(&run->stop_call);
     berth_death_watch_free(&run->keeper_watch);

@@ -47,6 +47,7 @@ struct BerthRun {
     BerthFileWatch *standstill_watch; /* its keeper tells that QEMU may have been stopped, or goes on */
     BerthMachinedCall *registration;  /* (nullable): systemd-machined is told of it */
     gboolean is_no_machine;           /* it could not be */
+    BerthSystemdCall *scope_call;     /* whether systemd stops the scope, which has no keeper any more */
 
     /* Ending it. */
     gboolean ending;
@@ -94,6 +95,9 @@ void berth_run_tell_error(BerthRun *run, const GError *error);
 void berth_run_watch_standstill(BerthRun *run);
 /* A command's deadline has passed: Responsive is false until QEMU speaks again. */
 void berth_run_is_silent(BerthRun *run);
+
+/* systemd may have begun to stop the scope. Where no keeper is left to write that down, it is found out, while QEMU lives. */
+void berth_run_scope_changed(BerthRun *run);
 
 /* Connects to QEMU's monitor. */
 gboolean berth_run_connect(BerthRun *run, GError **error);

@@ -13,11 +13,17 @@
 #include "usage.h"
 #include "want.h"
 
+/* Its keeper was told to stop it: by systemd, or as machinectl does. Where it left no record, it is known by what was under way. */
+static gboolean is_keeper_asked(const BerthRun *run, const BerthExitRecord *record)
+{
+    return record ? record->requested : run->operation == BERTH_RECORD_POWERDOWN;
+}
+
 static BerthExitReason judge(const BerthRun *run, const BerthExitRecord *record)
 {
     if (record)
         return berth_exit_record_judge(record, run->guest_ran, run->stop_asked);
-    return run->stop_asked ? BERTH_EXIT_HOST_STOP : BERTH_EXIT_LOST;
+    return run->stop_asked || is_keeper_asked(run, NULL) ? BERTH_EXIT_HOST_STOP : BERTH_EXIT_LOST;
 }
 
 static gboolean is_restarted_after(const BerthVm *vm, BerthExitReason reason)
@@ -65,7 +71,7 @@ static void go_where_it_ends(BerthVm *vm, gboolean stop_asked, BerthExitReason r
 typedef struct {
     BerthExitReason reason;
     gboolean stop_asked;   /* by one of our methods */
-    gboolean keeper_asked; /* its keeper was told to stop it: by systemd, or as machinectl does */
+    gboolean keeper_asked; /* or by somebody else: is_keeper_asked() */
     const char *words;
     gint64 ran_usec;
 } End;
@@ -171,7 +177,7 @@ void berth_vm_settle(BerthVm *vm)
     const End end = {
         .reason = judge(run, record),
         .stop_asked = run->stop_asked,
-        .keeper_asked = record && record->requested,
+        .keeper_asked = is_keeper_asked(run, record),
         .words = words,
         .ran_usec = run->started > 0 ? (record ? record->time : g_get_real_time()) - run->started : 0,
     };

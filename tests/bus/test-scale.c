@@ -288,6 +288,7 @@ static void test_bus_goes(Fixture *fixture, gconstpointer unused)
 
 #define ROUNDS 4
 #define CHANGES 12u
+#define SOME 3u
 
 static GVariant *description(guint round)
 {
@@ -352,6 +353,19 @@ static void assert_current(GHashTable *list, GHashTable *later, GHashTable *told
             g_error("nobody has told of %s", (const char *) path);
 }
 
+/* What is told behind the list before comes before this one. */
+static GHashTable *list_again(Listener *listener, GHashTable *told)
+{
+    const guint32 listing = send_listing(listener->bus);
+    for (;;) {
+        g_autoptr(GDBusMessage) message = next_message(listener->queue);
+        if (g_dbus_message_get_reply_serial(message) == listing)
+            return objects_in(message);
+        if (g_dbus_message_get_message_type(message) == G_DBUS_MESSAGE_TYPE_SIGNAL)
+            g_hash_table_add(told, g_strdup(subject_of(message)));
+    }
+}
+
 static void check_round(Listener *listener, guint round)
 {
     g_autoptr(GHashTable) before = list_all(listener);
@@ -373,8 +387,44 @@ static void check_round(Listener *listener, guint round)
         else if (!is_signal && g_hash_table_remove(pending, GUINT_TO_POINTER(serial)))
             g_assert_cmpint(g_dbus_message_get_message_type(message), ==, G_DBUS_MESSAGE_TYPE_METHOD_RETURN);
     }
-    g_autoptr(GHashTable) later = list_all(listener);
+    g_autoptr(GHashTable) later = list_again(listener, told);
     assert_current(list, later, told);
+}
+
+/* Of so many changes as are asked for together with a list, the ones that are made before it is there. */
+static guint count_changes_in_between(Listener *listener, guint round, GHashTable *objects)
+{
+    g_autofree gpointer *paths = g_hash_table_get_keys_as_array(objects, NULL);
+    const guint32 listing = send_listing(listener->bus);
+    guint n_answers = 0, n_before = 0;
+    guint32 first = 0;
+    for (guint i = 0; i < CHANGES; i++) {
+        const guint32 serial = send_change(listener, round, 0, paths[i]);
+        first = first ? first : serial;
+    }
+    for (gboolean listed = FALSE; !listed || n_answers < CHANGES;) {
+        g_autoptr(GDBusMessage) message = next_message(listener->queue);
+        const guint32 serial = g_dbus_message_get_reply_serial(message);
+        listed = listed || serial == listing;
+        if (serial < first)
+            continue;
+        g_assert_cmpint(g_dbus_message_get_message_type(message), ==, G_DBUS_MESSAGE_TYPE_METHOD_RETURN);
+        n_answers++;
+        n_before += !listed;
+    }
+    return n_before;
+}
+
+/* No change makes the daemon finish the list at a stretch, for which all others would wait. As above, who is slow tries again. */
+static void test_changes_in_between(Fixture *fixture, gconstpointer unused)
+{
+    g_auto(Listener) listener;
+    listener_init(&listener, fixture);
+    g_autoptr(GHashTable) objects = list_all(&listener);
+    guint most = 0;
+    for (guint i = 0; i < 100 && most < SOME; i++)
+        most = MAX(most, count_changes_in_between(&listener, i, objects));
+    g_assert_cmpuint(most, >=, SOME);
 }
 
 static void on_nothing(GDBusConnection *client, const char *sender, const char *path, const char *interface,
@@ -382,16 +432,35 @@ static void on_nothing(GDBusConnection *client, const char *sender, const char *
 {
 }
 
+/* Its filter sees them first. */
+static void subscribe(Listener *listener)
+{
+    g_dbus_connection_signal_subscribe(listener->bus, BERTH_BUS_NAME, NULL, NULL, NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
+                                       on_nothing, NULL, NULL);
+    flush(listener->bus);
+}
+
+/* What has come in of the daemon's signals. */
+static guint count_signals(Listener *listener, const char *member)
+{
+    guint n = 0;
+    flush(listener->bus);
+    for (GDBusMessage *message; (message = g_async_queue_try_pop(listener->queue)) != NULL; g_object_unref(message))
+        n += g_strcmp0(g_dbus_message_get_member(message), member) == 0;
+    return n;
+}
+
+/* Who did not ask for a list is told everything once. */
 static void test_never_older(Fixture *fixture, gconstpointer unused)
 {
-    g_auto(Listener) listener;
+    g_auto(Listener) listener, bystander;
     listener_init(&listener, fixture);
-    /* For its match; the filter sees them first. */
-    g_dbus_connection_signal_subscribe(listener.bus, BERTH_BUS_NAME, NULL, NULL, NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE,
-                                       on_nothing, NULL, NULL);
-    flush(listener.bus);
+    listener_init(&bystander, fixture);
+    subscribe(&listener);
+    subscribe(&bystander);
     for (guint i = 0; i < ROUNDS; i++)
         check_round(&listener, i);
+    g_assert_cmpuint(count_signals(&bystander, "InterfacesRemoved"), ==, ROUNDS * CHANGES / 3);
 }
 
 /* Creating */
@@ -513,6 +582,7 @@ int main(int argc, char **argv)
     ADD("/scale/listing/size", VMS, test_size);
     ADD("/scale/listing/complete", VMS, test_complete);
     ADD("/scale/listing/others-in-between", VMS, test_others_in_between);
+    ADD("/scale/listing/changes-in-between", VMS, test_changes_in_between);
     ADD("/scale/listing/several", VMS, test_several);
     ADD("/scale/listing/gone", VMS, test_gone);
     ADD("/scale/listing/bus-goes", VMS, test_bus_goes);

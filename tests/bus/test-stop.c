@@ -306,6 +306,50 @@ static void stop_unit(Fixture *fixture, const char *unit)
     g_assert_no_error(error);
 }
 
+/* systemd stops a scope whose keeper is gone, and nobody writes down that it did: it is no failure all the same. */
+static void stop_without_keeper(Fixture *fixture, gboolean by_another_daemon)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", NULL);
+    g_autofree char *unit = fixture_unit(fixture, path);
+    kill(scripted_keeper(fixture, path), SIGKILL);
+    scripted_await_last_error(fixture, path, "keeper");
+    stop_unit(fixture, unit);
+    fixture_await_state(fixture, path, "stopping");
+    if (by_another_daemon) {
+        fixture_restart_daemon(fixture);
+        scripted_assert_string(fixture, path, "State", "stopping");
+    }
+    kill(scripted_qemu(fixture, path), SIGKILL); /* as systemd does when its patience is over */
+    fixture_await_state(fixture, path, "stopped");
+    scripted_assert_string(fixture, path, "ExitReason", "host-stop");
+    scripted_assert_wanted(fixture, path, TRUE);
+    scripted_assert_nobody(fixture, path);
+}
+
+static void test_stop_without_keeper(Fixture *fixture, gconstpointer unused)
+{
+    stop_without_keeper(fixture, FALSE);
+}
+
+static void test_stop_without_keeper_later(Fixture *fixture, gconstpointer unused)
+{
+    stop_without_keeper(fixture, TRUE);
+}
+
+/* The keeper had passed it on, and was killed then. */
+static void test_stop_loses_keeper(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", "on system_powerdown ignore");
+    g_autofree char *unit = fixture_unit(fixture, path);
+    stop_unit(fixture, unit);
+    fixture_await_state(fixture, path, "stopping");
+    kill(scripted_keeper(fixture, path), SIGKILL);
+    scripted_await_last_error(fixture, path, "keeper");
+    kill(scripted_qemu(fixture, path), SIGKILL);
+    fixture_await_state(fixture, path, "stopped");
+    scripted_assert_string(fixture, path, "ExitReason", "host-stop");
+}
+
 static void wake_up(gpointer unused)
 {
     g_main_context_wakeup(NULL);
@@ -471,6 +515,7 @@ static void test_monitor_lost(Fixture *fixture, gconstpointer unused)
 
 #define ADD(path, func) SCRIPTED_ADD("/stop/" path, "", func)
 #define ADD_PATIENT(path, func) SCRIPTED_ADD("/stop/" path, "PowerOffTimeoutSec=60", func)
+#define ADD_DEAF(path, func) SCRIPTED_ADD("/stop/" path, "ShutdownTimeoutSec=120", func)
 #define ADD_END(name)                                                                                                  \
     ADD("end/" #name, test_end_##name);                                                                                \
     ADD("end-unseen/" #name, test_end_unseen_##name)
@@ -505,6 +550,9 @@ static void add(void)
     ADD("power-off/systemd-gone", test_systemd_gone);
     ADD("keeper-killed", test_keeper_killed);
     ADD("keeper-slow", test_keeper_slow);
+    ADD_DEAF("keeper-killed/scope-stops", test_stop_without_keeper);
+    ADD_DEAF("keeper-killed/scope-stops-later", test_stop_without_keeper_later);
+    ADD_DEAF("keeper-killed/while-scope-stops", test_stop_loses_keeper);
     ADD("oom-killed", test_oom_killed);
     add_ends();
     ADD("pause/done", test_pause);

@@ -54,7 +54,9 @@ static void test_bus_comes_in_the_same_turn(void)
     fake_service_come_back(machined);
     g_autoptr(BerthBusLink) link = berth_bus_link_new(FALSE);
     g_autoptr(BerthSettings) settings = berth_settings_new("/nowhere", "/nowhere");
-    const BerthHost host = {.settings = settings, .link = link};
+    g_autoptr(BerthBusLink) deaf = berth_bus_link_new(FALSE);
+    g_autoptr(BerthSystemd) systemd = berth_systemd_new(deaf);
+    const BerthHost host = {.settings = settings, .link = link, .systemd = systemd};
     {
         g_autoptr(BerthManager) manager = berth_manager_new(&host, &observer, NULL);
         BerthVmRecord *record = berth_vm_record_new(g_uuid_string_random(), "web", 0, berth_vm_config_new());
