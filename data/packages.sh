@@ -35,5 +35,5 @@ install_packages() {
     apt-get update -q >/dev/null 2>&1 || true
     # $missing is a list of words.
     # shellcheck disable=SC2086
-    apt-get install -q -y --no-install-recommends $missing >/dev/null
+    apt-get install -q -y -o Acquire::Retries=5 --no-install-recommends $missing >/dev/null
 }

@@ -75,7 +75,7 @@ demo() {
     say "A guest: Debian's cloud kernel and a small initramfs, made here"
     sh tests/lib/guest/make-guest.sh "$guest"
     forget_old_vm
-    show berthctl import demo --kernel "$top/$guest/vmlinuz" --initrd "$top/$guest/initrd.img" --cmdline "console=ttyS0 quiet"
+    show berthctl import demo --kernel "$top/$guest/vmlinuz" --initrd "$top/$guest/initrd.img" --cmdline "console=ttyS0 quiet no_timer_check"
     show berthctl images
 
     say "A VM; every change of its state is announced on the bus, and berthctl watch prints what it hears"

@@ -20,7 +20,7 @@ meson test -C build --no-rebuild --print-errorlogs --suite unit --suite bus --lo
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     meson test -C build-asan --no-rebuild --print-errorlogs --suite unit --suite bus --timeout-multiplier 4 \
     --logbase asan || failed=1
-meson test -C build --no-rebuild --print-errorlogs --suite gui --num-processes 1 --logbase gui || failed=1
+meson test -C build --no-rebuild --print-errorlogs --suite gui --num-processes 2 --logbase gui || failed=1
 meson test -C build --no-rebuild --print-errorlogs --suite faults --num-processes 3 --logbase faults || failed=1
 meson test -C build --print-errorlogs --suite system --num-processes 2 --logbase system || failed=1
 

@@ -7,6 +7,7 @@
 #include "manager.h"
 #include "run.h"
 #include "settle.h"
+#include "start.h"
 
 /* QEMU's monitor, and whether QEMU answers on it. */
 
@@ -130,7 +131,11 @@ static gboolean monitor_stays_away(gpointer data)
                                              berth_vm_name(run->vm), error->message);
         berth_run_tell_error(run, told);
     }
-    berth_adopt_ask_status(run->vm); /* nobody heard what it did meanwhile */
+    /* Nobody heard what it did meanwhile. */
+    if (run->vm->start)
+        berth_start_ask_again(run->vm);
+    else
+        berth_adopt_ask_status(run->vm);
     return G_SOURCE_REMOVE;
 }
 

@@ -190,7 +190,7 @@ static void maybe_finish(BerthVm *vm)
 static void status_answered(JsonNode *result, const GError *error, gpointer data)
 {
     BerthVm *vm = data;
-    /* Where the monitor closed, QEMU is about to end, and its keeper's record says more than we know here. */
+    /* Where the monitor closed, QEMU is about to end, and its keeper's record says more than we know here; or it is asked again. */
     if (!vm->start || vm->start->failure || !vm->run || g_error_matches(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED))
         return;
     if (error) {
@@ -213,6 +213,12 @@ static void query_status(BerthVm *vm)
 {
     berth_qmp_execute(vm->run->qmp, "query-status", NULL, berth_manager_host(vm->manager)->settings->start_timeout_usec,
                       status_answered, vm);
+}
+
+void berth_start_ask_again(BerthVm *vm)
+{
+    if (!vm->start->failure && !vm->start->guest_runs && vm->run->qmp)
+        query_status(vm);
 }
 
 /* Step 4: the keeper is let go, and starts QEMU. */

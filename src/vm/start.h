@@ -19,6 +19,9 @@ void berth_vm_start(BerthVm *vm, BerthReply *reply, const char *why);
  * anew. */
 void berth_vm_resume_start(BerthVm *vm);
 
+/* The monitor had closed before it said that the guest runs, and is connected anew: it is asked again. */
+void berth_start_ask_again(BerthVm *vm);
+
 /* Gives a start in flight up: its caller is answered Cancelled. Its processes, if any, are the caller's to end. */
 void berth_vm_cancel_start(BerthVm *vm);
 

@@ -220,6 +220,15 @@ static void test_flood(Fixture *fixture, gconstpointer unused)
     succeed(fixture, path);
 }
 
+/* Its monitor closes with the question, and QEMU lives: it is asked again on the next one. */
+static void test_disconnects(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_vm(fixture, "web", "once query-status disconnect");
+    succeed(fixture, path);
+    g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp qmp_capabilities"), ==, 2);
+}
+
 /* The child that it leaves goes too, before the answer. */
 static void test_exits_with_child(Fixture *fixture, gconstpointer unused)
 {
@@ -589,6 +598,7 @@ static void add_qemu(void)
     ADD("qemu/garbage", test_garbage);
     ADD("qemu/long-line", test_long_line);
     ADD("qemu/flood", test_flood);
+    ADD("qemu/disconnects", test_disconnects);
 }
 
 static void add(void)

@@ -19,6 +19,7 @@ void hands_do(const char *command)
     g_autofree char *line = g_strconcat("xdotool ", command, NULL);
     g_auto(GStrv) argv = NULL;
     gboolean done = FALSE;
+    gdk_display_sync(gdk_display_get_default()); /* as the server knows the windows, so they are by now */
     g_shell_parse_argv(line, NULL, &argv, &error);
     g_assert_no_error(error);
     g_autoptr(GSubprocess) process =

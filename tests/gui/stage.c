@@ -244,8 +244,10 @@ void stage_view(Stage *stage, const char *view)
 
 /* Keys. */
 
+/* What GTK has asked the server for is done before the key comes: no window that is closed gets it. */
 static void xdotool(const char *command, const char *argument)
 {
+    gdk_display_sync(gdk_display_get_default());
     const char *argv[] = {"xdotool", "mousemove", "300", "300", command, argument, NULL};
     g_autoptr(GError) error = NULL;
     g_autoptr(GSubprocess) process = g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_NONE, &error);

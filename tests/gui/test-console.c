@@ -93,7 +93,7 @@ static void test_vm_restarts(Stage *stage, gconstpointer data)
     AWAIT(shows(stage, "welcome"));
     enter("poweroff");
     AWAIT(stage_sees(stage, "Not Running"));
-    g_assert_true(stage_sees(stage, "The guest powered itself off"));
+    AWAIT(stage_sees(stage, "The guest powered itself off"));
     g_assert_false(is_live(stage));
     g_assert_true(shows(stage, "welcome"));
     stage_click(stage, "_Start");
@@ -416,7 +416,7 @@ static void test_denied(Desk *desk, gconstpointer data)
     AWAIT(stage_sees(stage, "Resources"));
     stage_press("ctrl+Page_Down");
     AWAIT(stage_sees(stage, "Console Not Available"));
-    g_assert_true(stage_sees(stage, "You are not allowed to do that"));
+    AWAIT(stage_sees(stage, "You are not allowed to do that"));
     /* Who was refused is not asked again because the VM does something. */
     g_clear_pointer(&stage->fake->refuse, g_free);
     fake_berth_change(stage->fake, web, "paused", "", "");
@@ -426,6 +426,17 @@ static void test_denied(Desk *desk, gconstpointer data)
     listen(desk);
     say(desk, "at last");
     AWAIT(shows(stage, "at last"));
+}
+
+/* It ends while its console is asked for: what is told is that it has ended, and not that it was refused. */
+static void test_ends_meanwhile(Desk *desk, gconstpointer data)
+{
+    Stage *stage = &desk->stage;
+    fake_berth_add(stage->fake, "web", "running");
+    stage->fake->refuse = g_strdup("org.berth.Berth1.Error.WrongState");
+    stage->fake->ends_as = "stopped";
+    open_console(stage, "web");
+    AWAIT(stage_sees(stage, "Not Running"));
 }
 
 /* The stream ends, and the VM does not: nobody tries again and again. */
@@ -508,6 +519,7 @@ static void add(void)
     DESK_ADD("/gui/console/menu", "", test_menu);
     DESK_ADD("/gui/console/past", "from the past\033[5n\033[6n\033[c\033[18t\r\n", test_past);
     DESK_ADD("/gui/console/denied", "", test_denied);
+    DESK_ADD("/gui/console/ends-meanwhile", "", test_ends_meanwhile);
     DESK_ADD("/gui/console/closed", "", test_closed);
     g_test_add_func("/gui/console/replay", test_replay);
 }

@@ -23,6 +23,16 @@ static GDBusMessage *on_message(GDBusConnection *connection, GDBusMessage *messa
     return message;
 }
 
+/* What one frame has shown may be what the next one makes rows for. */
+static void await_rest(Scene *s)
+{
+    guint before;
+    do {
+        before = s->scrolling.n_bound;
+        scrolling_await_frame(&s->stage);
+    } while (s->scrolling.n_bound != before);
+}
+
 static void set_up(Scene *s, gconstpointer data)
 {
     scrolling_init(&s->scrolling);
@@ -34,7 +44,7 @@ static void set_up(Scene *s, gconstpointer data)
     }
     AWAIT(g_list_model_get_n_items(berth_ui_service_get_vms(s->stage.service)) == N_VMS);
     AWAIT(stage_n_rows(&s->stage) > 0);
-    scrolling_await_frame(&s->stage);
+    await_rest(s);
     g_atomic_int_set(&s->n_calls, 0);
 }
 

@@ -46,7 +46,7 @@ static void begin_removal(Stage *stage, const char *vm)
     stage_choose(stage, vm);
     stage_click(stage, "Remove");
     AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
-    g_assert_true(stage_sees(stage, "Remove “web”?"));
+    AWAIT(stage_sees(stage, "Remove “web”?"));
     stage_click(stage, "_Remove");
     stage_await_badge(stage, vm, "Removing: can be undone");
 }
@@ -126,7 +126,7 @@ static void test_ghost(Stage *stage, gconstpointer data)
     g_assert_true(g_spawn_sync(NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL));
     fixture_start_daemon(&stage->fixture);
     stage_await_badge(stage, "web", "Stopped");
-    g_assert_cmpuint(stage_n_rows(stage), ==, 1);
+    AWAIT(stage_n_rows(stage) == 1);
     AWAIT(stage_sees(stage, "Choose a Virtual Machine"));
 }
 

@@ -3,7 +3,8 @@
 set -u
 dir=$(mktemp -d) || exit 1
 mkfifo "$dir/number"
-Xvfb -displayfd 3 -screen 0 1280x1024x24 -nolisten tcp -noreset >"$dir/log" 2>&1 3>"$dir/number" &
+# Without keys that repeat themselves (-r): who plays the keyboard may be held up between pressing one and letting it go.
+Xvfb -displayfd 3 -screen 0 1280x1024x24 -nolisten tcp -noreset -r >"$dir/log" 2>&1 3>"$dir/number" &
 server=$!
 trap 'kill $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$dir"' EXIT
 # It says its number when it is ready; where it ends instead, the line is empty.

@@ -21,7 +21,7 @@
 #                       working directory, input and output; exit with its status.
 #                       --user: as USER, with a `systemd --user` and a session bus.
 #   bed.sh shell [--user USER] NAME
-#   bed.sh stop NAME    power it off cleanly, by force if that takes longer than 20 s
+#   bed.sh stop NAME    power it off cleanly, by force if that takes longer than two minutes
 #   bed.sh kill NAME    kill everything in it at once: a power cut, as processes see it
 #   bed.sh list         name and PID of init, of every bed that is up
 #
@@ -47,9 +47,10 @@ set_name() {
 	dir=/run/berth-bed/$name
 }
 
-# A bed is up as long as its supervisor holds this lock: no PID file can go stale.
+# A bed is up as long as its supervisor holds this lock: no PID file can go stale. Who looks holds it
+# for a moment, too, but with others who look.
 is_up() {
-	[ -e "$dir/lock" ] && ! flock --nonblock "$dir/lock" true
+	[ -e "$dir/lock" ] && ! flock --shared --nonblock "$dir/lock" true
 }
 
 wait_for_end() {
@@ -241,12 +242,12 @@ supervise() {
 
 # ---- Commands
 
-# Leaves the lock on descriptor 8, for the supervisor to inherit.
+# Leaves the lock on descriptor 8, for the supervisor to inherit. Whoever only looks has let go of it soon.
 take_lock() {
 	while :; do
 		mkdir -p "$dir"
 		exec 8>>"$dir/lock"
-		flock --nonblock 8 || die "a bed '$name' is up already"
+		flock --timeout 10 8 || die "a bed '$name' is up already"
 		# A supervisor that ends meanwhile removes the file that we wait for.
 		[ "$(stat -Lc %i /dev/fd/8)" != "$(stat -c %i "$dir/lock" 2>&1)" ] || return 0
 	done
@@ -304,7 +305,7 @@ start() {
 	exec 8>&-
 	trap 'kill_bed; exit 1' HUP INT TERM
 
-	if [ "$(timeout 60 head -n 1 "$dir/ready")" != ready ]; then
+	if [ "$(timeout 180 head -n 1 "$dir/ready")" != ready ]; then
 		tail -n 40 <&7 >&2
 		kill_bed
 		die "bed '$name' did not come up; above is the end of its console"
@@ -392,7 +393,7 @@ kill_bed() {
 		victim=${leader:-$victim}
 	fi
 	kill -KILL "$victim" 2>/dev/null || :
-	wait_for_end 10 || die "bed '$name' survived being killed"
+	wait_for_end 60 || die "bed '$name' survived being killed"
 	rm -rf --one-file-system "$dir"
 }
 
@@ -400,7 +401,7 @@ stop() {
 	is_up || return 0
 	find_leader
 	kill -38 "$leader" || : # SIGRTMIN+4, to systemd: power off. dash has no name for it
-	wait_for_end 20 || kill_bed
+	wait_for_end 120 || kill_bed
 }
 
 list() {

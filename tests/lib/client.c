@@ -154,6 +154,9 @@ struct ClientObject {
     GHashTable *told;        /* property → GPtrArray of GVariant, oldest first */
     guint n_removed;
     gboolean is_read;
+    const char *awaited; /* a property, NULL while nobody waits for one */
+    GVariant *awaited_value;
+    gboolean has_come;
 };
 
 static void tell(ClientObject *object, GVariant *properties)
@@ -169,6 +172,8 @@ static void tell(ClientObject *object, GVariant *properties)
             g_hash_table_insert(object->told, g_strdup(property), values);
         }
         g_ptr_array_add(values, value);
+        if (g_strcmp0(property, object->awaited) == 0 && g_variant_equal(value, object->awaited_value))
+            object->has_come = TRUE;
     }
 }
 
@@ -273,15 +278,19 @@ static char *print(GVariant *value)
     return g_variant_print(value, FALSE);
 }
 
-void client_await(const ClientObject *object, const char *property, GVariant *value)
+/* One turn of the main context may bring several values, of which the last is another. */
+void client_await(ClientObject *object, const char *property, GVariant *value)
 {
     g_autoptr(GVariant) wanted = g_variant_ref_sink(value);
-    CLIENT_AWAIT(g_variant_equal(client_told(object, property), wanted), "%s of %s is %s, and has not become %s (%s)",
-                 property, object->path, print(client_told(object, property)), print(wanted),
-                 print(client_told(object, "LastError")));
+    object->awaited = property;
+    object->awaited_value = wanted;
+    object->has_come = g_variant_equal(client_told(object, property), wanted);
+    CLIENT_AWAIT(object->has_come, "%s of %s is %s, and has not become %s (%s)", property, object->path,
+                 print(client_told(object, property)), print(wanted), print(client_told(object, "LastError")));
+    object->awaited = NULL;
 }
 
-void client_await_state(const ClientObject *object, const char *state)
+void client_await_state(ClientObject *object, const char *state)
 {
     client_await(object, "State", g_variant_new_string(state));
 }

@@ -64,9 +64,9 @@ const char *client_told_string(const ClientObject *object, const char *property)
 guint32 client_told_uint(const ClientObject *object, const char *property);
 /* (transfer full): all values of a string property, in order: "stopped starting running" */
 char *client_history(const ClientObject *object, const char *property);
-/* Waits until the signals say that @property is @value (floating). */
-void client_await(const ClientObject *object, const char *property, GVariant *value);
-void client_await_state(const ClientObject *object, const char *state);
+/* Waits until the signals say that @property is @value (floating), if only for a moment. */
+void client_await(ClientObject *object, const char *property, GVariant *value);
+void client_await_state(ClientObject *object, const char *state);
 /* Waits until @property is not what it was. */
 void client_await_other(const ClientObject *object, const char *property);
 /* Waits for InterfacesRemoved. */

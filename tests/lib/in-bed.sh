@@ -26,7 +26,7 @@ shift
 # What a run that was killed has left: it could not take its bed along.
 "$bed" list | while read -r other _; do
 	pid=${other#in-bed-}
-	[ "$pid" = "$other" ] || kill -0 "$pid" 2>/dev/null || "$bed" kill "$other"
+	[ "$pid" = "$other" ] || kill -0 "$pid" 2>/dev/null || "$bed" kill "$other" || : # somebody else may do that, too
 done
 
 # Nobody needs what this bed would save when it powers off.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <glib/gstdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "scene.h"
@@ -31,12 +32,37 @@ Guest *guest_new_bare(const char *name)
     return guest_new(name, g_variant_new_parsed("{'image': <''>, 'memory': <uint64 67108864>}"));
 }
 
-void guest_boot(Guest *guest)
+#define READY "berth-guest: ready"
+
+/* (transfer full): what its serial console has written; "" before its first run */
+static char *read_log(const Guest *guest)
+{
+    g_autofree char *file =
+        g_build_filename("/var/lib/berth/vms", guest->id, BERTH_DIR_LOGS, BERTH_FILE_SERIAL_LOG, NULL);
+    char *text = NULL;
+    return g_file_get_contents(file, &text, NULL, NULL) ? text : g_strdup("");
+}
+
+/* The keeper writes to the log first, and then to who is connected. Of what is in the log, some may also come by the
+ * console, up to the answer to a command. */
+void guest_await_ready(Guest *guest, gsize written)
 {
     g_clear_pointer(&guest->console, console_free);
-    client_vm(scene_bus, guest->path, "Start");
     guest->console = console_open(scene_bus, guest->path);
-    console_await(guest->console, "berth-guest: ready");
+    g_autofree char *log = read_log(guest);
+    if (!strstr(log + MIN(written, strlen(log)), READY)) {
+        console_await(guest->console, READY);
+        return;
+    }
+    console_say(guest->console, "echo it was before");
+    console_await(guest->console, "\nit was before");
+}
+
+void guest_boot(Guest *guest)
+{
+    g_autofree char *before = read_log(guest);
+    client_vm(scene_bus, guest->path, "Start");
+    guest_await_ready(guest, strlen(before));
 }
 
 Guest *guest_new_booted(const char *name, GVariant *config)

@@ -67,6 +67,14 @@ char *scene_unit_property(const char *unit, const char *property)
     return scene_run("systemctl", "show", "--value", "-p", property, unit, NULL);
 }
 
+void scene_install(const char *path, const char *script)
+{
+    g_autoptr(GError) error = NULL;
+    g_file_set_contents(path, script, -1, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(g_chmod(path, 0755), ==, 0);
+}
+
 /* Processes */
 
 char *scene_process_status(pid_t pid, const char *key)
@@ -283,10 +291,16 @@ static void import_guest(const char *name, const char *prefix)
     const char *const paths[] = {NULL, kernel, initrd, NULL};
     g_autofree char *text = NULL;
     g_autofree char *failure = scene_import(
-        name, g_variant_new_parsed("{'kernel': <handle 1>, 'initrd': <handle 2>, 'cmdline': <'console=ttyS0 quiet'>}"),
+        name, g_variant_new_parsed("{'kernel': <handle 1>, 'initrd': <handle 2>, 'cmdline': <%s>}", SCENE_CMDLINE),
         paths, &text);
     if (*failure)
         g_error("The guest can't be imported: %s", text);
+}
+
+char *scene_microvm_cmdline(void)
+{
+    g_autofree char *khz = scene_run("awk", "/^cpu MHz/ { printf \"%d\", $4 * 1000; exit }", "/proc/cpuinfo", NULL);
+    return g_strconcat(SCENE_CMDLINE " tsc_early_khz=", khz, NULL);
 }
 
 void scene_import_screen_guest(void)

@@ -7,6 +7,9 @@
 #include "tests/lib/await.h"
 #include "tests/lib/client.h"
 
+/* What the test guests boot with: make-guest.sh says why. */
+#define SCENE_CMDLINE "console=ttyS0 quiet no_timer_check"
+
 /* A bed with Berth installed, in which a test program runs as root: everything is real, and nothing else is there.
  *
  * From the environment: BERTH_GUEST, the directory with the small test guest. */
@@ -37,6 +40,8 @@ int scene_status(const char *word, ...) G_GNUC_NULL_TERMINATED;
 char *scene_unit_property(const char *unit, const char *property);
 /* A line of /proc/PID/status: what stands behind "KEY:"; "" where the process is gone. (transfer full) */
 char *scene_process_status(pid_t pid, const char *key);
+/* A program at @path: @script. */
+void scene_install(const char *path, const char *script);
 /* Waits until the kernel says that the process is dead. It must not be a child. */
 void scene_await_death(int pidfd);
 int scene_pidfd(pid_t pid);
@@ -48,6 +53,9 @@ void scene_await_absent(const char *path);
 /* Imports. @options: (nullable) floating a{sv}, whose handles are indices into @paths from 1; @paths[0] is the disk, NULL for
  * none. (transfer full): the D-Bus name of the error of the job, or of the call; "" where it went well. */
 char *scene_import(const char *name, GVariant *options, const char *const *paths, char **text);
+
+/* (transfer full): SCENE_CMDLINE, and what the kernel of a microvm has no clock to find out by: make-guest.sh says more. */
+char *scene_microvm_cmdline(void);
 
 /* The guest that has a screen, as the image "screen": the test is to depend on the target screen_guest. */
 void scene_import_screen_guest(void);
@@ -67,6 +75,9 @@ Guest *guest_new(const char *name, GVariant *config);
 Guest *guest_new_bare(const char *name);
 /* Starts it and waits until it can take commands. */
 void guest_boot(Guest *guest);
+/* Opens its console and waits until it can take commands, which it may have said before. @written: how many bytes of its log
+ * are of runs before this one. */
+void guest_await_ready(Guest *guest, gsize written);
 Guest *guest_new_booted(const char *name, GVariant *config);
 /* Its signals and console anew, after the daemon was away. */
 void guest_rewatch(Guest *guest);

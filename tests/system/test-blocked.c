@@ -271,7 +271,7 @@ static void test_unmounted(void)
     start(running);
     pid_t qemu = guest_qemu(running);
     g_variant_unref(client_call(scene_bus, leaving->path, BERTH_IFACE_VM, "Remove",
-                                g_variant_new_parsed("({'grace-seconds': <uint32 1>},)")));
+                                g_variant_new_parsed("({'grace-seconds': <uint32 5>},)")));
     g_autofree char *device = trouble_unmount_lazily(STATE);
 
     g_autoptr(GError) error = NULL;
@@ -345,7 +345,7 @@ static void test_journal_stopped(void)
     }
     g_free(scene_run("systemctl", "kill", "--kill-whom=main", "--signal=CONT", "systemd-journald.service", NULL));
     g_autoptr(Guest) logged = guest_new_bare("logged");
-    g_free(scene_run("timeout", "60", "sh", "-c",
+    g_free(scene_run("timeout", "120", "sh", "-c",
                      "journalctl --quiet --boot --follow --lines=all --output=cat --unit=berthd.service |"
                      " grep -c -m 250 'unlogged: removed'",
                      NULL));

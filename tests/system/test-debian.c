@@ -20,20 +20,30 @@ static void import_debian(void)
         g_error("Debian can't be imported: %s", text);
 }
 
-/* Longer than other waits may take. */
-static void await_login(Console *console)
+/* Longer than other waits may take; the other wait, which comes then, says what there was instead. */
+static void await_long(gboolean (*is_so)(void))
 {
     AwaitDeadline deadline;
     await_begin(&deadline, BOOT_SECONDS * 1000);
-    while (!console_has(console, "debian login:") && await_step(&deadline))
+    while (!is_so() && await_step(&deadline))
         continue;
     await_end(&deadline);
-    console_await(console, "debian login:");
+}
+
+static gboolean asks_for_login(void)
+{
+    return console_has(guest->console, "debian login:");
+}
+
+static gboolean has_ended(void)
+{
+    return g_str_equal(client_told_string(guest->vm, "State"), "stopped");
 }
 
 static void log_in(void)
 {
-    await_login(guest->console);
+    await_long(asks_for_login);
+    console_await(guest->console, "debian login:");
     console_say(guest->console, "root");
     console_await(guest->console, "Password:");
     console_say(guest->console, "berth");
@@ -50,7 +60,7 @@ static void run_in_guest(const char *command)
 
 static void test_boot(void)
 {
-    scene_configure("[VM]\nShutdownTimeoutSec=110\n");
+    scene_configure("[VM]\nShutdownTimeoutSec=10min\n");
     import_debian();
     guest = guest_new("debian", g_variant_new_parsed("{'image': <'debian'>, 'memory': <uint64 536870912>}"));
     client_vm(scene_bus, guest->path, "Start");
@@ -119,19 +129,19 @@ static void test_agent_goes(void)
     await_agent();
 }
 
-/* Its logind does not obey the power button: who powers it down is its agent. */
+/* Its logind does not obey the power button: who powers it down is its agent, be it pressed, too, since the agent has so much
+ * else to do. */
 static void test_shutdown(void)
 {
     run_in_guest("mkdir -p /run/systemd/logind.conf.d && printf '[Login]\\nHandlePowerKey=ignore\\n' "
                  ">/run/systemd/logind.conf.d/deaf.conf && systemctl restart systemd-logind");
     client_vm(scene_bus, guest->path, "Shutdown");
+    await_long(has_ended);
     guest_assert_ended(guest, "stopped", "host-stop");
     g_assert_cmpint(g_variant_get_int32(client_told(guest->vm, "ExitStatus")), ==, 0);
     g_assert_false(g_variant_get_boolean(client_told(guest->vm, "GuestReady")));
     g_autofree char *states = client_history(guest->vm, "State");
     g_assert_cmpstr(states, ==, "running stopping stopped");
-    g_autofree char *journal = scene_run("journalctl", "-b", "-o", "cat", "-u", "berthd", NULL);
-    g_assert_null(strstr(journal, "pressing its power button"));
     guest_free(guest);
 }
 

@@ -12,11 +12,9 @@
 
 static const guint8 berth_enter[] = {0x30, 0x12, 0x13, 0x14, 0x23, 0x1c, 0};
 
-/* The kernel of a microvm has no clock to measure the processor by: see make-guest.sh. */
 static Guest *boot(const char *name, const char *display, const char *machine)
 {
-    g_autofree char *khz = scene_run("awk", "/^cpu MHz/ { printf \"%d\", $4 * 1000; exit }", "/proc/cpuinfo", NULL);
-    g_autofree char *cmdline = g_strdup_printf("console=ttyS0 quiet tsc_early_khz=%s", khz);
+    g_autofree char *cmdline = scene_microvm_cmdline();
     return guest_new_booted(
         name,
         g_variant_new_parsed(

@@ -12,14 +12,6 @@
 #define FAKE "/usr/local/bin/berth-test-fake"
 #define DROP_IN_DIR "/run/systemd/system/berthd.service.d"
 
-static void install_fake(const char *script)
-{
-    g_autoptr(GError) error = NULL;
-    g_file_set_contents(FAKE, script, -1, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(g_chmod(FAKE, 0755), ==, 0);
-}
-
 static void start(Guest *guest)
 {
     client_vm(scene_bus, guest->path, "Start");
@@ -144,7 +136,7 @@ static void test_dies_before_scope(void)
     g_autoptr(Guest) guest = guest_new_bare("stillborn");
     for (guint i = 0; i < N_DEATHS; i++) {
         g_autofree char *script = g_strdup_printf("#!/bin/sh\nexec sleep %f\n", i * 0.0005);
-        install_fake(i == 0 ? "#!/bin/sh\nexit 1\n" : script);
+        scene_install(FAKE, i == 0 ? "#!/bin/sh\nexit 1\n" : script);
         client_vm_fails(scene_bus, guest->path, "Start", "StartFailed", "");
         client_await_state(guest->vm, "exited");
         scene_await_unit_gone(guest->unit);
@@ -208,8 +200,9 @@ static Guest *new_one(const Way *way)
 /* In the middle of a start: the caller is told, and the VM is whole. */
 static void test_starting(void)
 {
-    install_fake("#!/bin/sh\nexec sleep infinity\n");
-    scene_configure("[QEMU]\nQEMUPath=" FAKE "\n[VM]\nStartTimeoutSec=3\nShutdownTimeoutSec=1\nPowerOffTimeoutSec=1\n");
+    scene_install(FAKE, "#!/bin/sh\nexec sleep infinity\n");
+    scene_configure("[QEMU]\nQEMUPath=" FAKE
+                    "\n[VM]\nStartTimeoutSec=30\nShutdownTimeoutSec=1\nPowerOffTimeoutSec=1\n");
     for (guint i = 0; i < G_N_ELEMENTS(ways); i++) {
         g_autoptr(Guest) guest = new_one(&ways[i]);
         Answer answer = {0};
@@ -219,7 +212,7 @@ static void test_starting(void)
         CLIENT_AWAIT(answer.done, "Start was not answered");
         g_assert_cmpstr(answer.error, ==, BERTH_ERROR_PREFIX "StartFailed");
         g_free(answer.error);
-        client_await_state(guest->vm, "exited");
+        client_await_state(guest->vm, ways[i].act == stop_unit ? "stopped" : "exited");
         scene_await_unit_gone(guest->unit);
     }
     assert_only_scope("");
@@ -298,7 +291,6 @@ static void test_stopping(void)
         int pidfd = scene_pidfd(qemu);
         g_assert_cmpint(kill(qemu, SIGSTOP), ==, 0);
         client_vm(scene_bus, guest->path, "Remove");
-        client_await(guest->vm, "RemovalPhase", g_variant_new_string("stopping"));
         ways[i].act(guest, keeper, qemu);
         client_await_gone(guest->vm);
         scene_await_death(pidfd);

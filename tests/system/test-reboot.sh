@@ -75,7 +75,7 @@ prepare() {
 			>/etc/berth/berth.conf.d/test.conf'
 	there systemctl --quiet enable --now berthd.service
 	there berthctl import guest --kernel "$BERTH_GUEST/vmlinuz" --initrd "$BERTH_GUEST/initrd.img" \
-		--cmdline "console=ttyS0 quiet" >/dev/null
+		--cmdline "console=ttyS0 quiet no_timer_check" >/dev/null
 	for vm in wanted unwanted deleted stopping regretted; do
 		there berthctl create "$vm" --image guest --memory 192M >/dev/null
 	done

@@ -46,7 +46,7 @@ static void import_with_kernel(const char *name, const char *disk)
     const char *const paths[] = {path, kernel, initrd, NULL};
     g_autofree char *text = NULL;
     g_autofree char *failure = scene_import(
-        name, g_variant_new_parsed("{'kernel': <handle 1>, 'initrd': <handle 2>, 'cmdline': <'console=ttyS0 quiet'>}"),
+        name, g_variant_new_parsed("{'kernel': <handle 1>, 'initrd': <handle 2>, 'cmdline': <%s>}", SCENE_CMDLINE),
         paths, &text);
     if (*failure)
         g_error("%s can't be imported: %s", name, text);

@@ -40,7 +40,7 @@ static void assert_paints(Stage *stage, Guest *guest, guint colour, guint32 seen
     g_autofree char *command = g_strdup_printf("paint %u", colour);
     g_autofree char *size = console_ask(guest->console, command, "painted ");
     g_assert_cmpint(sscanf(size, "%u,%u", &width, &height), ==, 2);
-    AWAIT(is_filled(stage, width, height, seen));
+    CLIENT_AWAIT(is_filled(stage, width, height, seen), "The window does not show what the guest has painted");
 }
 
 static void assert_hears(Stage *stage, Guest *guest)
@@ -51,18 +51,17 @@ static void assert_hears(Stage *stage, Guest *guest)
     hands_do("type berth");
     hands_do("key Return");
     console_await(guest->console, "berth-guest: typed berth");
-    AWAIT(berth_ui_display_peer_is_absolute(berth_ui_display_get_peer(screen(stage))));
+    CLIENT_AWAIT(berth_ui_display_peer_is_absolute(berth_ui_display_get_peer(screen(stage))),
+                 "The guest does not use its tablet");
     g_free(console_ask(guest->console, "pointed", "pointing"));
     hands_point(stage, screen(stage), 100, 100);
     hands_do("click 1");
     console_await(guest->console, "berth-guest: pointed");
 }
 
-/* The kernel of a microvm has no clock to measure the processor by: see make-guest.sh. */
 static Guest *show(Stage *stage, const char *name, const char *display, const char *machine)
 {
-    g_autofree char *khz = scene_run("awk", "/^cpu MHz/ { printf \"%d\", $4 * 1000; exit }", "/proc/cpuinfo", NULL);
-    g_autofree char *cmdline = g_strdup_printf("console=ttyS0 quiet tsc_early_khz=%s", khz);
+    g_autofree char *cmdline = scene_microvm_cmdline();
     Guest *guest = guest_new_booted(
         name,
         g_variant_new_parsed(

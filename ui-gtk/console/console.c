@@ -32,6 +32,7 @@ struct _BerthUiConsole {
     gboolean has_log;   /* it was read */
     guint64 position;   /* in the log, of what is shown last */
     gboolean has_ended; /* though the VM seems to run */
+    gboolean is_late;   /* the VM has changed since the stream was asked for */
     GError *failure;
 };
 
@@ -207,6 +208,13 @@ static void open_log(BerthUiConsole *self)
                                 g_variant_new_parsed("('serial', @a{sv} {})"), self->opening, on_log_opened, self);
 }
 
+/* Where a VM ends, its console may be asked for once more before that is told: such a refusal says nothing of what is
+ * true now. */
+static gboolean is_of_the_past(BerthUiConsole *self, const GError *error)
+{
+    return self->is_late && !g_error_matches(error, BERTH_ERROR, BERTH_ERROR_ACCESS_DENIED);
+}
+
 static void on_stream_opened(GObject *source, GAsyncResult *result, gpointer data)
 {
     BerthUiConsole *self = data;
@@ -215,7 +223,7 @@ static void on_stream_opened(GObject *source, GAsyncResult *result, gpointer dat
     if (is_cancelled(error))
         return;
     if (fd < 0) {
-        self->failure = g_steal_pointer(&error);
+        self->failure = is_of_the_past(self, error) ? NULL : g_steal_pointer(&error);
         end_opening(self, NULL);
         return;
     }
@@ -228,6 +236,7 @@ static void on_stream_opened(GObject *source, GAsyncResult *result, gpointer dat
 static void open_stream(BerthUiConsole *self)
 {
     self->run = run_of(self->vm);
+    self->is_late = FALSE;
     berth_ui_service_open_async(self->service, self->vm, BERTH_METHOD_OPEN_CONSOLE,
                                 g_variant_new_parsed("(@a{sv} {},)"), self->opening, on_stream_opened, self);
 }
@@ -272,6 +281,7 @@ static void close_all(BerthUiConsole *self)
 static void on_changed(BerthUiConsole *self)
 {
     self->has_ended = FALSE;
+    self->is_late = TRUE;
     if (!g_error_matches(self->failure, BERTH_ERROR, BERTH_ERROR_ACCESS_DENIED))
         g_clear_error(&self->failure);
     update(self);

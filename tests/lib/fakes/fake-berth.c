@@ -294,6 +294,8 @@ static void vm_call(FakeBerth *fake, FakeVm *vm, const char *method, GVariant *p
         return;
     g_free(fake->called);
     fake->called = g_strdup_printf("%s %s", method, vm->name);
+    if (fake->ends_as)
+        fake_berth_change(fake, vm, fake->ends_as, "", "");
     if (refuse(fake, invocation))
         return;
     if (g_str_equal(method, "Clone")) {

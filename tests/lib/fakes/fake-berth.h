@@ -41,9 +41,10 @@ typedef struct {
                      */
     GVariant *findings; /* aa{sv}, what Audit answers */
     char *refuse; /* (nullable): D-Bus error that methods of VMs, images and jobs, and ImportImage, are answered with */
-    int console;  /* the other end of the last OpenConsole, -1 */
-    int display;  /* of the last OpenDisplay, until the test takes it: then -1 */
-    char *log;    /* path of the file that OpenLog opens */
+    const char *ends_as; /* (nullable): the state that a VM turns to right before its method is answered */
+    int console;         /* the other end of the last OpenConsole, -1 */
+    int display;         /* of the last OpenDisplay, until the test takes it: then -1 */
+    char *log;           /* path of the file that OpenLog opens */
     FakeImport import;
     const char *operation;         /* of the job */
     gint64 disk_size, kernel_size; /* of what ImportImage was handed; -1 for none */

@@ -34,6 +34,7 @@
  *                flood COUNT              so many events on the daemon's monitor at once
  *                deep-json | long-line | garbage  on the daemon's monitor what no QEMU says
  *                close                    closes the daemon's monitor for good, and runs on
+ *                disconnect               closes its connection alone, and listens for the next
  *                say words                on the serial port
  *                shutdown | panic | reset the guest does that
  *
@@ -258,14 +259,20 @@ static void flood(long count)
             i % 1000000, i);
 }
 
-static void close_qmp(void)
+static void disconnect_qmp(void)
 {
     if (vm.qmp.fd >= 0)
         close(vm.qmp.fd);
+    vm.qmp.fd = -1;
+    vm.qmp.ready = false;
+}
+
+static void close_qmp(void)
+{
+    disconnect_qmp();
     if (vm.listener >= 0)
         close(vm.listener);
-    vm.qmp.fd = vm.listener = -1;
-    vm.qmp.ready = false;
+    vm.listener = -1;
 }
 
 /* --- Rules --- */
@@ -309,6 +316,8 @@ static bool act(const Rule *rule)
         say(vm.qmp.fd, "\x80\xff{nonsense]\r\n");
     else if (strcmp(action, "close") == 0)
         close_qmp();
+    else if (strcmp(action, "disconnect") == 0)
+        disconnect_qmp();
     else if (strcmp(action, "say") == 0)
         say(vm.serial, "%s\r\n", rule->rest);
     else if (strcmp(action, "agent-open") == 0)

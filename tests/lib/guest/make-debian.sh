@@ -94,6 +94,7 @@ make_disk() {
 
 	# shellcheck disable=SC2016 # expanded by mmdebstrap's shell
 	mmdebstrap --quiet --variant=minbase --format=null ${p:+"--aptopt=Acquire::http::Proxy \"$p\""} \
+		--aptopt='Acquire::Retries "5"' \
 		--include=linux-image-cloud-amd64,tiny-initramfs,systemd-sysv,udev,dbus,libpam-systemd \
 		--include=qemu-guest-agent,iproute2,iputils-ping,kmod,less,procps \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
@@ -106,7 +107,7 @@ make_disk() {
 	# are links that Debian keeps on its newest kernel.
 	cat >grub.cfg <<-END
 		set root=(hd0,msdos1)
-		linux /vmlinuz root=UUID=$filesystem ro quiet console=ttyS0
+		linux /vmlinuz root=UUID=$filesystem ro quiet console=ttyS0 no_timer_check
 		initrd /initrd.img
 		boot
 	END

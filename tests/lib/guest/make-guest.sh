@@ -7,7 +7,9 @@
 # guest can do. With --screen make one that has a screen, and keyboard and tablet for it,
 # OUTDIR/screen-vmlinuz and OUTDIR/screen-initrd.img: the cloud kernel knows of no graphics,
 # so this is Debian's other kernel.
-# It boots by -kernel and -initrd with `console=ttyS0 quiet`, on q35 and on microvm. A
+# It boots by -kernel and -initrd with `console=ttyS0 quiet no_timer_check`, on q35 and on
+# microvm. Without the last, Linux waits ten ticks of its own processor's clock for the first
+# interrupt of its timer, which an emulator on a busy host may not deliver by then: it panics. A
 # microvm with ACPI has no clock to measure the processor's by, and under emulation one boot
 # in ten hangs over it, unless `tsc_early_khz=` says what /proc/cpuinfo here says.
 #
@@ -65,7 +67,7 @@ cd "$work"
 package=$(apt-cache depends "$kernel_package" | sed -n 's/^ *Depends: \(linux-image-\)/\1/p')
 [ -n "$package" ] || die "apt knows no $kernel_package: run apt-get update"
 # apt warns that it can't become its own user here, which does no harm.
-apt-get -qq -o APT::Sandbox::User=root download "$package"
+apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=5 download "$package"
 dpkg-deb -x "$package"_*.deb kernel
 version=${package#linux-image-}
 depmod -b "$work/kernel" "$version"
