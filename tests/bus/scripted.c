@@ -384,3 +384,27 @@ pid_t scripted_keeper(Fixture *fixture, const char *path)
     g_assert_cmpint(sscanf(strrchr(text, ')') + 1, " %*c %d", &parent), ==, 1);
     return parent;
 }
+
+/* How long the daemon has had a processor, and how often: that also finds one that does not even go to sleep. (transfer full) */
+static char *time_had(Fixture *fixture)
+{
+    g_autofree char *file = g_strdup_printf("/proc/%d/schedstat", fixture->daemon);
+    char *text = NULL;
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    return text;
+}
+
+static gboolean sleeps(Fixture *fixture)
+{
+    g_autofree char *before = time_had(fixture);
+    await_silence(2000);
+    g_autofree char *after = time_had(fixture);
+    return g_str_equal(after, before);
+}
+
+void scripted_assert_idle(Fixture *fixture)
+{
+    guint tries = 0;
+    while (!sleeps(fixture))
+        g_assert_cmpuint(++tries, <, 10);
+}

@@ -59,6 +59,10 @@ char *scripted_runtime_dir(Fixture *fixture, const char *path);
 pid_t scripted_qemu(Fixture *fixture, const char *path);
 /* QEMU's parent. */
 pid_t scripted_keeper(Fixture *fixture, const char *path);
+
+/* The daemon sleeps for two seconds at a stretch. What follows of what was done takes its time on a busy machine; one that is
+ * woken again and again never does. */
+void scripted_assert_idle(Fixture *fixture);
 /* The cgroup of its scope. */
 char *scripted_cgroup(Fixture *fixture, const char *path);
 

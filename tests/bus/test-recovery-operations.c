@@ -441,7 +441,7 @@ static void test_deaf(Fixture *fixture, gconstpointer unused)
 }
 
 #define ADD(path, func) SCRIPTED_ADD("/recovery/" path, "", func)
-#define ADD_PATIENT(path, func) SCRIPTED_ADD("/recovery/" path, "ShutdownTimeoutSec=120", func)
+#define ADD_PATIENT(path, func) SCRIPTED_ADD("/recovery/" path, "ShutdownTimeoutSec=120\nPowerOffTimeoutSec=120", func)
 
 static void add_ends(void)
 {
@@ -461,9 +461,9 @@ static void add(void)
     ADD_PATIENT("shutdown/refused", test_shutdown_refused);
     ADD_PATIENT("powerdown/goes-on", test_powerdown);
     ADD_PATIENT("powerdown/unseen", test_powerdown_unseen);
-    ADD("power-off/goes-on", test_power_off_goes_on);
+    ADD_PATIENT("power-off/goes-on", test_power_off_goes_on);
     ADD("power-off/hung", test_power_off_hung);
-    ADD("power-off/unseen", test_power_off_unseen);
+    ADD_PATIENT("power-off/unseen", test_power_off_unseen);
     add_ends();
     ADD("start/without-process", test_start_without_process);
     ADD("start/goes-on-once", test_start_goes_on_once);

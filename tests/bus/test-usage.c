@@ -214,34 +214,7 @@ static void test_arguments(Fixture *fixture, gconstpointer unused)
     subscribe(listener, path, "@a{sv} {}");
 }
 
-/* Nobody wakes for a VM that does not run, nor for one who has left, asked for no more, or whose VM is gone. How long it has
- * had a processor, and how often: that also finds a daemon that does not even go to sleep. (transfer full) */
-static char *time_had(Fixture *fixture)
-{
-    g_autofree char *file = g_strdup_printf("/proc/%d/schedstat", fixture->daemon);
-    char *text = NULL;
-    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
-    return text;
-}
-
-/* Whether it sleeps for some intervals at a stretch. */
-static gboolean sleeps(Fixture *fixture)
-{
-    g_autofree char *before = time_had(fixture);
-    await_silence(2000);
-    g_autofree char *after = time_had(fixture);
-    return g_str_equal(after, before);
-}
-
-/* What follows of what was done takes its time on a busy machine; who is woken again and again never sleeps so long. */
-static void assert_idle(Fixture *fixture)
-{
-    guint tries = 0;
-    await_silence(1000);
-    while (!sleeps(fixture))
-        g_assert_cmpuint(++tries, <, 10);
-}
-
+/* Nobody wakes for a VM that does not run, nor for one who has left, asked for no more, or whose VM is gone. */
 static void test_idle(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
@@ -251,11 +224,11 @@ static void test_idle(Fixture *fixture, gconstpointer unused)
     subscribe(listener, path, OFTEN);
     await_more(listener, 2);
     unsubscribe(listener, path);
-    assert_idle(fixture);
+    scripted_assert_idle(fixture);
     fixture_vm(fixture, stopped, "Start");
     await_more(listener, 2);
     fixture_vm(fixture, stopped, "PowerOff");
-    assert_idle(fixture);
+    scripted_assert_idle(fixture);
 }
 
 static void test_disconnect(Fixture *fixture, gconstpointer unused)
@@ -265,7 +238,7 @@ static void test_disconnect(Fixture *fixture, gconstpointer unused)
     subscribe(listener, path, OFTEN);
     await_more(listener, 2);
     g_dbus_connection_close_sync(listener->bus, NULL, NULL);
-    assert_idle(fixture);
+    scripted_assert_idle(fixture);
 }
 
 static void call_and_leave(Fixture *fixture, const char *path)
@@ -382,7 +355,7 @@ static void test_removal(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "Remove");
     fixture_await_gone(fixture, path);
     refused(listener, path, OFTEN, "UnknownObject", "");
-    assert_idle(fixture);
+    scripted_assert_idle(fixture);
 }
 
 /* On another bus nobody has subscribed yet. */
@@ -393,7 +366,7 @@ static void test_bus(Fixture *fixture, gconstpointer unused)
     subscribe(before, path, OFTEN);
     await_more(before, 1);
     fixture_restart_bus(fixture);
-    assert_idle(fixture);
+    scripted_assert_idle(fixture);
     g_autoptr(Listener) after = listener_new(fixture);
     subscribe(after, path, OFTEN);
     await_more(after, 2);
@@ -407,7 +380,7 @@ static void test_restart(Fixture *fixture, gconstpointer unused)
     subscribe(before, path, OFTEN);
     await_more(before, 1);
     fixture_restart_daemon(fixture);
-    assert_idle(fixture);
+    scripted_assert_idle(fixture);
     g_autoptr(Listener) after = listener_new(fixture);
     subscribe(after, path, OFTEN);
     await_more(after, 2);
