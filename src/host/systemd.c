@@ -9,8 +9,8 @@
 
 #define EARLY_MAX 1024u /* jobs; more than could end while a reply is under way */
 
-/* How long systemd may be off the bus, for a daemon-reexec or to find a new bus. */
-#define AWAY_PATIENCE_USEC (2 * G_USEC_PER_SEC)
+/* How long systemd may be off the bus, for a daemon-reexec or to find a new bus: on a busy machine, more than two seconds. */
+#define AWAY_PATIENCE_USEC (8 * G_USEC_PER_SEC)
 
 static const char match_owner[] = "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
                                   "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" SYSTEMD_NAME "'";

@@ -111,6 +111,8 @@ static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) parameters = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
     answer->error = error ? g_dbus_error_get_remote_error(error) : NULL;
+    if (error)
+        g_test_message("%s", error->message);
     answer->done = TRUE;
 }
 
