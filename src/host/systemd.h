@@ -40,7 +40,8 @@ typedef void (*BerthSystemdDone)(const GError *error, gpointer data);
 typedef void (*BerthSystemdStatusDone)(const BerthScopeStatus *status, const GError *error, gpointer data);
 /* (element-type utf8 utf8): unit name → active state. */
 typedef void (*BerthSystemdListDone)(GHashTable *units, const GError *error, gpointer data);
-/* Something about this unit, one of berth-*.scope, may have changed (UnitRemoved, JobRemoved for it, properties): look at the kernel, conclude nothing. */
+/* Something about this unit, one of berth-*.scope, may have changed (UnitRemoved, JobRemoved for it, properties): look at the
+ * kernel, conclude nothing. */
 typedef void (*BerthSystemdHint)(const char *unit, gpointer data);
 
 /* @link outlives it; calls that are still pending when it is freed are never answered. */
