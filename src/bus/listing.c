@@ -6,6 +6,7 @@
 
 #include "../core/error.h"
 #include "../core/names.h"
+#include "../host/bus-keys.h"
 #include "../host/bus-source.h"
 #include "call.h"
 
@@ -45,7 +46,7 @@ static int append_property(const Shown *shown, const sd_bus_vtable *row)
     sd_bus_error error = SD_BUS_ERROR_NULL;
     int r = sd_bus_message_open_container(shown->m, SD_BUS_TYPE_DICT_ENTRY, "sv");
     if (r >= 0)
-        r = sd_bus_message_append_basic(shown->m, SD_BUS_TYPE_STRING, row->x.property.member);
+        r = berth_bus_append_name(shown->m, row->x.property.member);
     if (r >= 0)
         r = sd_bus_message_open_container(shown->m, SD_BUS_TYPE_VARIANT, row->x.property.signature);
     if (r >= 0)

@@ -5,6 +5,16 @@
 
 #include "bus-variant.h"
 
+int berth_bus_append_name(sd_bus_message *m, const char *name)
+{
+    const gsize length = strlen(name);
+    char *space;
+    int r = sd_bus_message_append_string_space(m, length, &space);
+    if (r >= 0)
+        memcpy(space, name, length);
+    return MIN(r, 0);
+}
+
 static int append_list(sd_bus_message *m, const BerthKey *key, const GPtrArray *list)
 {
     int r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "a{sv}");
@@ -43,7 +53,7 @@ static int append_key(sd_bus_message *m, const BerthKey *key, gconstpointer fiel
 {
     int r = sd_bus_message_open_container(m, SD_BUS_TYPE_DICT_ENTRY, "sv");
     if (r >= 0)
-        r = sd_bus_message_append_basic(m, SD_BUS_TYPE_STRING, key->name);
+        r = berth_bus_append_name(m, key->name);
     if (r >= 0)
         r = sd_bus_message_open_container(m, SD_BUS_TYPE_VARIANT, key->kind->type);
     if (r >= 0)

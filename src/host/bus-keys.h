@@ -5,6 +5,10 @@
 
 #include "../core/key-table.h"
 
+/* A string of the program's own, as the names of keys and properties are: it needs no look whether it is UTF-8, which in an
+ * answer of GetManagedObjects costs more than to copy it. Returns: 0, or a negative errno. */
+int berth_bus_append_name(sd_bus_message *m, const char *name);
+
 /**
  * berth_bus_append_keys:
  * @m: a message that is being built
