@@ -14,14 +14,15 @@ install_packages $PACKAGES_BUILD $PACKAGES_UI $PACKAGES_RUN $PACKAGES_GUEST $PAC
 meson compile -C build
 meson compile -C build-asan
 
-# Each suite runs whatever became of the one before it; the count at the end tells.
+# Each suite runs whatever became of the one before it; the count at the end tells. Tests with fakes wait as much as they work.
 failed=0
-meson test -C build --no-rebuild --print-errorlogs --suite unit --suite bus --logbase fast || failed=1
+one_more=$(($(nproc) + 1))
+meson test -C build --no-rebuild --print-errorlogs --suite unit --suite bus --num-processes $one_more --logbase fast || failed=1
 ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     meson test -C build-asan --no-rebuild --print-errorlogs --suite unit --suite bus --timeout-multiplier 4 \
-    --logbase asan || failed=1
+    --num-processes $one_more --logbase asan || failed=1
 meson test -C build --no-rebuild --print-errorlogs --suite gui --num-processes 2 --logbase gui || failed=1
-meson test -C build --no-rebuild --print-errorlogs --suite faults --num-processes 3 --logbase faults || failed=1
+meson test -C build --no-rebuild --print-errorlogs --suite faults --num-processes $one_more --logbase faults || failed=1
 meson test -C build --print-errorlogs --suite system --num-processes 2 --logbase system || failed=1
 
 python3 tests/lib/count.py build/meson-logs/fast.json build-asan/meson-logs/asan.json build/meson-logs/gui.json \
