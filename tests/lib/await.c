@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "await.h"
 
+#include <glib-unix.h>
+#include <sys/socket.h>
+
 static gboolean on_expired(gpointer data)
 {
     AwaitDeadline *deadline = data;
@@ -34,4 +37,20 @@ void await_silence(guint msec)
     while (await_step(&deadline))
         ;
     await_end(&deadline);
+}
+
+/* That it was woken is all. */
+static gboolean on_readable(int fd, GIOCondition condition, gpointer data)
+{
+    return G_SOURCE_CONTINUE;
+}
+
+char *await_line(int fd)
+{
+    GString *line = g_string_new(NULL);
+    guint watch = g_unix_fd_add(fd, G_IO_IN, on_readable, NULL);
+    for (char c = 0; c != '\n'; g_string_append_c(line, c))
+        AWAIT(recv(fd, &c, 1, MSG_DONTWAIT) == 1);
+    g_source_remove(watch);
+    return g_string_free(line, FALSE);
 }

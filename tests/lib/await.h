@@ -29,6 +29,9 @@ void await_end(AwaitDeadline *deadline);
         await_end(&await_deadline);                                                                                    \
     } while (0)
 
+/* The next line that comes to a socket which nobody else reads, its end included. (transfer full) */
+char *await_line(int fd);
+
 /* Runs the main context for @msec: for proofs that something does not happen, where the time itself is what is
  * measured. */
 void await_silence(guint msec);

@@ -228,7 +228,6 @@ static void add(const char *path, void (*test)(Fixture *, gconstpointer))
     g_test_add(path, Fixture, NULL, set_up, test, tear_down);
 }
 
-/* A definition's fields go out as its GVariant would. */
 /* The bytes of the message's body. */
 static gsize size_on_the_bus(GVariant *dict)
 {
@@ -241,6 +240,7 @@ static gsize size_on_the_bus(GVariant *dict)
     return ((const guint32 *) (gpointer) blob)[1];
 }
 
+/* A definition's fields go out as its GVariant would, and are counted as they are then. */
 static void test_keys(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;

@@ -100,18 +100,6 @@ static void say(Fixture *f, const char *text)
         AWAIT((sent = send(f->peer, text, strlen(text), MSG_NOSIGNAL)) > 0 || (g_main_context_wakeup(NULL), FALSE));
 }
 
-/* The next line that the guest gets, its delimiter included; turns the loop until it is there. */
-static char *hear(Fixture *f)
-{
-    GString *line = g_string_new(NULL);
-    char c = 0;
-    while (c != '\n') {
-        AWAIT(recv(f->peer, &c, 1, MSG_DONTWAIT) == 1 || (g_main_context_wakeup(NULL), FALSE));
-        g_string_append_c(line, c);
-    }
-    return g_string_free(line, FALSE);
-}
-
 static gboolean hears_nothing(Fixture *f)
 {
     char c;
@@ -123,7 +111,7 @@ static gboolean hears_nothing(Fixture *f)
 /* The id that the guest was asked to give back. */
 static gint64 hear_synchronisation(Fixture *f)
 {
-    g_autofree char *line = hear(f);
+    g_autofree char *line = await_line(f->peer);
     g_assert_cmpint((guchar) line[0], ==, 0xff);
     const char *before = "{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":";
     g_assert_true(g_str_has_prefix(line + 1, before));
@@ -141,7 +129,7 @@ static void synchronise(Fixture *f, const char *command)
 {
     say_synchronised(f, hear_synchronisation(f));
     g_autofree char *expected = g_strdup_printf("{\"execute\":\"%s\"}\n", command);
-    g_autofree char *question = hear(f);
+    g_autofree char *question = await_line(f->peer);
     g_assert_cmpstr(question, ==, expected);
 }
 
@@ -171,7 +159,7 @@ static void test_leftovers(Fixture *f, gconstpointer data)
     say_synchronised(f, id + 1);
     g_assert_true(hears_nothing(f));
     say_synchronised(f, id);
-    g_autofree char *question = hear(f);
+    g_autofree char *question = await_line(f->peer);
     say(f, "{\"return\": {}}\n");
     await_log(f, "sent object ");
 }

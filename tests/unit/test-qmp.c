@@ -130,21 +130,9 @@ static void say(Fixture *f, const char *text)
     g_assert_cmpint(send(f->peer, text, strlen(text), MSG_NOSIGNAL), ==, (ssize_t) strlen(text));
 }
 
-/* The next line from the monitor; turns the loop until it is there. */
-static char *hear(Fixture *f)
-{
-    GString *line = g_string_new(NULL);
-    char c = 0;
-    while (c != '\n') {
-        AWAIT(recv(f->peer, &c, 1, MSG_DONTWAIT) == 1 || (g_main_context_wakeup(NULL), FALSE));
-        g_string_append_c(line, c);
-    }
-    return g_string_free(line, FALSE);
-}
-
 static void assert_heard(Fixture *f, const char *expected)
 {
-    g_autofree char *line = hear(f);
+    g_autofree char *line = await_line(f->peer);
     g_assert_cmpstr(line, ==, expected);
 }
 
@@ -214,7 +202,7 @@ static void test_refused(Fixture *f, gconstpointer unused)
 {
     make_ready(f);
     berth_qmp_execute(f->qmp, "frob", NULL, LONG_USEC, check_refusal, f);
-    g_autofree char *line = hear(f);
+    g_autofree char *line = await_line(f->peer);
     say(f, "{\"id\":1,\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"The command frob has not been found\"}}\n");
     assert_told(f, "refused ");
 }
@@ -233,7 +221,7 @@ static void test_late_answer(Fixture *f, gconstpointer unused)
 {
     make_ready(f);
     berth_qmp_execute(f->qmp, "cont", NULL, 20000, on_done, f);
-    g_autofree char *line = hear(f);
+    g_autofree char *line = await_line(f->peer);
     assert_told(f, "berth:10 ");
     G_STATIC_ASSERT(BERTH_ERROR_CANCELLED == 10);
     say(f, "{\"return\":{},\"id\":1}\n{\"event\":\"RESUME\"}\n");
@@ -247,7 +235,7 @@ static void test_deadline_before_ready(Fixture *f, gconstpointer unused)
     assert_told(f, "berth:10 ");
     execute(f, "stop");
     say(f, GREETING);
-    g_autofree char *line = hear(f);
+    g_autofree char *line = await_line(f->peer);
     say(f, "{\"return\":{},\"id\":0}\n");
     assert_heard(f, "{\"execute\":\"stop\",\"id\":2}\n");
 }
@@ -257,7 +245,7 @@ static void test_idle(Fixture *f, gconstpointer unused)
 {
     make_ready(f);
     execute(f, "stop");
-    g_autofree char *line = hear(f);
+    g_autofree char *line = await_line(f->peer);
     say(f, "{\"return\":{},\"id\":1}\n");
     assert_told(f, "done:object ");
 
@@ -277,7 +265,7 @@ static void test_hang_up(Fixture *f, gconstpointer unused)
     make_ready(f);
     execute(f, "stop");
     execute(f, "cont");
-    g_autofree char *line = hear(f);
+    g_autofree char *line = await_line(f->peer);
     say(f, "{\"event\":\"SHUTDOWN\"}\n");
     hang_up(f);
     assert_told(f, "SHUTDOWN qmp:1 qmp:1 closed ");
@@ -438,7 +426,7 @@ static void test_deaf_peer(Fixture *f, gconstpointer unused)
     make_ready(f);
     const guint sent = send_until_full(f);
     for (guint i = 1; i < sent; i++) {
-        g_autofree char *line = hear(f);
+        g_autofree char *line = await_line(f->peer);
         g_autofree char *end = g_strdup_printf("\"id\":%u}\n", i);
         g_assert_true(g_str_has_suffix(line, end));
     }
