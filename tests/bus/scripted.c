@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -407,4 +410,38 @@ void scripted_assert_idle(Fixture *fixture)
     guint tries = 0;
     while (!sleeps(fixture))
         g_assert_cmpuint(++tries, <, 10);
+}
+
+int scripted_notify_socket(Fixture *fixture)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    g_snprintf(address.sun_path, sizeof address.sun_path, "%s/notify", fixture->dir);
+    g_assert_cmpint(bind(fd, (const struct sockaddr *) &address, sizeof address), ==, 0);
+    fixture->environ = g_environ_setenv(fixture->environ, "NOTIFY_SOCKET", address.sun_path, TRUE);
+    return fd;
+}
+
+static gboolean has_notified(int fd, const char *words)
+{
+    char text[256];
+    ssize_t length;
+    while ((length = recv(fd, text, sizeof text - 1, 0)) >= 0) {
+        text[length] = '\0';
+        if (g_str_equal(text, words))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean wake(int fd, GIOCondition condition, gpointer data)
+{
+    return G_SOURCE_CONTINUE;
+}
+
+void scripted_await_notified(int fd, const char *words)
+{
+    const guint source = g_unix_fd_add(fd, G_IO_IN, wake, NULL);
+    AWAIT(has_notified(fd, words));
+    g_source_remove(source);
 }

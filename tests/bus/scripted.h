@@ -63,6 +63,11 @@ pid_t scripted_keeper(Fixture *fixture, const char *path);
 /* The daemon sleeps for two seconds at a stretch. What follows of what was done takes its time on a busy machine; one that is
  * woken again and again never does. */
 void scripted_assert_idle(Fixture *fixture);
+
+/* Where the daemons that are started from now on tell systemd of their state; to be closed. */
+int scripted_notify_socket(Fixture *fixture);
+/* Waits until one tells @words: "STOPPING=1". */
+void scripted_await_notified(int fd, const char *words);
 /* The cgroup of its scope. */
 char *scripted_cgroup(Fixture *fixture, const char *path);
 

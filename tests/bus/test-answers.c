@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -142,41 +139,6 @@ static void test_of_an_end(Fixture *fixture, gconstpointer unused)
     fixture_start_daemon(fixture);
 }
 
-/* Where the daemon tells systemd of its state. */
-static int listen_as_systemd(Fixture *fixture)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    g_snprintf(address.sun_path, sizeof address.sun_path, "%s/notify", fixture->dir);
-    g_assert_cmpint(bind(fd, (const struct sockaddr *) &address, sizeof address), ==, 0);
-    fixture->environ = g_environ_setenv(fixture->environ, "NOTIFY_SOCKET", address.sun_path, TRUE);
-    return fd;
-}
-
-static gboolean has_told(int fd, const char *words)
-{
-    char text[256];
-    ssize_t length;
-    while ((length = recv(fd, text, sizeof text - 1, 0)) >= 0) {
-        text[length] = '\0';
-        if (g_str_equal(text, words))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static gboolean wake(int fd, GIOCondition condition, gpointer data)
-{
-    return G_SOURCE_CONTINUE;
-}
-
-static void await_told(int fd, const char *words)
-{
-    const guint source = g_unix_fd_add(fd, G_IO_IN, wake, NULL);
-    AWAIT(has_told(fd, words));
-    g_source_remove(source);
-}
-
 static void on_answered(GObject *user, GAsyncResult *result, gpointer data)
 {
     FixtureCall *call = data;
@@ -204,7 +166,7 @@ static void test_waiting_at_the_end(Fixture *fixture, gconstpointer config)
     scripted_prepare(fixture, config);
     g_autofree char *dir = g_build_filename(fixture->dir, "hold", NULL);
     Hold *hold = hold_new(dir, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
-    BERTH_AUTOFD told = listen_as_systemd(fixture);
+    BERTH_AUTOFD told = scripted_notify_socket(fixture);
     fixture_start_daemon(fixture);
     g_autofree char *path = scripted_vm(fixture, "web", NULL);
     g_autoptr(GDBusConnection) user = private_bus_connect_as(fixture->bus, NOBODY);
@@ -220,7 +182,7 @@ static void test_waiting_at_the_end(Fixture *fixture, gconstpointer config)
     AWAIT(fake_service_count(fake_polkit_service(fixture->polkit), "CheckAuthorization") == 1);
 
     g_assert_cmpint(kill(fixture->daemon, SIGTERM), ==, 0);
-    await_told(told, "STOPPING=1");
+    scripted_await_notified(told, "STOPPING=1");
     hold_release(hold);
     const int status = fixture_stop_daemon(fixture, SIGTERM);
     g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "scripted.h"
+#include "src/core/autofd.h"
 #include "src/core/names.h"
 #include "tests/lib/preloads/hold.h"
 
@@ -293,6 +294,8 @@ static void test_removed_beside(Scene *scene, gconstpointer unused)
 static void test_begun_at_the_end(Scene *scene, gconstpointer unused)
 {
     Fixture *fixture = &scene->fixture;
+    BERTH_AUTOFD notified = scripted_notify_socket(fixture);
+    fixture_restart_daemon(fixture);
     g_autofree char *other = scripted_vm_with(fixture, "other", ONE_DISK, NULL);
     g_dbus_connection_signal_unsubscribe(fixture->client, scene->subscription);
     scene->subscription = 0;
@@ -300,7 +303,8 @@ static void test_begun_at_the_end(Scene *scene, gconstpointer unused)
     g_autofree char *job = begin(scene, "new", "{}");
     hold_await(scene->hold, HOLD_COPY);
     g_assert_cmpint(kill(fixture->daemon, SIGTERM), ==, 0);
-    fixture_vm_fails(fixture, scene->source, "Start", "Busy", "Clone"); /* it has heard of its end */
+    scripted_await_notified(notified, "STOPPING=1");
+    fixture_vm_fails(fixture, scene->source, "Start", "Busy", "Clone"); /* in a turn after that of its end */
     fixture_call(fixture, other, BERTH_IFACE_VM, "Clone", arguments("newer", "{}"));
     hold_release(scene->hold);
     g_assert_cmpint(fixture_stop_daemon(fixture, SIGTERM), ==, 0);
