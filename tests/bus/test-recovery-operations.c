@@ -119,6 +119,24 @@ static void test_shutdown_is_over(Fixture *fixture, gconstpointer unused)
     scripted_assert_string(fixture, path, "ExitReason", "killed");
 }
 
+/* QEMU had let the guest stand still meanwhile. */
+static void test_shutdown_over_paused(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore\non file full pause");
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *file = record_file(fixture, id);
+    fixture_vm(fixture, path, "Shutdown");
+    scripted_touch(fixture, "full");
+    scripted_await(fixture, "web", "event STOP", 1);
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_autofree char *until = record_line(file, "until=");
+    scripted_replace(file, until, "until=1");
+    fixture_start_daemon(fixture);
+    fixture_await_state(fixture, path, "paused");
+    scripted_assert_last_error(fixture, path, "did not power down");
+    fixture_vm(fixture, path, "Resume");
+}
+
 /* Not asked yet, for all that is known: so it is asked. */
 static void test_shutdown_unasked(Fixture *fixture, gconstpointer unused)
 {
@@ -456,6 +474,7 @@ static void add(void)
 {
     ADD_PATIENT("shutdown/goes-on", test_shutdown_goes_on);
     ADD_PATIENT("shutdown/is-over", test_shutdown_is_over);
+    ADD_PATIENT("shutdown/is-over-paused", test_shutdown_over_paused);
     ADD_PATIENT("shutdown/unasked", test_shutdown_unasked);
     ADD_PATIENT("shutdown/unwritten", test_shutdown_unwritten);
     ADD_PATIENT("shutdown/refused", test_shutdown_refused);
