@@ -48,13 +48,14 @@ set_name() {
 }
 
 # A bed is up as long as its supervisor holds this lock: no PID file can go stale. Who looks holds it
-# for a moment, too, but with others who look.
+# for a moment, too, but with others who look. A supervisor that ends takes the file along, and who was
+# about to open it can't.
 is_up() {
-	[ -e "$dir/lock" ] && ! flock --shared --nonblock "$dir/lock" true
+	[ -e "$dir/lock" ] && ! flock --shared --nonblock "$dir/lock" true 2>/dev/null && [ -e "$dir/lock" ]
 }
 
 wait_for_end() {
-	[ ! -e "$dir/lock" ] || flock --timeout "$1" "$dir/lock" true
+	[ ! -e "$dir/lock" ] || flock --timeout "$1" "$dir/lock" true 2>/dev/null || [ ! -e "$dir/lock" ]
 }
 
 # Looked up afresh each time, since a reboot inside gives the bed a new init.
@@ -178,7 +179,7 @@ remove_cgroup() {
 
 # A group is busy until the last of its dead processes has been reaped.
 remove_groups() {
-	tries=50
+	tries=600
 	until find "$1" -depth -type d -exec rmdir {} + 2>/dev/null; do
 		tries=$((tries - 1))
 		[ "$tries" -gt 0 ] || die "can't remove $1"
@@ -406,7 +407,7 @@ stop() {
 
 list() {
 	for dir in /run/berth-bed/*; do
-		! is_up || (name=${dir##*/} && find_leader && echo "$name $leader")
+		! is_up || (name=${dir##*/} && find_leader && echo "$name $leader") 2>/dev/null || : # it comes, or goes
 	done
 }
 
