@@ -4,6 +4,7 @@
 #include "../core/error.h"
 #include "../core/keeper-protocol.h"
 #include "../core/text.h"
+#include "adopt.h"
 #include "agent-shutdown.h"
 #include "manager.h"
 #include "restart.h"
@@ -122,6 +123,7 @@ static void give_up_shutdown(BerthVm *vm)
     note(vm, BERTH_RECORD_RUN, 0);
     berth_vm_set_error(vm, error);
     berth_vm_set_state(vm, BERTH_VM_RUNNING, "the guest did not power down in time");
+    berth_adopt_ask_status(vm); /* it may be paused: QEMU does that where a disk is full */
 }
 
 /* How long a guest may take, in µs. */

@@ -21,7 +21,7 @@
 #                       working directory, input and output; exit with its status.
 #                       --user: as USER, with a `systemd --user` and a session bus.
 #   bed.sh shell [--user USER] NAME
-#   bed.sh stop NAME    power it off cleanly, by force if that takes longer than two minutes
+#   bed.sh stop NAME    power it off cleanly, by force if that takes longer than five minutes
 #   bed.sh kill NAME    kill everything in it at once: a power cut, as processes see it
 #   bed.sh list         name and PID of init, of every bed that is up
 #
@@ -306,7 +306,7 @@ start() {
 	exec 8>&-
 	trap 'kill_bed; exit 1' HUP INT TERM
 
-	if [ "$(timeout 180 head -n 1 "$dir/ready")" != ready ]; then
+	if [ "$(timeout 300 head -n 1 "$dir/ready")" != ready ]; then
 		tail -n 40 <&7 >&2
 		kill_bed
 		die "bed '$name' did not come up; above is the end of its console"
@@ -402,7 +402,7 @@ stop() {
 	is_up || return 0
 	find_leader
 	kill -38 "$leader" || : # SIGRTMIN+4, to systemd: power off. dash has no name for it
-	wait_for_end 120 || kill_bed
+	wait_for_end 300 || kill_bed
 }
 
 list() {

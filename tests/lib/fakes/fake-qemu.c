@@ -37,6 +37,7 @@
  *                disconnect               closes its connection alone, and listens for the next
  *                say words                on the serial port
  *                shutdown | panic | reset the guest does that
+ *                pause                    QEMU lets the guest stand still, as where a disk is full
  *
  * Without rules: "poweroff", "panic" and "reboot" on the serial port are what the guest does; system_powerdown makes it
  * power off; quit ends. SIGTERM, SIGINT and SIGHUP end it as QEMU ends (reason host-signal), unless they are blocked.
@@ -332,6 +333,8 @@ static bool act(const Rule *rule)
         panic();
     else if (strcmp(action, "reset") == 0)
         reset(true);
+    else if (strcmp(action, "pause") == 0)
+        set_running(false);
     else
         return false;
     return true;
