@@ -27,6 +27,8 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
     gboolean is_running = json_object_get_boolean_member_with_default(status, "running", TRUE);
     if (!is_running && vm->state == BERTH_VM_RUNNING)
         berth_vm_set_state(vm, BERTH_VM_PAUSED, "found paused");
+    else if (is_running && vm->state == BERTH_VM_PAUSED)
+        berth_vm_set_state(vm, BERTH_VM_RUNNING, "found running");
     berth_removal_guest_paused(vm, !is_running);
 }
 

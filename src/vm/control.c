@@ -112,15 +112,20 @@ static void note(BerthVm *vm, BerthRecordFound operation, gint64 until)
 
 /* Shutdown */
 
+void berth_vm_end_shutdown(BerthVm *vm)
+{
+    vm->run->stop_asked = FALSE;
+    vm->run->press_due = 0;
+    note(vm, BERTH_RECORD_RUN, 0);
+}
+
 static void give_up_shutdown(BerthVm *vm)
 {
     g_autofree char *span = berth_span_format(vm->run->patience_usec);
     g_autoptr(GError) error = g_error_new(
         BERTH_ERROR, BERTH_ERROR_CANCELLED,
         "The guest of VM \"%s\" did not power down within %s; it runs on. PowerOff ends it", berth_vm_name(vm), span);
-    vm->run->stop_asked = FALSE;
-    vm->run->press_due = 0;
-    note(vm, BERTH_RECORD_RUN, 0);
+    berth_vm_end_shutdown(vm);
     berth_vm_set_error(vm, error);
     berth_vm_set_state(vm, BERTH_VM_RUNNING, "the guest did not power down in time");
     berth_adopt_ask_status(vm); /* it may be paused: QEMU does that where a disk is full */

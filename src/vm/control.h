@@ -44,6 +44,9 @@ void berth_vm_press_power_button(BerthVm *vm);
  * `stopping`. */
 void berth_vm_resume_shutdown(BerthVm *vm);
 
+/* The guest was asked in vain, and runs on: how it ends is its own affair again. */
+void berth_vm_end_shutdown(BerthVm *vm);
+
 /* How long QEMU may take to answer a command that costs it nothing. */
 #define BERTH_COMMAND_TIMEOUT_USEC (10 * G_USEC_PER_SEC)
 

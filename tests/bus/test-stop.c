@@ -574,6 +574,17 @@ static void test_monitor_lost(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "Pause");
 }
 
+/* What the guest does meanwhile nobody hears, and is found out then. */
+static void test_monitor_misses(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", "once system_reset disconnect\non connect resume");
+    fixture_vm(fixture, path, "Pause");
+    scripted_fails(scripted_begin(fixture, path, "Reset"), "Cancelled", "QMP");
+    fixture_await_state(fixture, path, "running");
+    g_assert_cmpuint(scripted_count(fixture, "web", "event RESUME"), ==, 1);
+    fixture_vm(fixture, path, "Pause");
+}
+
 #define ADD(path, func) SCRIPTED_ADD("/stop/" path, "", func)
 #define ADD_PATIENT(path, func) SCRIPTED_ADD("/stop/" path, "PowerOffTimeoutSec=60", func)
 #define ADD_PAUSE(path, func) SCRIPTED_ADD("/stop/" path, "ShutdownTimeoutSec=40", func)
@@ -627,6 +638,7 @@ static void add(void)
     ADD("standstill", test_standstill);
     ADD("standstill-ends", test_standstill_ends);
     ADD("monitor-lost", test_monitor_lost);
+    ADD("monitor-misses", test_monitor_misses);
 }
 
 int main(int argc, char **argv)

@@ -37,7 +37,7 @@
  *                disconnect               closes its connection alone, and listens for the next
  *                say words                on the serial port
  *                shutdown | panic | reset the guest does that
- *                pause                    QEMU lets the guest stand still, as where a disk is full
+ *                pause | resume           QEMU lets the guest stand still, as where a disk is full; it goes on
  *
  * Without rules: "poweroff", "panic" and "reboot" on the serial port are what the guest does; system_powerdown makes it
  * power off; quit ends. SIGTERM, SIGINT and SIGHUP end it as QEMU ends (reason host-signal), unless they are blocked.
@@ -335,6 +335,8 @@ static bool act(const Rule *rule)
         reset(true);
     else if (strcmp(action, "pause") == 0)
         set_running(false);
+    else if (strcmp(action, "resume") == 0)
+        set_running(true);
     else
         return false;
     return true;
