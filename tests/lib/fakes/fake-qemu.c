@@ -725,10 +725,12 @@ static const Chardev *find_chardev(const char *value, const char *prefix)
 static void add_monitor(const char *value)
 {
     const Chardev *chardev = find_chardev(value, "chardev=");
-    if (chardev->server)
+    if (chardev->server) {
         vm.listener = chardev->fd;
-    else
+        listen(vm.listener, 1); /* as QEMU does, whatever whoever made it said before */
+    } else {
         vm.keeper.fd = chardev->fd;
+    }
 }
 
 static void take_option(const char *option, const char *value)
