@@ -68,7 +68,7 @@ forget_old_vm() {
 
 # The console log of the guest grows as it boots: follow it up to the line that says that it is up.
 await_guest() {
-    there timeout 120 sh -c "berthctl log --follow $vm | sed '/berth-guest: ready/q'"
+    there timeout 300 sh -c "berthctl log --follow $vm | sed '/berth-guest: ready/q'"
 }
 
 demo() {

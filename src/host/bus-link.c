@@ -75,13 +75,15 @@ static int open_bus(BerthBusLink *link, sd_bus **ret)
 }
 
 /* Connecting to a unix socket succeeds or fails at once; authentication and Hello are done on the loop, and messages
- * sent before that wait in sd-bus. */
+ * sent before that wait in sd-bus. Hello has sd-bus's own time; of what is sent later the bus says where it won't be answered. Who
+ * takes long, as systemd does while it reloads many units, answers late, and must not have been given up for good by then. */
 static int try_connect(BerthBusLink *link)
 {
     sd_bus *bus = NULL;
     int r = open_bus(link, &bus);
     if (r < 0)
         return r;
+    (void) sd_bus_set_method_call_timeout(bus, UINT64_MAX);
     r = sd_bus_call_method_async(bus, &link->probe, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                  "org.freedesktop.DBus", "GetId", on_probe, link, NULL);
     if (r < 0) {

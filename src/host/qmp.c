@@ -52,8 +52,9 @@ struct BerthQmp {
     const BerthQmpHandler *handler;
     gpointer data;
     BerthQmpFramer *framer;
+    BerthUnixWait *wait; /* (nullable): no descriptor yet: QEMU hangs, and takes no more connections */
     GSource *source;     /* the descriptor, and the first deadline as its ready time */
-    gpointer tag;        /* the descriptor in it; NULL once closed */
+    gpointer tag;        /* the descriptor in it; NULL before there is one, and once closed */
     BerthSendQueue *out; /* what the kernel has not taken yet */
     GQueue pending;      /* (element-type Pending), by id */
     guint64 last_id;
@@ -154,6 +155,7 @@ static void answer_all(BerthQmp *qmp, const GError *error)
 
 static void drop_connection(BerthQmp *qmp)
 {
+    g_clear_pointer(&qmp->wait, berth_unix_wait_cancel);
     if (qmp->tag != NULL)
         g_source_remove_unix_fd(qmp->source, g_steal_pointer(&qmp->tag));
     if (qmp->fd >= 0)
@@ -356,7 +358,7 @@ static gboolean dispatch(GSource *source, G_GNUC_UNUSED GSourceFunc callback, G_
     BerthQmp *qmp = ((QmpSource *) source)->qmp;
     qmp->refs++;
 
-    GIOCondition condition = is_open(qmp) ? g_source_query_unix_fd(source, qmp->tag) : 0;
+    GIOCondition condition = qmp->tag != NULL ? g_source_query_unix_fd(source, qmp->tag) : 0;
     if ((condition & G_IO_OUT) != 0)
         flush(qmp);
     if ((condition & ~G_IO_OUT) != 0)
@@ -370,20 +372,52 @@ static gboolean dispatch(GSource *source, G_GNUC_UNUSED GSourceFunc callback, G_
 
 /* --- The public side --- */
 
+/* @fd: (transfer full) */
+static void take_connection(BerthQmp *qmp, int fd)
+{
+    qmp->fd = fd;
+    qmp->tag = g_source_add_unix_fd(qmp->source, fd, G_IO_IN);
+}
+
+static void wait_is_over(int fd, const GError *error, gpointer data)
+{
+    BerthQmp *qmp = data;
+    qmp->wait = NULL;
+    if (fd >= 0) {
+        take_connection(qmp, fd);
+        return;
+    }
+    qmp->refs++;
+    close_with(qmp, g_error_new_literal(BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED, error->message));
+    qmp_unref(qmp);
+}
+
+/* A QEMU that hangs has room for two connections that it has not taken, be those who made them gone: more wait, and their
+ * commands' deadlines tell of it as of any that hangs. */
+static gboolean make_connection(BerthQmp *qmp, const char *path, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    int fd = berth_unix_connect(path, &failure);
+    if (fd >= 0) {
+        take_connection(qmp, fd);
+        return TRUE;
+    }
+    if (g_error_matches(failure, BERTH_ERROR, BERTH_ERROR_BUSY)) {
+        g_clear_error(&failure);
+        qmp->wait = berth_unix_wait_new(path, wait_is_over, qmp, &failure);
+    }
+    if (failure != NULL)
+        g_set_error_literal(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED, failure->message);
+    return failure == NULL;
+}
+
 BerthQmp *berth_qmp_connect(const char *path, const BerthQmpHandler *handler, gpointer data, GError **error)
 {
     static GSourceFuncs funcs = {.dispatch = dispatch};
 
-    g_autoptr(GError) failure = NULL;
-    int fd = berth_unix_connect(path, &failure);
-    if (fd < 0) {
-        g_set_error_literal(error, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED, failure->message);
-        return NULL;
-    }
-
-    BerthQmp *qmp = g_new0(BerthQmp, 1);
+    g_autoptr(BerthQmp) qmp = g_new0(BerthQmp, 1);
     qmp->refs = 1;
-    qmp->fd = fd;
+    qmp->fd = -1;
     qmp->handler = handler;
     qmp->data = data;
     qmp->framer = berth_qmp_framer_new();
@@ -392,9 +426,10 @@ BerthQmp *berth_qmp_connect(const char *path, const BerthQmpHandler *handler, gp
     qmp->source = g_source_new(&funcs, sizeof(QmpSource));
     ((QmpSource *) qmp->source)->qmp = qmp;
     g_source_set_static_name(qmp->source, "qmp");
-    qmp->tag = g_source_add_unix_fd(qmp->source, fd, G_IO_IN);
+    if (!make_connection(qmp, path, error))
+        return NULL;
     g_source_attach(qmp->source, NULL);
-    return qmp;
+    return g_steal_pointer(&qmp);
 }
 
 void berth_qmp_free(BerthQmp *qmp)

@@ -41,7 +41,8 @@ typedef void (*BerthQmpDone)(JsonNode *result, const GError *error, gpointer dat
 
 /**
  * berth_qmp_connect:
- * @path: of a socket that listens already, of any length: nothing is tried again
+ * @path: of a socket that listens already, of any length: nothing is tried again. Where QEMU hangs, and takes no more
+ *   connections, the monitor waits until it does, as it waits for a greeting
  * @handler: must outlive the monitor; each member may be %NULL; each may free the monitor
  *
  * Whoever else holds the listening socket keeps a connection that QEMU never took alive: close it once QEMU has it.

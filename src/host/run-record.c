@@ -23,9 +23,9 @@ gboolean berth_runtime_write_run(const char *runtime_dir, const char *id, const 
     g_autofree char *dir = g_build_filename(runtime_dir, id, NULL);
     g_autofree char *text = g_strdup_printf(
         "incarnation=%s\ncid=%u\nkeeper-pid=%d\nqemu-pid=%d\ncontrol-group=%s\nstarted=%" G_GINT64_FORMAT
-        "\noperation=%s\nuntil=%" G_GINT64_FORMAT "\nend\n",
+        "\noperation=%s\nuntil=%" G_GINT64_FORMAT "\nby-agent-alone=%d\nend\n",
         record->incarnation, record->cid, (int) record->keeper_pid, (int) record->qemu_pid, record->control_group,
-        record->started, berth_operation_to_string(record->operation), record->until);
+        record->started, berth_operation_to_string(record->operation), record->until, record->by_agent_alone);
 
     if (strchr(record->incarnation, '\n') || strchr(record->control_group, '\n')) {
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_INVALID_ARGS, "A run record's values are of one line each");
@@ -41,6 +41,7 @@ static gboolean parse_operation(GHashTable *lines, BerthRunRecord *record, GErro
     const int operation = word ? berth_operation_from_string(word) : -1;
 
     record->operation = operation < 0 ? BERTH_RECORD_RUN : (BerthRecordFound) operation;
+    record->by_agent_alone = g_strcmp0(g_hash_table_lookup(lines, "by-agent-alone"), "1") == 0;
     return !g_hash_table_contains(lines, "until") ||
            berth_record_lines_number(lines, "until", 0, BERTH_RECORD_TIME_MAX, &record->until, error);
 }

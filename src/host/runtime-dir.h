@@ -30,6 +30,7 @@ typedef struct {
     gint64 started; /* µs since the epoch, 0 until the guest runs */
     BerthRecordFound operation;
     gint64 until; /* until when the guest may take to power down: µs of the monotonic clock, 0 where it was not asked */
+    gboolean by_agent_alone; /* of a Shutdown: its power button is not to be pressed */
 } BerthRunRecord;
 
 void berth_run_record_free(BerthRunRecord *record);

@@ -43,12 +43,15 @@ static BerthError connect_error(int errnum)
         return BERTH_ERROR_NOT_FOUND;
     case ECONNREFUSED:
         return BERTH_ERROR_WRONG_STATE;
+    case EAGAIN:
+        return BERTH_ERROR_BUSY;
     default:
         return BERTH_ERROR_STORAGE_FAILED;
     }
 }
 
-int berth_unix_connect(const char *path, GError **error)
+/* @flag: SOCK_NONBLOCK, or 0 to wait for room in the queue */
+static int connect_to(const char *path, int flag, GError **error)
 {
     g_autofree char *directory = g_path_get_dirname(path);
     g_autofree char *name = g_path_get_basename(path);
@@ -57,12 +60,77 @@ int berth_unix_connect(const char *path, GError **error)
     BERTH_AUTOFD dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd >= 0 && !make_address(dir_fd, name, &address, error))
         return -1;
-    BERTH_AUTOFD fd = dir_fd < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    BERTH_AUTOFD fd = dir_fd < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flag, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *) &address, sizeof address) < 0) {
         berth_error_set_errno(error, connect_error(errno), errno, "connect to %s", path);
         return -1;
     }
     return berth_steal_fd(&fd);
+}
+
+int berth_unix_connect(const char *path, GError **error)
+{
+    return connect_to(path, SOCK_NONBLOCK, error);
+}
+
+/* The thread's, and then the main loop's; of its owner is nothing but who is to be told. */
+struct BerthUnixWait {
+    char *path;
+    BerthUnixConnected connected; /* NULL: cancelled */
+    gpointer data;
+    int fd;
+    GError *error;
+};
+
+static void wait_free(BerthUnixWait *wait)
+{
+    berth_autofd_close(&wait->fd);
+    g_clear_error(&wait->error);
+    g_free(wait->path);
+    g_free(wait);
+}
+
+static gboolean wait_is_over(gpointer data)
+{
+    BerthUnixWait *wait = data;
+    if (wait->connected)
+        wait->connected(berth_steal_fd(&wait->fd), wait->error, wait->data);
+    wait_free(wait);
+    return G_SOURCE_REMOVE;
+}
+
+static gpointer wait_for_room(gpointer data)
+{
+    BerthUnixWait *wait = data;
+    wait->fd = connect_to(wait->path, 0, &wait->error);
+    if (wait->fd >= 0)
+        (void) fcntl(wait->fd, F_SETFL, O_NONBLOCK);
+    g_idle_add_full(G_PRIORITY_DEFAULT, wait_is_over, wait, NULL);
+    return NULL;
+}
+
+BerthUnixWait *berth_unix_wait_new(const char *path, BerthUnixConnected connected, gpointer data, GError **error)
+{
+    BerthUnixWait *wait = g_new0(BerthUnixWait, 1);
+    wait->path = g_strdup(path);
+    wait->connected = connected;
+    wait->data = data;
+    wait->fd = -1;
+    g_autoptr(GError) refused = NULL;
+    GThread *thread = g_thread_try_new("connect", wait_for_room, wait, &refused);
+    if (!thread) {
+        g_set_error(error, BERTH_ERROR, BERTH_ERROR_LIMIT_REACHED, "Can't wait to connect to %s: %s", path,
+                    refused->message);
+        wait_free(wait);
+        return NULL;
+    }
+    g_thread_unref(thread);
+    return wait;
+}
+
+void berth_unix_wait_cancel(BerthUnixWait *wait)
+{
+    wait->connected = NULL;
 }
 
 /* Of this thread alone: by the system call, since the C library's function changes all. Real and saved uid stay, so that

@@ -14,12 +14,30 @@ int berth_unix_listen(int dir_fd, const char *name, int backlog, GError **error)
  * berth_unix_connect:
  * @path: absolute
  *
- * Never blocks: a socket whose queue of connections is full is an error.
+ * Never blocks.
  *
  * Returns: a connected socket (close-on-exec, non-blocking); -1 with NotFound where nothing is at @path, WrongState
- *   where nobody listens there, else StorageFailed
+ *   where nobody listens there, Busy where somebody does who takes no more connections, since he hangs; else StorageFailed
  */
 int berth_unix_connect(const char *path, GError **error);
+
+/* A connection that waits for its turn. */
+typedef struct BerthUnixWait BerthUnixWait;
+
+/* On the main loop. @fd: (transfer full): as berth_unix_connect() returns it, -1 with @error. The wait is over, and freed. */
+typedef void (*BerthUnixConnected)(int fd, const GError *error, gpointer data);
+
+/**
+ * berth_unix_wait_new:
+ * @path: where berth_unix_connect() has just said Busy
+ *
+ * Connects when there is room, or nobody listens there any more. No descriptor tells of either: a thread waits.
+ *
+ * Returns: (transfer none): until @connected is called; %NULL with LimitReached where the kernel refuses a thread
+ */
+BerthUnixWait *berth_unix_wait_new(const char *path, BerthUnixConnected connected, gpointer data, GError **error);
+/* @connected is not called any more. The thread ends when its wait does. */
+void berth_unix_wait_cancel(BerthUnixWait *wait);
 
 /**
  * berth_unix_pair:

@@ -27,6 +27,8 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
     gboolean is_running = json_object_get_boolean_member_with_default(status, "running", TRUE);
     if (!is_running && vm->state == BERTH_VM_RUNNING)
         berth_vm_set_state(vm, BERTH_VM_PAUSED, "found paused");
+    else if (is_running && vm->state == BERTH_VM_PAUSED)
+        berth_vm_set_state(vm, BERTH_VM_RUNNING, "found running");
     berth_removal_guest_paused(vm, !is_running);
 }
 
@@ -65,6 +67,7 @@ static void attach(BerthVm *vm, const BerthRunRecord *record)
     BerthRun *run = vm->run;
     run->operation = record->operation;
     run->until = record->until;
+    run->by_agent_alone = record->by_agent_alone;
     run->guest_ran = record->operation != BERTH_RECORD_START;
     run->started = record->started;
     run->stop_asked = record->operation == BERTH_RECORD_SHUTDOWN || record->operation == BERTH_RECORD_POWER_OFF;
@@ -176,11 +179,14 @@ static void watch(BerthVm *vm)
 
 static void go_on(BerthVm *vm)
 {
-    register_machine(vm);
-    if (vm->state == BERTH_VM_STARTING)
+    if (vm->state == BERTH_VM_STARTING) {
+        register_machine(vm);
         berth_vm_resume_start(vm);
-    else
-        berth_vm_resume_shutdown(vm);
+        return;
+    }
+    watch(vm);
+    berth_vm_resume_shutdown(vm);
+    berth_run_scope_changed(vm->run);
 }
 
 static void carry_out(BerthVm *vm, const BerthPlan *plan)

@@ -28,6 +28,6 @@ BerthVm *berth_adopt(BerthManager *manager, BerthStoredVm *stored, const BerthSi
  * its name or CID is another's. @self: (nullable): the VM that it is already. */
 char *berth_adopt_find_problem(BerthManager *manager, const BerthVm *self, const BerthVmRecord *record);
 
-/* Asks QEMU, where its monitor is connected, whether the guest of a VM that is shown as running is paused. One that does not
- * answer in time is not responsive. */
+/* Asks QEMU, where its monitor is connected, whether the guest of a VM that is shown as running is paused, or the other way
+ * round. One that does not answer in time is not responsive. */
 void berth_adopt_ask_status(BerthVm *vm);

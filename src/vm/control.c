@@ -4,6 +4,7 @@
 #include "../core/error.h"
 #include "../core/keeper-protocol.h"
 #include "../core/text.h"
+#include "adopt.h"
 #include "agent-shutdown.h"
 #include "manager.h"
 #include "restart.h"
@@ -111,17 +112,23 @@ static void note(BerthVm *vm, BerthRecordFound operation, gint64 until)
 
 /* Shutdown */
 
+void berth_vm_end_shutdown(BerthVm *vm)
+{
+    vm->run->stop_asked = FALSE;
+    vm->run->press_due = 0;
+    note(vm, BERTH_RECORD_RUN, 0);
+}
+
 static void give_up_shutdown(BerthVm *vm)
 {
     g_autofree char *span = berth_span_format(vm->run->patience_usec);
     g_autoptr(GError) error = g_error_new(
         BERTH_ERROR, BERTH_ERROR_CANCELLED,
         "The guest of VM \"%s\" did not power down within %s; it runs on. PowerOff ends it", berth_vm_name(vm), span);
-    vm->run->stop_asked = FALSE;
-    vm->run->press_due = 0;
-    note(vm, BERTH_RECORD_RUN, 0);
+    berth_vm_end_shutdown(vm);
     berth_vm_set_error(vm, error);
     berth_vm_set_state(vm, BERTH_VM_RUNNING, "the guest did not power down in time");
+    berth_adopt_ask_status(vm); /* it may be paused: QEMU does that where a disk is full */
 }
 
 /* How long a guest may take, in µs. */
@@ -136,7 +143,7 @@ static gint64 from_now(guint64 usec)
     return g_get_monotonic_time() + (gint64) usec;
 }
 
-static void pressed_again(JsonNode *result, const GError *error, gpointer data)
+static void pressed(JsonNode *result, const GError *error, gpointer data)
 {
     /* QEMU tells of it by its event; where it was in vain, the deadline acts. */
 }
@@ -147,11 +154,23 @@ static void set_press_due(BerthRun *run)
         from_now(MIN(BERTH_BUTTON_PAUSE_SEC * G_USEC_PER_SEC, run->patience_usec / BERTH_BUTTON_PAUSE_PART));
 }
 
-static void press_again(BerthRun *run)
+/* Else its keeper does, or the guest's owner wants its agent alone to be asked. */
+static gboolean do_we_press(const BerthRun *run)
+{
+    return run->scope_stops || (run->operation == BERTH_RECORD_SHUTDOWN && !run->by_agent_alone);
+}
+
+static void press(BerthRun *run)
 {
     if (run->qmp)
-        berth_qmp_execute(run->qmp, "system_powerdown", NULL, BERTH_COMMAND_TIMEOUT_USEC, pressed_again, NULL);
+        berth_qmp_execute(run->qmp, "system_powerdown", NULL, BERTH_COMMAND_TIMEOUT_USEC, pressed, NULL);
     set_press_due(run);
+}
+
+/* systemd, which stops the scope, has its own, and then kills. */
+static gint64 patience_end(const BerthRun *run)
+{
+    return run->scope_stops ? G_MAXINT64 : run->patience_end;
 }
 
 static void await_powerdown(BerthVm *vm);
@@ -163,12 +182,12 @@ static gboolean still_up(gpointer data)
     if (vm->state != BERTH_VM_STOPPING || !vm->run || vm->run->ending)
         return G_SOURCE_REMOVE;
     const gint64 now = g_get_monotonic_time();
-    if (now >= vm->run->patience_end) {
+    if (now >= patience_end(vm->run)) {
         give_up_shutdown(vm);
         return G_SOURCE_REMOVE;
     }
     if (vm->run->press_due > 0 && now >= vm->run->press_due)
-        press_again(vm->run);
+        press(vm->run);
     await_powerdown(vm);
     return G_SOURCE_REMOVE;
 }
@@ -176,7 +195,8 @@ static gboolean still_up(gpointer data)
 static void await_powerdown(BerthVm *vm)
 {
     const BerthRun *run = vm->run;
-    const gint64 due = run->press_due > 0 ? MIN(run->press_due, run->patience_end) : run->patience_end;
+    const gint64 end = patience_end(run);
+    const gint64 due = run->press_due > 0 ? MIN(run->press_due, end) : end;
     const gint64 left = CLAMP((due - g_get_monotonic_time() + 999) / 1000, 0, G_MAXINT);
     g_clear_handle_id(&vm->shutdown_timer, g_source_remove);
     vm->shutdown_timer = g_timeout_add((guint) left, still_up, vm);
@@ -192,9 +212,16 @@ static void set_deadline(BerthVm *vm, gint64 until, guint64 patience_usec)
 
 void berth_vm_power_button_pressed(BerthVm *vm)
 {
-    if (vm->state != BERTH_VM_STOPPING || vm->run->operation != BERTH_RECORD_SHUTDOWN)
+    if (vm->state != BERTH_VM_STOPPING || !do_we_press(vm->run))
         return;
     set_press_due(vm->run);
+    await_powerdown(vm);
+}
+
+void berth_vm_press_power_button(BerthVm *vm)
+{
+    vm->run->patience_usec = patience(vm, FALSE);
+    press(vm->run);
     await_powerdown(vm);
 }
 
@@ -329,6 +356,7 @@ void berth_vm_shutdown(BerthVm *vm, BerthShutdownMode mode, BerthReply *reply)
         return;
     }
     berth_restart_forget(vm);
+    vm->run->by_agent_alone = mode == BERTH_SHUTDOWN_AGENT;
     if (vm->state == BERTH_VM_RUNNING)
         note(vm, BERTH_RECORD_SHUTDOWN, 0);
     store_wish_and_ask(vm, mode, reply);
@@ -349,6 +377,7 @@ void berth_vm_resume_shutdown(BerthVm *vm)
     if (run->until == 0)
         note(vm, BERTH_RECORD_POWERDOWN, from_now(usec));
     set_deadline(vm, run->until, usec);
+    berth_vm_power_button_pressed(vm); /* a while ago, or its agent was asked: the pause begins anew */
 }
 
 /* PowerOff */

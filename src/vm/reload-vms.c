@@ -32,11 +32,17 @@ static gboolean same_identity(const BerthVmRecord *a, const BerthVmRecord *b)
     return a->cid == b->cid && g_str_equal(a->incarnation, b->incarnation);
 }
 
+/* Of one whose files were damaged all along the incarnation is not known, and its CID by the record of its run alone. */
+static gboolean may_be_same(const BerthVmRecord *known, const BerthVmRecord *record)
+{
+    return (known->cid == 0 || known->cid == record->cid) &&
+           (!*known->incarnation || g_str_equal(known->incarnation, record->incarnation));
+}
+
 /* What is read can be shown as a VM; whether this VM can become it now, is another matter. */
 static gboolean may_take(BerthVm *vm, const BerthVmRecord *record, GError **error)
 {
-    /* Of one whose files were damaged all along the incarnation is not known. */
-    if (vm->run && *vm->record->incarnation && !same_identity(vm->record, record)) {
+    if (vm->run && !may_be_same(vm->record, record)) {
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_WRONG_STATE,
                     "Its vm.json bears another CID or incarnation than the VM that runs; power it off and reload, or "
                     "put the file back");

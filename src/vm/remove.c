@@ -191,7 +191,7 @@ static void back_to_life(BerthVm *vm)
     else if (!vm->run)
         berth_vm_retire_runtime(vm);
     else if (!vm->run->ending)
-        (void) berth_run_note(vm->run, BERTH_RECORD_RUN, 0, NULL); /* a Shutdown has ended with the removal */
+        berth_vm_end_shutdown(vm); /* with the removal */
     if (!vm->run && vm->record->wanted && before != BERTH_VM_BROKEN && !half_started)
         berth_vm_settle_taken_back(vm);
     else

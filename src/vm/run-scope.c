@@ -1,22 +1,49 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "agent-shutdown.h"
+#include "control.h"
 #include "manager.h"
 #include "run.h"
 
-/* That systemd stops a scope, its keeper is told, and writes down. Of one whose keeper is gone, systemd is asked. */
+/* That systemd stops a scope, its keeper is told, which asks the guest, and writes it down. Of one whose keeper is gone systemd is
+ * asked, and then the daemon does all that. */
 
 #define STATUS_TIMEOUT_USEC (5 * G_USEC_PER_SEC)
 
-/* Nothing but a stop makes a scope "deactivating" whose QEMU lives. There is no deadline: systemd has its own, and then kills. */
+static void went_on(JsonNode *result, const GError *error, gpointer data)
+{
+    /* Where it did not, systemd kills it at the end. */
+}
+
+/* There is no deadline: systemd has its own, and then kills. */
+static void stand_in_for_keeper(BerthRun *run)
+{
+    BerthVm *vm = run->vm;
+    run->scope_stops = TRUE;
+    if (run->operation == BERTH_RECORD_RUN)
+        (void) berth_run_note(run, BERTH_RECORD_POWERDOWN, 0,
+                              NULL); /* a daemon that comes after this one looks itself */
+    /* Who is paused hears no power button. */
+    if (vm->state == BERTH_VM_PAUSED && run->qmp)
+        berth_qmp_execute(run->qmp, "cont", NULL, BERTH_COMMAND_TIMEOUT_USEC, went_on, NULL);
+    if (vm->state == BERTH_VM_RUNNING || vm->state == BERTH_VM_PAUSED)
+        berth_vm_set_state(vm, BERTH_VM_STOPPING, "systemd stops its scope");
+    berth_vm_press_power_button(vm);
+    berth_agent_shutdown_too(vm);
+}
+
+/* Of a guest that does not run yet, or is being powered off, nothing is asked. */
+static gboolean may_be_asked(const BerthRun *run)
+{
+    return !run->ending && run->operation != BERTH_RECORD_START && run->operation != BERTH_RECORD_POWER_OFF;
+}
+
+/* Nothing but a stop makes a scope "deactivating" whose QEMU lives. */
 static void looked_at(const BerthScopeStatus *status, const GError *error, gpointer data)
 {
     BerthRun *run = data;
-    BerthVm *vm = run->vm;
     BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&run->scope_call);
-    if (error || !g_str_equal(status->active_state, "deactivating") || run->operation != BERTH_RECORD_RUN)
-        return;
-    (void) berth_run_note(run, BERTH_RECORD_POWERDOWN, 0, NULL); /* a daemon that comes after this one looks itself */
-    if (vm->state == BERTH_VM_RUNNING || vm->state == BERTH_VM_PAUSED)
-        berth_vm_set_state(vm, BERTH_VM_STOPPING, "systemd stops its scope");
+    if (!error && g_str_equal(status->active_state, "deactivating") && !run->scope_stops && may_be_asked(run))
+        stand_in_for_keeper(run);
 }
 
 void berth_run_scope_changed(BerthRun *run)

@@ -80,6 +80,7 @@ gboolean berth_run_note(BerthRun *run, BerthRecordFound operation, gint64 until,
         .started = run->started,
         .operation = operation,
         .until = until,
+        .by_agent_alone = run->by_agent_alone,
     };
     return berth_runtime_write_run(berth_manager_host(vm->manager)->settings->runtime_dir, berth_vm_id(vm), &record,
                                    error);
@@ -136,6 +137,7 @@ static void keeper_died(gpointer data)
                         "ends will not be known in full",
                         (int) run->keeper_pid);
         berth_run_tell_error(run, error);
+        berth_run_scope_changed(run); /* it may have been about to end it, as systemd had told it */
     }
     if (!qemu_lives && run->ending && run->end_attempt == 0)
         await_rest(run);

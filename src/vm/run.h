@@ -28,10 +28,12 @@ struct BerthRun {
     gboolean stop_asked;        /* Shutdown, PowerOff, Remove or a failed start asked for the end */
     BerthRecordFound operation; /* what is under way, as the record says it, and until when it may take */
     gint64 until;
-    guint64 patience_usec; /* of a powerdown: how long its guest was given */
-    gint64 patience_end;   /* until when, in µs of the monotonic clock */
-    gint64 press_due;      /* the same: when its power button is to be pressed again; 0 where it is not */
-    gboolean begins_anew;  /* what is left of half a start is being ended; then the VM is started, where it is wanted */
+    guint64 patience_usec;   /* of a powerdown: how long its guest was given */
+    gint64 patience_end;     /* until when, in µs of the monotonic clock */
+    gint64 press_due;        /* the same: when its power button is to be pressed again; 0 where it is not */
+    gboolean by_agent_alone; /* of a Shutdown: its button is not to be pressed */
+    gboolean scope_stops;    /* systemd stops the scope, and no keeper is left to be told */
+    gboolean begins_anew; /* what is left of half a start is being ended; then the VM is started, where it is wanted */
 
     BerthGuest *guest; /* what it says of itself */
 
@@ -96,7 +98,8 @@ void berth_run_watch_standstill(BerthRun *run);
 /* A command's deadline has passed: Responsive is false until QEMU speaks again. */
 void berth_run_is_silent(BerthRun *run);
 
-/* systemd may have begun to stop the scope. Where no keeper is left to write that down, it is found out, while QEMU lives. */
+/* systemd may have begun to stop the scope. Where no keeper is left to see to it, that is found out while QEMU lives: then the
+ * guest is asked to power down in the keeper's place. */
 void berth_run_scope_changed(BerthRun *run);
 
 /* Connects to QEMU's monitor. */

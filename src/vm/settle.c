@@ -16,7 +16,7 @@
 /* Its keeper was told to stop it: by systemd, or as machinectl does. Where it left no record, it is known by what was under way. */
 static gboolean is_keeper_asked(const BerthRun *run, const BerthExitRecord *record)
 {
-    return record ? record->requested : run->operation == BERTH_RECORD_POWERDOWN;
+    return record ? record->requested : run->operation == BERTH_RECORD_POWERDOWN || run->scope_stops;
 }
 
 static BerthExitReason judge(const BerthRun *run, const BerthExitRecord *record)

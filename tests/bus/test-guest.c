@@ -288,6 +288,18 @@ static void test_shutdown_vain(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 0);
 }
 
+/* So does the daemon that goes on with it. */
+static void test_shutdown_vain_later(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", COMES "\non guest-shutdown ignore");
+    await_ready(fixture, path, TRUE);
+    shut_down(fixture, path, "'agent'");
+    fixture_restart_daemon(fixture);
+    fixture_await_state(fixture, path, "running");
+    scripted_assert_last_error(fixture, path, "did not power down");
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 0);
+}
+
 /* systemd stops the scope: its keeper presses the button, to which the guest is deaf; the daemon asks its agent. */
 static void test_shutdown_keeper(Fixture *fixture, gconstpointer unused)
 {
@@ -335,6 +347,7 @@ static void add_all(void)
     SCRIPTED_ADD("/guest/shutdown/in-vain", FAIR, test_shutdown_in_vain);
     SCRIPTED_ADD("/guest/shutdown/hung", FAIR, test_shutdown_hung);
     SCRIPTED_ADD("/guest/shutdown/agent-in-vain", SHORT, test_shutdown_vain);
+    SCRIPTED_ADD("/guest/shutdown/agent-in-vain-later", SHORT, test_shutdown_vain_later);
     SCRIPTED_ADD("/guest/shutdown/by-keeper", "", test_shutdown_keeper);
     SCRIPTED_ADD("/guest/shutdown/removed", "", test_shutdown_removed);
 }

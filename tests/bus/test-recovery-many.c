@@ -8,7 +8,7 @@
 
 #define VMS 200u
 #define IN_FLIGHT 25u /* starts: more at once would be waited for by the clock of each */
-#define TRIES 2       /* a QEMU that hangs has room for so many connections that it does not take */
+#define TRIES 3
 
 typedef enum {
     WELL,

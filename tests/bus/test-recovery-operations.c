@@ -50,7 +50,7 @@ static char *record_line(const char *file, const char *key)
 
 /* Shutdown */
 
-/* Asked already: it is not asked again, and has what is left of its time. */
+/* It has what is left of its time, and meanwhile its button is pressed again. */
 static void test_shutdown_goes_on(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore\non file go shutdown");
@@ -59,16 +59,17 @@ static void test_shutdown_goes_on(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "Shutdown");
     g_autofree char *until = record_line(file, "until=");
     fixture_restart_daemon(fixture);
-    const guint n_pressed = scripted_count(fixture, "web", "qmp system_powerdown");
     scripted_assert_string(fixture, path, "State", "stopping");
     g_autofree char *still = record_line(file, "until=");
     g_assert_cmpstr(until, !=, "until=0");
     g_assert_cmpstr(still, ==, until);
-    fixture_restart_daemon(fixture);
+    fixture_stop_daemon(fixture, SIGKILL);
+    const guint n_pressed = scripted_count(fixture, "web", "qmp system_powerdown");
+    fixture_start_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "stopping");
+    scripted_await(fixture, "web", "qmp system_powerdown", n_pressed + 1);
     scripted_touch(fixture, "go");
     assert_stopped(fixture, path, "host-stop", FALSE);
-    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, n_pressed);
 }
 
 /* Its time ran out while there was no daemon. */
@@ -93,6 +94,24 @@ static void test_shutdown_is_over(Fixture *fixture, gconstpointer unused)
     kill(scripted_qemu(fixture, path), SIGKILL);
     fixture_await_state(fixture, path, "exited");
     scripted_assert_string(fixture, path, "ExitReason", "killed");
+}
+
+/* QEMU had let the guest stand still meanwhile. */
+static void test_shutdown_over_paused(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore\non file full pause");
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *file = record_file(fixture, id);
+    fixture_vm(fixture, path, "Shutdown");
+    scripted_touch(fixture, "full");
+    scripted_await(fixture, "web", "event STOP", 1);
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_autofree char *until = record_line(file, "until=");
+    scripted_replace(file, until, "until=1");
+    fixture_start_daemon(fixture);
+    fixture_await_state(fixture, path, "paused");
+    scripted_assert_last_error(fixture, path, "did not power down");
+    fixture_vm(fixture, path, "Resume");
 }
 
 /* Not asked yet, for all that is known: so it is asked. */
@@ -288,6 +307,27 @@ static void test_helper_lingers(Fixture *fixture, gconstpointer unused)
     scripted_assert_nobody(fixture, path);
 }
 
+/* All have ended, and the numbers that they had are another's now, who is neither watched nor killed. */
+static void test_numbers_of_another(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    g_autofree char *file = record_file(fixture, id);
+    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    fixture_stop_daemon(fixture, SIGKILL);
+    test_cgroup_signal(cgroup, SIGKILL);
+    await_nobody(cgroup);
+    g_autofree char *qemu = record_line(file, "qemu-pid="), *keeper = record_line(file, "keeper-pid=");
+    g_autofree char *our_qemu = g_strdup_printf("qemu-pid=%d", (int) getpid());
+    g_autofree char *our_keeper = g_strdup_printf("keeper-pid=%d", (int) getpid());
+    scripted_replace(file, qemu, our_qemu);
+    scripted_replace(file, keeper, our_keeper);
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "exited");
+    scripted_assert_string(fixture, path, "ExitReason", "lost");
+    fixture_vm(fixture, path, "PowerOff");
+}
+
 /* Starts: test-start.c kills the daemon at each step of one. */
 
 /* It was killed before there was a process, and after it was wanted. */
@@ -427,12 +467,14 @@ static void add_ends(void)
     ADD("end/lost", test_lost);
     ADD("end/keeper-hangs", test_keeper_hangs);
     ADD("end/helper-lingers", test_helper_lingers);
+    ADD("end/numbers-of-another", test_numbers_of_another);
 }
 
 static void add(void)
 {
-    ADD_PATIENT("shutdown/goes-on", test_shutdown_goes_on);
+    SCRIPTED_ADD("/recovery/shutdown/goes-on", "ShutdownTimeoutSec=40", test_shutdown_goes_on);
     ADD_PATIENT("shutdown/is-over", test_shutdown_is_over);
+    ADD_PATIENT("shutdown/is-over-paused", test_shutdown_over_paused);
     ADD_PATIENT("shutdown/unasked", test_shutdown_unasked);
     ADD_PATIENT("shutdown/unwritten", test_shutdown_unwritten);
     ADD_PATIENT("shutdown/refused", test_shutdown_refused);

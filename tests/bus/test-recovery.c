@@ -68,6 +68,59 @@ static void test_hung(Fixture *fixture, gconstpointer unused)
     fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
 }
 
+/* Each daemon leaves behind a connection that it has not taken, and at the third it takes no more. */
+#define DAEMONS 4
+
+static void come_and_go(Fixture *fixture)
+{
+    for (int i = 0; i < DAEMONS; i++)
+        fixture_restart_daemon(fixture);
+}
+
+static void assert_back(Fixture *fixture, const char *path)
+{
+    fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(TRUE));
+    scripted_await_last_error(fixture, path, "");
+    fixture_vm(fixture, path, "Pause");
+}
+
+static void test_hung_for_long(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = started(fixture, "hung", NULL);
+    kill(scripted_qemu(fixture, path), SIGSTOP);
+    come_and_go(fixture);
+    scripted_assert_string(fixture, path, "State", "running");
+    scripted_assert_last_error(fixture, path, "was stopped by a signal");
+    fixture_vm_fails(fixture, path, "Pause", "Cancelled", "did not answer");
+    kill(scripted_qemu(fixture, path), SIGCONT);
+    assert_back(fixture, path);
+}
+
+/* Nobody has stopped it, and all that is known is that it does not answer. */
+static void test_silent_for_long(Fixture *fixture, gconstpointer unused)
+{
+    scripted_touch(fixture, "open");
+    g_autofree char *path = started(fixture, "hung", "on connect wait open");
+    scripted_untouch(fixture, "open");
+    come_and_go(fixture);
+    fixture_await_property(fixture, path, "Responsive", g_variant_new_boolean(FALSE));
+    scripted_assert_last_error(fixture, path, "");
+    scripted_touch(fixture, "open");
+    assert_back(fixture, path);
+}
+
+/* It can be ended all the same. */
+static void test_hung_for_long_ends(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = started(fixture, "hung", NULL);
+    kill(scripted_qemu(fixture, path), SIGSTOP);
+    come_and_go(fixture);
+    fixture_vm(fixture, path, "PowerOff");
+    scripted_assert_nobody(fixture, path);
+    fixture_vm(fixture, path, "Start");
+    fixture_vm(fixture, path, "Pause");
+}
+
 /* What was wanted when the host went down is started after the boot, and what was not is not. */
 static void test_boot(Fixture *fixture, gconstpointer unused)
 {
@@ -440,6 +493,9 @@ static void add(void)
 {
     ADD("states", test_states);
     ADD("hung", test_hung);
+    ADD("hung-for-long", test_hung_for_long);
+    ADD("hung-for-long/silent", test_silent_for_long);
+    ADD("hung-for-long/ends", test_hung_for_long_ends);
     ADD("boot", test_boot);
     ADD("ghost", test_ghost);
     add_reload();

@@ -337,6 +337,32 @@ static void test_cid(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(fixture_get_uint(fixture, other, "CID"), !=, cid);
 }
 
+/* Also where nothing else is known of it, since its files were damaged when the daemon started. */
+static void test_cid_mended(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    g_autofree char *definition = scripted_vm_file(fixture, path, BERTH_FILE_DEFINITION);
+    const guint32 cid = fixture_get_uint(fixture, path, "CID");
+    g_autofree char *old = g_strdup_printf("%u", cid);
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(definition, &text, NULL, NULL));
+    fixture_stop_daemon(fixture, SIGTERM);
+    g_assert_true(g_file_set_contents(definition, "{", -1, NULL));
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "broken");
+    g_assert_cmpuint(fixture_get_uint(fixture, path, "CID"), ==, cid);
+    g_assert_true(g_file_set_contents(definition, text, -1, NULL));
+    scripted_replace(definition, old, "2999");
+    scripted_reload(fixture, 0, 0, 0);
+    scripted_assert_string(fixture, path, "State", "broken");
+    scripted_assert_last_error(fixture, path, "another CID");
+    g_assert_cmpuint(fixture_get_uint(fixture, path, "CID"), ==, cid);
+    scripted_replace(definition, "2999", old);
+    scripted_reload(fixture, 0, 1, 0);
+    scripted_assert_string(fixture, path, "State", "running");
+    scripted_assert_last_error(fixture, path, "");
+}
+
 /* What can't be had beside the others is not taken, and the VM stays what it was. */
 static void test_refused(Fixture *fixture, gconstpointer unused)
 {
@@ -749,6 +775,7 @@ static void add(void)
     ADD("definition/owner", "", test_owner);
     ADD("definition/renamed", "", test_renamed);
     ADD("definition/cid", "", test_cid);
+    ADD("definition/cid-mended", "", test_cid_mended);
     ADD("definition/refused", "", test_refused);
     ADD("definition/exchanged", "", test_exchanged);
     ADD("image/comes", "", test_image_comes);

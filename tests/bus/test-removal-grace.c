@@ -57,6 +57,20 @@ static void test_taken_back_restart(Fixture *fixture, gconstpointer unused)
     take_back_everywhere(fixture, TRUE);
 }
 
+/* A Shutdown ends with the removal: how a guest ends that it has not powered down is its own affair again. */
+static void test_taken_back_shutdown(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore");
+    pid_t qemu = scripted_qemu(fixture, path);
+    fixture_vm(fixture, path, "Shutdown");
+    scripted_remove(fixture, path, REMOVAL_GRACE);
+    fixture_vm(fixture, path, "CancelRemoval");
+    scripted_assert_string(fixture, path, "State", "running");
+    g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
+    fixture_await_state(fixture, path, "exited");
+    scripted_assert_string(fixture, path, "ExitReason", "killed");
+}
+
 /* The disk does not take it back: it goes on, and says so. */
 static void test_not_taken_back(Fixture *fixture, gconstpointer unused)
 {
@@ -314,6 +328,7 @@ static void add(void)
 {
     REMOVAL_ADD("grace/taken-back", test_taken_back);
     REMOVAL_ADD("grace/taken-back-restart", test_taken_back_restart);
+    REMOVAL_ADD("grace/taken-back-shutdown", test_taken_back_shutdown);
     REMOVAL_ADD("grace/taken-back-starting", test_taken_back_starting);
     REMOVAL_ADD("grace/taken-back-starting-ended", test_taken_back_started);
     REMOVAL_ADD_PATIENT("grace/taken-back-powering-off", test_taken_back_powering_off);

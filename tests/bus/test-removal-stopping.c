@@ -248,7 +248,13 @@ static void test_record_missing(Fixture *fixture, gconstpointer unused)
     end_spared(fixture, path, child);
 }
 
-/* In the scope, though it holds nothing: the cgroup tells. */
+static guint last_attempt(const Recorder *recorder)
+{
+    g_autoptr(GVariant) attempt = recorder_last(recorder, "RemovalAttempt");
+    return attempt ? g_variant_get_uint32(attempt) : 0;
+}
+
+/* In the scope, though it holds nothing: the cgroup tells. It is killed again and again, and each time that is said. */
 static void test_stranger_in_scope(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
@@ -258,10 +264,12 @@ static void test_stranger_in_scope(Fixture *fixture, gconstpointer unused)
     int pidfd = scripted_pidfd(stranger);
     g_assert_true(test_cgroup_add(cgroup, stranger));
     fake_systemd_set_flags(fixture->systemd, FAKE_SYSTEMD_SPARES);
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     fixture_vm(fixture, path, "Remove");
     AWAIT(fake_service_count(service, "KillUnit") > 0);
     await_silence(300);
     g_assert_false(scripted_is_dead(pidfd));
+    AWAIT(last_attempt(recorder) >= 3);
     assert_everything_there(fixture, path);
     end_spared(fixture, path, pidfd);
     g_assert_cmpint(waitpid(stranger, NULL, 0), ==, stranger);

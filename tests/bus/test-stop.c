@@ -297,48 +297,109 @@ static void stop_unit(Fixture *fixture, const char *unit)
     g_assert_no_error(error);
 }
 
-/* systemd stops a scope whose keeper is gone, and nobody writes down that it did: it is no failure all the same. */
-static void stop_without_keeper(Fixture *fixture, gboolean by_another_daemon)
+/* (transfer full): its path; nobody passes on what systemd does, or writes it down */
+static char *running_without_keeper(Fixture *fixture, const char *script)
 {
-    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", NULL);
-    g_autofree char *unit = fixture_unit(fixture, path);
+    char *path = scripted_running(fixture, "{'restart': <'always'>}", script);
     kill(scripted_keeper(fixture, path), SIGKILL);
     scripted_await_last_error(fixture, path, "keeper");
-    stop_unit(fixture, unit);
-    fixture_await_state(fixture, path, "stopping");
-    if (by_another_daemon) {
-        fixture_restart_daemon(fixture);
-        scripted_assert_string(fixture, path, "State", "stopping");
-    }
-    kill(scripted_qemu(fixture, path), SIGKILL); /* as systemd does when its patience is over */
+    return path;
+}
+
+/* It is no failure, and what is wanted stays so. */
+static void assert_stopped_by_scope(Fixture *fixture, const char *path)
+{
     fixture_await_state(fixture, path, "stopped");
     scripted_assert_string(fixture, path, "ExitReason", "host-stop");
     scripted_assert_wanted(fixture, path, TRUE);
     scripted_assert_nobody(fixture, path);
 }
 
+/* The daemon presses in its place, again and again. */
 static void test_stop_without_keeper(Fixture *fixture, gconstpointer unused)
 {
-    stop_without_keeper(fixture, FALSE);
+    g_autofree char *path = running_without_keeper(fixture, DEAF_AT_FIRST);
+    g_autofree char *unit = fixture_unit(fixture, path);
+    stop_unit(fixture, unit);
+    assert_stopped_by_scope(fixture, path);
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp system_powerdown"), ==, 3);
+    g_assert_cmpuint(scripted_count(fixture, "web", "event SHUTDOWN"), ==, 1);
 }
 
+/* Who is paused would not hear. */
+static void test_stop_paused_without_keeper(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running_without_keeper(fixture, NULL);
+    g_autofree char *unit = fixture_unit(fixture, path);
+    fixture_vm(fixture, path, "Pause");
+    stop_unit(fixture, unit);
+    assert_stopped_by_scope(fixture, path);
+    g_assert_cmpuint(scripted_count(fixture, "web", "qmp cont"), ==, 1);
+}
+
+/* The next daemon does as well, and systemd's patience is over at last. */
 static void test_stop_without_keeper_later(Fixture *fixture, gconstpointer unused)
 {
-    stop_without_keeper(fixture, TRUE);
+    g_autofree char *path = running_without_keeper(fixture, "on system_powerdown ignore");
+    g_autofree char *unit = fixture_unit(fixture, path);
+    stop_unit(fixture, unit);
+    fixture_await_state(fixture, path, "stopping");
+    fixture_stop_daemon(fixture, SIGKILL);
+    const guint n_pressed = scripted_count(fixture, "web", "qmp system_powerdown");
+    fixture_start_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "stopping");
+    scripted_await(fixture, "web", "qmp system_powerdown", n_pressed + 1);
+    kill(scripted_qemu(fixture, path), SIGKILL);
+    assert_stopped_by_scope(fixture, path);
 }
 
 /* The keeper had passed it on, and was killed then. */
 static void test_stop_loses_keeper(Fixture *fixture, gconstpointer unused)
 {
-    g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", "on system_powerdown ignore");
+    g_autofree char *path =
+        scripted_running(fixture, "{'restart': <'always'>}", "on system_powerdown ignore\non file go shutdown");
     g_autofree char *unit = fixture_unit(fixture, path);
     stop_unit(fixture, unit);
     fixture_await_state(fixture, path, "stopping");
     kill(scripted_keeper(fixture, path), SIGKILL);
-    scripted_await_last_error(fixture, path, "keeper");
+    scripted_await(fixture, "web", "qmp system_powerdown", 1);
+    scripted_touch(fixture, "go");
+    assert_stopped_by_scope(fixture, path);
+}
+
+#define PRESSES 8 /* more than there are in ShutdownTimeoutSec= */
+
+/* Shutdown's own deadline is nothing to a scope that is being stopped: that ends it, and how is what was asked for. */
+static void outlast_shutdown(Fixture *fixture, const char *path)
+{
+    const guint n_pressed = scripted_count(fixture, "web", "qmp system_powerdown");
+    scripted_await(fixture, "web", "qmp system_powerdown", n_pressed + PRESSES);
     kill(scripted_qemu(fixture, path), SIGKILL);
     fixture_await_state(fixture, path, "stopped");
-    scripted_assert_string(fixture, path, "ExitReason", "host-stop");
+    assert_stopped(fixture, path, "host-stop");
+}
+
+static void test_shutdown_then_stop(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running_without_keeper(fixture, "on system_powerdown ignore");
+    g_autofree char *unit = fixture_unit(fixture, path);
+    fixture_vm(fixture, path, "Shutdown");
+    stop_unit(fixture, unit);
+    outlast_shutdown(fixture, path);
+}
+
+static void test_stop_then_shutdown(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = running_without_keeper(fixture, "on system_powerdown ignore");
+    g_autofree char *unit = fixture_unit(fixture, path);
+    g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
+    stop_unit(fixture, unit);
+    fixture_await_state(fixture, path, "stopping");
+    fixture_vm(fixture, path, "Shutdown");
+    outlast_shutdown(fixture, path);
+    AWAIT(recorder_changes(recorder, "State") >= 2);
+    g_autofree char *states = recorder_words(recorder, "State");
+    g_assert_cmpstr(states, ==, "stopping stopped");
 }
 
 /* The keeper outlives its QEMU. */
@@ -497,10 +558,23 @@ static void test_monitor_lost(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "Pause");
 }
 
+/* What the guest does meanwhile nobody hears, and is found out then. */
+static void test_monitor_misses(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", "once system_reset disconnect\non connect resume");
+    fixture_vm(fixture, path, "Pause");
+    scripted_fails(scripted_begin(fixture, path, "Reset"), "Cancelled", "QMP");
+    fixture_await_state(fixture, path, "running");
+    g_assert_cmpuint(scripted_count(fixture, "web", "event RESUME"), ==, 1);
+    fixture_vm(fixture, path, "Pause");
+}
+
 #define ADD(path, func) SCRIPTED_ADD("/stop/" path, "", func)
 #define ADD_PATIENT(path, func) SCRIPTED_ADD("/stop/" path, "PowerOffTimeoutSec=60", func)
 /* A button that is pressed again after a sixth of it. */
 #define ADD_BUTTON(path, func) SCRIPTED_ADD("/stop/" path, "ShutdownTimeoutSec=15", func)
+#define ADD_PAUSE(path, func) SCRIPTED_ADD("/stop/" path, "ShutdownTimeoutSec=40", func)
+#define ADD_SHORT(path, func) SCRIPTED_ADD("/stop/" path, "ShutdownTimeoutSec=500ms", func)
 #define ADD_END(name)                                                                                                  \
     ADD("end/" #name, test_end_##name);                                                                                \
     ADD("end-unseen/" #name, test_end_unseen_##name)
@@ -535,9 +609,12 @@ static void add(void)
     ADD("power-off/systemd-gone", test_systemd_gone);
     ADD("keeper-killed", test_keeper_killed);
     ADD("keeper-slow", test_keeper_slow);
-    ADD("keeper-killed/scope-stops", test_stop_without_keeper);
-    ADD("keeper-killed/scope-stops-later", test_stop_without_keeper_later);
+    ADD_BUTTON("keeper-killed/scope-stops", test_stop_without_keeper);
+    ADD("keeper-killed/scope-stops-paused", test_stop_paused_without_keeper);
+    ADD_PAUSE("keeper-killed/scope-stops-later", test_stop_without_keeper_later);
     ADD("keeper-killed/while-scope-stops", test_stop_loses_keeper);
+    ADD_SHORT("keeper-killed/shutdown-then-stop", test_shutdown_then_stop);
+    ADD_SHORT("keeper-killed/stop-then-shutdown", test_stop_then_shutdown);
     ADD("oom-killed", test_oom_killed);
     add_ends();
     ADD("pause/done", test_pause);
@@ -546,6 +623,7 @@ static void add(void)
     ADD("standstill", test_standstill);
     ADD("standstill-ends", test_standstill_ends);
     ADD("monitor-lost", test_monitor_lost);
+    ADD("monitor-misses", test_monitor_misses);
 }
 
 int main(int argc, char **argv)

@@ -30,7 +30,8 @@ WITH_PARTS = {pyatspi.ROLE_COMBO_BOX, pyatspi.ROLE_SPIN_BUTTON}
 def below(node):
     """The node and all that is in it, parents first."""
     yield node
-    for child in node:
+    for i in range(node.childCount):
+        child = node.getChildAtIndex(i)
         if child is not None:
             yield from below(child)
 
@@ -85,10 +86,11 @@ def names():
             if not has_place(node) or is_expander(node):
                 continue
             seen += 1
+            name = node.name or ""
             # What has no name is called by its class.
-            if (not node.name or node.name.startswith(("Gtk", "Adw", "BerthUi"))) and not is_part(node):
+            if (not name or name.startswith(("Gtk", "Adw", "BerthUi"))) and not is_part(node):
                 print("no name:", path(node))
-            words = node.name.split()
+            words = name.split()
             half = len(words) // 2
             if words and words[:half] == words[half:]:
                 print("said twice:", path(node))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "src/core/names.h"
+#include "ui-gtk/model/settings.h"
 #include "ui-gtk/overview/graph.h"
 #include "ui-gtk/overview/monitor.h"
 #include "ui-gtk/widgets/badge.h"
@@ -41,8 +42,11 @@ static void test_start_and_stop(Stage *stage, gconstpointer data)
     scripted_assert_string(&stage->fixture, path, "State", "stopped");
 }
 
+/* There is time to undo it, however slowly all goes. */
 static void begin_removal(Stage *stage, const char *vm)
 {
+    g_autoptr(GSettings) settings = g_settings_new(BERTH_UI_SETTINGS);
+    g_settings_set_uint(settings, BERTH_UI_SETTING_UNDO_SECONDS, 120);
     stage_choose(stage, vm);
     stage_click(stage, "Remove");
     AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
@@ -91,10 +95,10 @@ static void test_start_fails(Stage *stage, gconstpointer data)
     stage_choose(stage, "web");
     stage_click(stage, "Start");
     AWAIT(stage_sees(stage, "“web” could not be started"));
-    AWAIT(stage_sees(stage, "The virtual machine could not be started"));
-    stage_click(stage, "_Details");
+    stage_click(stage, "_Details"); /* at once: the toast goes by itself */
     AWAIT(stage_top(stage) != GTK_WIDGET(stage->window));
     stage_click(stage, "_Close");
+    AWAIT(stage_sees(stage, "The virtual machine could not be started"));
 }
 
 static void test_daemon_restarts(Stage *stage, gconstpointer data)

@@ -13,4 +13,6 @@ if [ -z "$number" ]; then
     cat "$dir/log" >&2
     exit 1
 fi
-DISPLAY=:$number "$@"
+# The accessibility bus listens in the runtime directory, by the number of the display: one that still goes down would take
+# the place of the next one away, and its launcher the directory.
+XDG_RUNTIME_DIR=$dir DISPLAY=:$number "$@"

@@ -21,7 +21,7 @@
 #                       working directory, input and output; exit with its status.
 #                       --user: as USER, with a `systemd --user` and a session bus.
 #   bed.sh shell [--user USER] NAME
-#   bed.sh stop NAME    power it off cleanly, by force if that takes longer than two minutes
+#   bed.sh stop NAME    power it off cleanly, by force if that takes longer than five minutes
 #   bed.sh kill NAME    kill everything in it at once: a power cut, as processes see it
 #   bed.sh list         name and PID of init, of every bed that is up
 #
@@ -48,13 +48,14 @@ set_name() {
 }
 
 # A bed is up as long as its supervisor holds this lock: no PID file can go stale. Who looks holds it
-# for a moment, too, but with others who look.
+# for a moment, too, but with others who look. A supervisor that ends takes the file along, and who was
+# about to open it can't.
 is_up() {
-	[ -e "$dir/lock" ] && ! flock --shared --nonblock "$dir/lock" true
+	[ -e "$dir/lock" ] && ! flock --shared --nonblock "$dir/lock" true 2>/dev/null && [ -e "$dir/lock" ]
 }
 
 wait_for_end() {
-	[ ! -e "$dir/lock" ] || flock --timeout "$1" "$dir/lock" true
+	[ ! -e "$dir/lock" ] || flock --timeout "$1" "$dir/lock" true 2>/dev/null || [ ! -e "$dir/lock" ]
 }
 
 # Looked up afresh each time, since a reboot inside gives the bed a new init.
@@ -178,7 +179,7 @@ remove_cgroup() {
 
 # A group is busy until the last of its dead processes has been reaped.
 remove_groups() {
-	tries=50
+	tries=600
 	until find "$1" -depth -type d -exec rmdir {} + 2>/dev/null; do
 		tries=$((tries - 1))
 		[ "$tries" -gt 0 ] || die "can't remove $1"
@@ -305,7 +306,7 @@ start() {
 	exec 8>&-
 	trap 'kill_bed; exit 1' HUP INT TERM
 
-	if [ "$(timeout 180 head -n 1 "$dir/ready")" != ready ]; then
+	if [ "$(timeout 300 head -n 1 "$dir/ready")" != ready ]; then
 		tail -n 40 <&7 >&2
 		kill_bed
 		die "bed '$name' did not come up; above is the end of its console"
@@ -401,12 +402,12 @@ stop() {
 	is_up || return 0
 	find_leader
 	kill -38 "$leader" || : # SIGRTMIN+4, to systemd: power off. dash has no name for it
-	wait_for_end 120 || kill_bed
+	wait_for_end 300 || kill_bed
 }
 
 list() {
 	for dir in /run/berth-bed/*; do
-		! is_up || (name=${dir##*/} && find_leader && echo "$name $leader")
+		! is_up || (name=${dir##*/} && find_leader && echo "$name $leader") 2>/dev/null || : # it comes, or goes
 	done
 }
 

@@ -3,10 +3,12 @@
 
 #include <gio/gunixfdlist.h>
 
+#include "tests/lib/await.h"
+
 /* A client of Berth by GDBus, as others write them: calls, what the signals of an object have told, and its console. All
  * waits are for signals or bytes, with a deadline; a wait in vain aborts the test and says what there was instead. */
 
-#define CLIENT_SECONDS 120u /* an emulated guest on a loaded machine takes its time */
+#define CLIENT_SECONDS 300u /* an emulated guest on a loaded machine takes its time */
 
 /* Waits in the main context until @condition is true. @words say what is waited for. */
 #define CLIENT_AWAIT(condition, ...)                                                                                   \

@@ -120,7 +120,7 @@ void journal_assert_good(void)
     g_free(scene_run("journalctl", "--sync", NULL));
     /* What is told of a VM may be QEMU's last words: an assertion of its own. */
     assert_nothing("journalctl --quiet --boot --output=json --unit=berthd.service | grep -v '\"BERTH_VM\"' |"
-                   " grep -E 'no edge from|assertion|CRITICAL' || :",
+                   " grep -E 'no edge from|assertion|CRITICAL|runtime error:' || :",
                    "The daemon has told of a bug of its own");
     assert_nothing("journalctl --quiet --boot --output=cat --unit=berthd.service |"
                    " grep 'Main process exited' | grep -v 'status=9/KILL' || :",

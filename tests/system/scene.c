@@ -188,10 +188,26 @@ pid_t scene_daemon_pid(void)
 
 void scene_kill_daemon(void)
 {
-    int pidfd = scene_pidfd(scene_daemon_pid());
+    scene_kill_daemon_at(scene_pidfd(scene_daemon_pid()));
+}
+
+void scene_kill_daemon_at(int pidfd)
+{
     g_assert_cmpint(syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0), ==, 0);
     scene_await_death(pidfd);
     g_assert_cmpint(scene_status("systemctl", "stop", SERVICE, NULL), ==, 0); /* no Restart= before the test wants it */
+}
+
+/* A drop-in for all units whose names begin like a VM's has the last word on what the daemon has asked for. */
+void scene_have_patience(void)
+{
+    static const char dir[] = "/run/systemd/system/" BERTH_UNIT_PREFIX BERTH_UNIT_SUFFIX ".d";
+    g_autoptr(GError) error = NULL;
+    g_autofree char *file = g_build_filename(dir, "50-patience.conf", NULL);
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0755), ==, 0);
+    g_file_set_contents(file, "[Scope]\nTimeoutStopSec=1h\n", -1, &error);
+    g_assert_no_error(error);
+    g_free(scene_run("systemctl", "daemon-reload", NULL));
 }
 
 static void write_configuration(const char *name, const char *text)

@@ -31,6 +31,11 @@ void scene_kill_daemon(void);
 void scene_stop_daemon(void);
 void scene_start_daemon(void);
 pid_t scene_daemon_pid(void);
+/* The same without the time that it takes to find it. Closes @pidfd. */
+void scene_kill_daemon_at(int pidfd);
+/* From now on systemd stops scopes with more patience than the daemon asks it for: a keeper comes to write down how its QEMU
+ * ended, however long the machine lets it stand still. */
+void scene_have_patience(void);
 
 /* Runs a command in the bed. (transfer full): its standard output, without the white space at its end. The status must be 0. */
 char *scene_run(const char *word, ...) G_GNUC_NULL_TERMINATED;

@@ -101,12 +101,10 @@ test_failures() {
 
 # Something to watch, again and again until the watcher has seen some of it: then it sees all that follows.
 await_watcher() {
-	tries=100
 	until [ -s "$1" ]; do
 		berthctl remove --grace=3600 cli >/dev/null
 		berthctl cancel-removal cli
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] && kill -0 "$watcher"
+		kill -0 "$watcher"
 	done
 }
 
@@ -128,15 +126,30 @@ test_running() {
 	check "it runs when start returns" is_json "v['State'] == 'running' and v['PID'] > 0" berthctl status --json cli
 	check "start of what runs" ends 1 berthctl start cli
 	check "wait for what is" ends 0 berthctl wait cli running
-	check "log --follow" await_guest timeout 120 berthctl log --follow cli
+	check "log --follow" await_guest timeout 300 berthctl log --follow cli
 	check "console on a terminal" python3 "$here/type-on-console.py" berthctl console cli
 	check "log has it" says "typed here" berthctl log cli
 	check "pause" ends 0 berthctl pause cli
-	check "wait for paused" ends 0 berthctl wait --timeout=100 cli paused
+	check "wait for paused" ends 0 berthctl wait --timeout=300 cli paused
 	check "resume" ends 0 berthctl resume cli
+	test_shutdown
+}
+
+# The guest ends when it was seen to be on its way: else a daemon that stands still has both to tell at once.
+test_shutdown() {
+	mkfifo "$scratch/typed" "$scratch/shown"
+	berthctl console cli <"$scratch/typed" >"$scratch/shown" &
+	console=$!
+	exec 6>"$scratch/typed" 5<"$scratch/shown"
+	echo hang >&6
+	check "console of no terminal" await_line "*berth-guest: hanging*"
 	check "shutdown" ends 0 berthctl shutdown cli
+	check "wait for what is under way" ends 0 berthctl wait --timeout=300 cli stopping
+	echo poweroff >&6
 	check "wait for the end" is_json "v['State'] == 'stopped' and v['ExitReason'] == 'host-stop'" \
-		berthctl wait --json --timeout=100 cli stopped
+		berthctl wait --json --timeout=300 cli stopped
+	check "the console ends with its run" wait "$console"
+	exec 5<&- 6>&-
 	check "list --json has no process" is_json "[m['PID'] for m in v if m['Name'] == 'cli'] == [0]" berthctl list --json
 }
 
@@ -165,7 +178,7 @@ test_removing() {
 	check "and does not say that it is done" lacks removed
 	check "since it is not" is_there
 	mkfifo "$scratch/removal"
-	timeout 120 berthctl remove --wait cli >"$scratch/removal" &
+	timeout 300 berthctl remove --wait cli >"$scratch/removal" &
 	remover=$!
 	exec 5<"$scratch/removal"
 	check "remove --wait says what is in the way" await_line "*mount point*"

@@ -13,11 +13,18 @@ static void on_machine_signal(GDBusConnection *bus, const char *sender, const ch
     /* That it came has woken the main context. */
 }
 
+/* Whatever machined tells from here on comes: the bus has answered a call that it got after the rule. */
 static guint listen_to_machined(void)
 {
-    return g_dbus_connection_signal_subscribe(scene_bus, "org.freedesktop.machine1", "org.freedesktop.machine1.Manager",
-                                              NULL, "/org/freedesktop/machine1", NULL, G_DBUS_SIGNAL_FLAGS_NONE,
-                                              on_machine_signal, NULL, NULL);
+    guint subscription = g_dbus_connection_signal_subscribe(
+        scene_bus, "org.freedesktop.machine1", "org.freedesktop.machine1.Manager", NULL, "/org/freedesktop/machine1",
+        NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_machine_signal, NULL, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
+        scene_bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", NULL, NULL,
+        G_DBUS_CALL_FLAGS_NONE, (int) CLIENT_SECONDS * 1000, NULL, &error);
+    g_assert_no_error(error);
+    return subscription;
 }
 
 static gboolean is_listed(const char *machine)

@@ -298,6 +298,23 @@ static void test_stopped_and_continued(void)
     assert_in_journal(guest, "QEMU answers again");
 }
 
+/* Each daemon that came and went while it stood still has left it a connection, more than it has room for. */
+static void test_stopped_over_daemons(void)
+{
+    g_autoptr(Guest) guest = guest_new_bare("standing-for-long");
+    client_vm(scene_bus, guest->path, "Start");
+    g_assert_cmpint(kill(guest_qemu(guest), SIGSTOP), ==, 0);
+    for (int i = 0; i < 4; i++)
+        scene_restart_daemon();
+    guest_rewatch(guest);
+    g_assert_cmpstr(client_told_string(guest->vm, "State"), ==, "running");
+    assert_last_error(guest, BERTH_ERROR_PREFIX "Busy", "was stopped by a signal");
+    g_assert_cmpint(kill(guest_qemu(guest), SIGCONT), ==, 0);
+    client_await(guest->vm, "Responsive", g_variant_new_boolean(TRUE));
+    client_vm(scene_bus, guest->path, "Pause");
+    assert_last_error(guest, "", "");
+}
+
 /* Who is connected stays so; a daemon that comes later says what it can't do, and can still end it. */
 static void test_monitor_deleted(void)
 {
@@ -328,15 +345,13 @@ static void test_monitor_deleted(void)
     assert_last_error(guest, "", "");
 }
 
-/* All at once, the witness too. */
+/* All at once, and the witness sees none of it. */
 static void test_lost(void)
 {
     g_autoptr(Guest) guest = guest_new_booted("lost", NULL);
+    g_assert_cmpint(kill(guest_keeper(guest), SIGSTOP), ==, 0);
     g_free(scene_run("systemctl", "kill", "--signal=KILL", guest->unit, NULL));
-    client_await_state(guest->vm, "exited");
-    client_await(guest->vm, "PID", g_variant_new_uint32(0));
-    const char *reason = client_told_string(guest->vm, "ExitReason");
-    g_assert_true(g_str_equal(reason, "lost") || g_str_equal(reason, "killed"));
+    guest_assert_ended(guest, "exited", "lost");
 }
 
 /* QEMU runs on without its keeper, and that is said; it can still be ended. */
@@ -356,6 +371,19 @@ static void test_keeper_killed(void)
     client_vm(scene_bus, guest->path, "PowerOff");
     scene_await_death(pidfd);
     client_await_state(guest->vm, "stopped");
+}
+
+/* systemd stops its scope: the daemon presses the button, and systemd's patience is not needed. */
+static void test_keeper_killed_stop(void)
+{
+    g_autoptr(Guest) guest = guest_new_booted("orphan-stop", NULL);
+    g_assert_cmpint(kill(guest_keeper(guest), SIGKILL), ==, 0);
+    client_await_other(guest->vm, "LastError");
+    g_free(scene_run("systemctl", "stop", guest->unit, NULL));
+    guest_assert_ended(guest, "stopped", "host-stop");
+    g_free(scene_run("journalctl", "--sync", NULL));
+    g_autofree char *text = scene_run("journalctl", "--quiet", "--no-pager", "--output=cat", "-u", guest->unit, NULL);
+    g_assert_nonnull(strstr(text, "Deactivated successfully"));
 }
 
 /* PowerOff answers when nobody is left, also where QEMU does not listen. */
@@ -408,14 +436,15 @@ static void test_qemu_that_is_not_there(void)
 static void test_qemu_that_is_silent(void)
 {
     scene_install(FAKE_QEMU, "#!/bin/sh\nexec sleep infinity\n");
-    scene_configure("[QEMU]\nQEMUPath=" FAKE_QEMU "\n[VM]\nStartTimeoutSec=2\n");
-    assert_start_fails("silent", "did not start within 2 s");
+    scene_configure("[QEMU]\nQEMUPath=" FAKE_QEMU "\n[VM]\nStartTimeoutSec=10\n");
+    assert_start_fails("silent", "did not start within 10 s (QEMU does not answer)");
     scene_configure(NULL);
 }
 
 int main(int argc, char **argv)
 {
     scene_begin(&argc, &argv);
+    scene_have_patience();
     g_test_add_func("/processes/confinement", test_confinement);
     g_test_add_func("/processes/two-users", test_two_users);
     g_test_add_func("/processes/limits", test_limits);
@@ -429,9 +458,11 @@ int main(int argc, char **argv)
     g_test_add_func("/processes/crashed", test_crashed);
     g_test_add_func("/processes/oom-killed", test_oom_killed);
     g_test_add_func("/processes/stopped-and-continued", test_stopped_and_continued);
+    g_test_add_func("/processes/stopped-over-daemons", test_stopped_over_daemons);
     g_test_add_func("/processes/monitor-deleted", test_monitor_deleted);
     g_test_add_func("/processes/lost", test_lost);
     g_test_add_func("/processes/keeper-killed", test_keeper_killed);
+    g_test_add_func("/processes/keeper-killed/scope-stops", test_keeper_killed_stop);
     g_test_add_func("/processes/stopped-qemu", test_stopped_qemu);
     g_test_add_func("/processes/qemu-that-fails", test_qemu_that_fails);
     g_test_add_func("/processes/qemu-that-is-not-there", test_qemu_that_is_not_there);

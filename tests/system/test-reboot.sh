@@ -42,12 +42,12 @@ check() {
 
 # An emulated guest on a busy machine takes its time.
 reaches() {
-	there berthctl wait --timeout=120 "$1" "$2"
+	there berthctl wait --timeout=300 "$1" "$2"
 }
 
 # What a VM's part of this boot's journal comes to say.
 says() {
-	there timeout 120 sh -c \
+	there timeout 300 sh -c \
 		"journalctl --quiet --boot --follow --lines=all --output=cat BERTH_VM=$1 | grep -q '$2'"
 }
 

@@ -67,7 +67,7 @@ check "start" ends 0 ctl start mine
 check "its scope is her manager's" unit_says "berth-$id.scope" ActiveState active
 check "its process is hers" runs_as_alice
 check "its sockets are hers" is_hers "$runtime/berth/$id"
-check "the guest boots" await_guest as_alice timeout 120 berthctl --user log --follow mine
+check "the guest boots" await_guest as_alice timeout 300 berthctl --user log --follow mine
 check "console on a terminal" as_alice python3 "$(dirname "$0")/type-on-console.py" berthctl --user console mine
 check "root's daemon knows nothing of it" is_root_without
 check "her audit finds nothing" says "Nothing is left over" ctl audit
@@ -78,7 +78,7 @@ check "her daemon starts anew" as_alice systemctl --user restart berthd.service
 check "her guest does not" test "$(property PID)" = "$was"
 check "shutdown" ends 0 ctl shutdown mine
 check "wait for the end" is_json "v['ExitReason'] == 'host-stop' and v['ExitStatus'] == 0" \
-	ctl wait --json --timeout=100 mine stopped
+	ctl wait --json --timeout=300 mine stopped
 check "remove" says "removed" ctl remove --wait mine
 check "nothing is left" has_nothing_left
 check "image-remove" ends 0 ctl image-remove guest

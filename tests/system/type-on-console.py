@@ -9,7 +9,7 @@ import select
 import sys
 import time
 
-DEADLINE = time.monotonic() + 120
+DEADLINE = time.monotonic() + 300
 
 
 def await_text(terminal, text):

@@ -20,7 +20,11 @@ typedef struct {
 static void on_up(sd_bus *bus, gpointer data)
 {
     Bed *bed = data;
+    uint64_t patience = 0;
     g_assert_true(berth_bus_link_get(bed->link) == bus);
+    /* Of whatever is asked: who answers late is heard. */
+    g_assert_cmpint(sd_bus_get_method_call_timeout(bus, &patience), >=, 0);
+    g_assert_cmpuint(patience, ==, UINT64_MAX);
     g_string_append_c(bed->log, 'u');
     bed->n_up++;
 }

@@ -10,6 +10,7 @@
 #include "src/core/autofd.h"
 #include "src/core/error.h"
 #include "src/host/qmp.h"
+#include "src/host/unix-socket.h"
 #include "tests/lib/await.h"
 
 #define LONG_USEC (60 * (guint64) G_USEC_PER_SEC) /* a deadline that does not strike */
@@ -117,7 +118,8 @@ static void tear_down(Fixture *f, gconstpointer unused)
     g_clear_pointer(&f->qmp, berth_qmp_free);
     if (f->peer >= 0)
         hang_up(f);
-    close(f->listener);
+    if (f->listener >= 0)
+        close(f->listener);
     remove_tree(f->dir);
     g_string_free(f->log, TRUE);
     g_clear_error(&f->end);
@@ -531,6 +533,68 @@ static void test_fd_stuck(Fixture *f, gconstpointer unused)
     assert_closed(watched);
 }
 
+/* QEMU takes no more connections, since it hangs: so do those of daemons that came and went. */
+static void fill_queue(Fixture *f)
+{
+    for (int fd; (fd = berth_unix_connect(f->path, NULL)) >= 0;)
+        close(fd);
+}
+
+/* As it does when it goes on: each that has gone, and then ours. */
+static void take_all(Fixture *f)
+{
+    hang_up(f);
+    for (char byte; f->peer < 0 || recv(f->peer, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;) {
+        if (f->peer >= 0)
+            hang_up(f);
+        f->peer = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+    }
+}
+
+static void set_up_full(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(GError) error = NULL;
+    set_up(f, NULL);
+    g_clear_pointer(&f->qmp, berth_qmp_free);
+    fill_queue(f);
+    f->qmp = berth_qmp_connect(f->path, &handler, f, &error);
+    g_assert_no_error(error);
+}
+
+/* That it does not answer is told as of any that hangs; and it comes back as any. */
+static void test_full(Fixture *f, gconstpointer unused)
+{
+    berth_qmp_execute(f->qmp, "cont", NULL, 20000, on_done, f);
+    assert_told(f, "berth:10 ");
+    g_string_truncate(f->log, 0);
+    take_all(f);
+    make_ready(f);
+    execute(f, "stop");
+    assert_heard(f, "{\"execute\":\"stop\",\"id\":2}\n");
+}
+
+/* It ends before it has taken ours. */
+static void test_full_ends(Fixture *f, gconstpointer unused)
+{
+    execute(f, "cont");
+    close(f->listener);
+    f->listener = -1;
+    assert_told(f, "qmp:1 closed ");
+    g_assert_error(f->end, BERTH_QMP_ERROR, BERTH_QMP_ERROR_CLOSED);
+}
+
+/* Nobody is told of what comes of it afterwards. */
+static void test_full_freed(Fixture *f, gconstpointer unused)
+{
+    execute(f, "cont");
+    g_clear_pointer(&f->qmp, berth_qmp_free);
+    assert_told(f, "berth:10 ");
+    f->qmp = berth_qmp_connect(f->path, &handler, f, NULL);
+    close(f->listener);
+    f->listener = -1;
+    assert_told(f, "berth:10 closed ");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -559,6 +623,9 @@ int main(int argc, char **argv)
 #undef ADD
     g_test_add("/qmp/long-path", Fixture, LONG_NAME LONG_NAME LONG_NAME "qmp.sock", set_up, test_conversation,
                tear_down);
+    g_test_add("/qmp/full", Fixture, NULL, set_up_full, test_full, tear_down);
+    g_test_add("/qmp/full/ends", Fixture, NULL, set_up_full, test_full_ends, tear_down);
+    g_test_add("/qmp/full/freed", Fixture, NULL, set_up_full, test_full_freed, tear_down);
     g_test_add_func("/qmp/nobody-there", test_nobody_there);
     return g_test_run();
 }

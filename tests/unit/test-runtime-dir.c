@@ -221,7 +221,7 @@ static void test_remove(Fixture *fixture, gconstpointer data)
 static void test_run_record(Fixture *fixture, gconstpointer data)
 {
     const BerthRunRecord written = {
-        (char *) "inc", 4000000000u, 17, 18, (char *) "/machine.slice/x", 1234567, BERTH_RECORD_SHUTDOWN, 7654321,
+        (char *) "inc", 4000000000u, 17, 18, (char *) "/machine.slice/x", 1234567, BERTH_RECORD_SHUTDOWN, 7654321, TRUE,
     };
     BerthRuntimeFds fds;
     g_autoptr(GError) error = NULL;
@@ -243,6 +243,7 @@ static void test_run_record(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(read->started, ==, written.started);
     g_assert_cmpint(read->operation, ==, written.operation);
     g_assert_cmpint(read->until, ==, written.until);
+    g_assert_true(read->by_agent_alone);
 
     BerthRunRecord bad = written;
     bad.control_group = (char *) "/x\nkeeper-pid=1";
@@ -256,6 +257,7 @@ static void test_run_record(Fixture *fixture, gconstpointer data)
     g_autoptr(BerthRunRecord) old = berth_runtime_read_run(fixture->top, ID, &error);
     g_assert_no_error(error);
     g_assert_cmpint(old->operation, ==, BERTH_RECORD_RUN);
+    g_assert_false(old->by_agent_alone);
     put(fixture, BERTH_FILE_RUN, OLD "operation=migrate\nuntil=5\nend\n");
     g_autoptr(BerthRunRecord) new = berth_runtime_read_run(fixture->top, ID, &error);
     g_assert_no_error(error);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <glib.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "src/core/autofd.h"
 #include "src/core/error.h"
 #include "src/host/unix-socket.h"
 
@@ -67,11 +69,33 @@ static void test_refused(void)
     g_test_trap_assert_passed();
 }
 
+/* Somebody listens, and takes nothing. */
+static void test_full(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *dir = g_dir_make_tmp("berth-unix-socket-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "s", NULL);
+    BERTH_AUTOFD dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    BERTH_AUTOFD listener = berth_unix_listen(dir_fd, "s", 0, &error);
+    g_assert_no_error(error);
+    BERTH_AUTOFD first = berth_unix_connect(path, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(berth_unix_connect(path, &error), ==, -1);
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_BUSY);
+    g_clear_error(&error);
+    close(berth_steal_fd(&listener));
+    g_assert_cmpint(berth_unix_connect(path, &error), ==, -1);
+    g_assert_error(error, BERTH_ERROR, BERTH_ERROR_WRONG_STATE);
+    g_unlink(path);
+    g_rmdir(dir);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/unix-socket/own", test_own);
     g_test_add_func("/unix-socket/other", test_other);
     g_test_add_func("/unix-socket/refused", test_refused);
+    g_test_add_func("/unix-socket/full", test_full);
     return g_test_run();
 }

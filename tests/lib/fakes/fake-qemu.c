@@ -37,6 +37,7 @@
  *                disconnect               closes its connection alone, and listens for the next
  *                say words                on the serial port
  *                shutdown | panic | reset the guest does that
+ *                pause | resume           QEMU lets the guest stand still, as where a disk is full; it goes on
  *
  * Without rules: "poweroff", "panic" and "reboot" on the serial port are what the guest does; system_powerdown makes it
  * power off; quit ends. SIGTERM, SIGINT and SIGHUP end it as QEMU ends (reason host-signal), unless they are blocked.
@@ -332,6 +333,10 @@ static bool act(const Rule *rule)
         panic();
     else if (strcmp(action, "reset") == 0)
         reset(true);
+    else if (strcmp(action, "pause") == 0)
+        set_running(false);
+    else if (strcmp(action, "resume") == 0)
+        set_running(true);
     else
         return false;
     return true;
@@ -720,10 +725,12 @@ static const Chardev *find_chardev(const char *value, const char *prefix)
 static void add_monitor(const char *value)
 {
     const Chardev *chardev = find_chardev(value, "chardev=");
-    if (chardev->server)
+    if (chardev->server) {
         vm.listener = chardev->fd;
-    else
+        listen(vm.listener, 1); /* as QEMU does, whatever whoever made it said before */
+    } else {
         vm.keeper.fd = chardev->fd;
+    }
 }
 
 static void take_option(const char *option, const char *value)

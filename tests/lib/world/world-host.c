@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "src/core/names.h"
-#include "tests/lib/await.h"
+#include "tests/lib/client.h"
 #include "world-private.h"
 
 /* systemd's units, and the kernel's processes and interfaces. */
@@ -52,7 +52,7 @@ static void check_units(World *world)
 {
     AwaitDeadline deadline;
     g_autofree char *problem = NULL;
-    await_begin(&deadline, AWAIT_SECONDS * 1000);
+    await_begin(&deadline, CLIENT_SECONDS * 1000);
     for (guint seen; seen = world_signals_count(world->signals), (problem = problem_of_units(world));) {
         while (seen == world_signals_count(world->signals))
             if (!await_step(&deadline))
@@ -102,7 +102,7 @@ static void check_child(World *world, pid_t pid)
         text[i] = text[i] ? text[i] : ' ';
     /* What was to end with the daemon may be a moment behind it. */
     struct pollfd end = {.fd = (int) syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-    if (poll(&end, 1, AWAIT_SECONDS * 1000) != 1)
+    if (poll(&end, 1, (int) CLIENT_SECONDS * 1000) != 1)
         g_error("Process %d is left: %s", pid, text ? text : "?");
     close(end.fd);
     waitpid(pid, NULL, 0);

@@ -2,7 +2,7 @@
 #include <sys/prctl.h>
 
 #include "src/core/names.h"
-#include "tests/lib/await.h"
+#include "tests/lib/client.h"
 #include "world-private.h"
 
 /* The ledger, and the VMs as the daemon tells of them. */
@@ -118,7 +118,7 @@ static GVariant *try_call(World *world, const char *bus_name, const char *path, 
 {
     Call call = {.world = world, .answered = answered};
     g_dbus_connection_call(world->place.client, bus_name, path, interface, method, parameters, NULL,
-                           G_DBUS_CALL_FLAGS_NONE, AWAIT_SECONDS * 1000, NULL, on_answer, &call);
+                           G_DBUS_CALL_FLAGS_NONE, (int) CLIENT_SECONDS * 1000, NULL, on_answer, &call);
     while (!call.done)
         g_main_context_iteration(NULL, TRUE);
     if (call.error)
@@ -262,7 +262,7 @@ gboolean world_try_settle(World *world)
 {
     AwaitDeadline deadline;
     gboolean there;
-    await_begin(&deadline, AWAIT_SECONDS * 1000);
+    await_begin(&deadline, CLIENT_SECONDS * 1000);
     for (guint count; count = world_signals_count(world->signals), (there = look(world)) && push(world);)
         await_news(world, count, &deadline);
     await_end(&deadline);
