@@ -29,15 +29,15 @@ static void want_work_done(BerthVm *vm, gpointer data, const GError *error)
     vm->want_in_flight = FALSE;
     if (!error)
         vm->want_stored = work->wanted;
-    else if (vm->record->wanted != vm->want_stored) {
-        /* What is said to be wanted is what the disk says. */
-        vm->record->wanted = vm->want_stored;
-        berth_vm_changed(vm, BERTH_ASPECT_WANTED);
-    }
     /* The mind was changed meanwhile: those who wait, wait for the last word. */
-    if (!error && vm->want_stored != vm->record->wanted && vm->state != BERTH_VM_REMOVING) {
+    if (vm->record->wanted != work->wanted && vm->state != BERTH_VM_REMOVING) {
         store_want(vm);
         return;
+    }
+    /* What is said to be wanted is what the disk says. */
+    if (error && vm->record->wanted != vm->want_stored) {
+        vm->record->wanted = vm->want_stored;
+        berth_vm_changed(vm, BERTH_ASPECT_WANTED);
     }
     if (vm->want_waiters)
         berth_replies_return(vm->want_waiters, error);

@@ -8,6 +8,7 @@
 
 #include "scripted.h"
 #include "src/core/names.h"
+#include "tests/lib/preloads/hold.h"
 
 /* How a VM starts, and what is left where it does not: nothing. */
 
@@ -584,6 +585,30 @@ STEP(greeting)
 STEP(capabilities)
 STEP(status)
 
+/* The disk does not take that it is wanted; who has changed his mind by then is not told of that. */
+static void test_powered_off_unstored(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *holds = g_build_filename(fixture->dir, "holds", NULL);
+    Hold *hold = hold_new(holds, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
+    fixture_start_daemon(fixture);
+    g_autofree char *path = scripted_vm(fixture, "web", "on query-status wait never");
+    g_autofree char *dir = scripted_vm_dir(fixture, path);
+    hold_at(hold, HOLD_WANT);
+    FixtureCall *start = scripted_begin(fixture, path, "Start");
+    hold_await(hold, HOLD_WANT);
+    FixtureCall *power_off = scripted_begin(fixture, path, "PowerOff");
+    fixture_await_property(fixture, path, "WantRunning", g_variant_new_boolean(FALSE));
+    const gboolean refuses = scripted_set_immutable(dir, TRUE);
+    hold_release(hold);
+    scripted_fails(start, "Cancelled", "");
+    scripted_succeeds(power_off);
+    hold_free(hold);
+    if (refuses)
+        g_assert_true(scripted_set_immutable(dir, FALSE));
+    fixture_restart_daemon(fixture);
+    scripted_assert_string(fixture, path, "State", "stopped");
+}
+
 #define ADD(path, func) SCRIPTED_ADD("/start/" path, "", func)
 #define ADD_STEP(name)                                                                                                 \
     ADD("power-off/" #name, test_power_off_##name);                                                                    \
@@ -622,6 +647,8 @@ static void add(void)
 {
     ADD("order", test_order);
     add_qemu();
+    g_test_add("/start/powered-off/unstored", Fixture, "", scripted_prepare, test_powered_off_unstored,
+               fixture_tear_down);
     g_test_add("/start/keeper/missing", Fixture, "", scripted_prepare, test_keeper_missing, fixture_tear_down);
     g_test_add("/start/keeper/not-executable", Fixture, "", scripted_prepare, test_keeper_not_executable,
                fixture_tear_down);

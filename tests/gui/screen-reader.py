@@ -19,7 +19,7 @@ from gi.repository import Atspi, GLib  # noqa: E402
 
 # How long the window may take for an answer, and longer where it has just come, in milliseconds: as long as the test
 # waits. Less, and what was pressed on a busy machine would be pressed again.
-PATIENCE = 20000
+PATIENCE = 60000
 
 # What is in them has the focus, if anything can.
 NAMELESS = {pyatspi.ROLE_SCROLL_PANE, pyatspi.ROLE_LIST}

@@ -278,6 +278,21 @@ static void test_hang_up(Fixture *f, gconstpointer unused)
     assert_told(f, "SHUTDOWN qmp:1 qmp:1 closed qmp:1 ");
 }
 
+static void ask_again(JsonNode *result, const GError *error, gpointer data)
+{
+    on_done(result, error, data);
+    execute(data, "again");
+}
+
+/* Who asks again at once is answered later: else it could go on like that for ever. */
+static void test_hang_up_asked_again(Fixture *f, gconstpointer unused)
+{
+    make_ready(f);
+    berth_qmp_execute(f->qmp, "stop", NULL, LONG_USEC, ask_again, f);
+    hang_up(f);
+    assert_told(f, "qmp:1 closed qmp:1 ");
+}
+
 /* What QEMU said before it went is heard, though writing to it fails already. */
 static void test_last_words(Fixture *f, gconstpointer unused)
 {
@@ -440,6 +455,18 @@ static void test_too_many(Fixture *f, gconstpointer unused)
         execute(f, "stop");
     execute(f, "straw");
     g_assert_cmpstr(f->log->str, ==, "");
+    assert_told(f, "qmp:3 ");
+}
+
+/* QEMU may guess the number of what was never sent to it. */
+static void test_answers_unasked(Fixture *f, gconstpointer unused)
+{
+    make_ready(f);
+    for (guint i = 0; i < BERTH_QMP_PENDING_MAX; i++)
+        execute(f, "stop");
+    execute(f, "straw");
+    g_autofree char *words = g_strdup_printf("{\"return\":{},\"id\":%u}\n", BERTH_QMP_PENDING_MAX + 1);
+    say(f, words);
     assert_told(f, "qmp:3 ");
 }
 
@@ -608,6 +635,7 @@ int main(int argc, char **argv)
     ADD("deadline-before-ready", test_deadline_before_ready);
     ADD("idle", test_idle);
     ADD("hang-up", test_hang_up);
+    ADD("hang-up-asked-again", test_hang_up_asked_again);
     ADD("last-words", test_last_words);
     ADD("free-answers", test_free_answers);
     ADD("free-in-handler", test_free_in_handler);
@@ -617,6 +645,7 @@ int main(int argc, char **argv)
     ADD("endless-line", test_endless_line);
     ADD("deaf-peer", test_deaf_peer);
     ADD("too-many", test_too_many);
+    ADD("answers-unasked", test_answers_unasked);
     ADD("fd", test_fd);
     ADD("fd-given-up", test_fd_given_up);
     ADD("fd-stuck", test_fd_stuck);
