@@ -3,6 +3,7 @@
 
 #include "../core/error.h"
 #include "../host/settings-files.h"
+#include "start-queue.h"
 
 /* Somebody is always at work on some VM of a busy host. What can't be compared after so many looks is told, and left
  * to the next Reload. */
@@ -72,6 +73,7 @@ static void setting_changed(const char *key, const char *old, const char *new, g
 static void take_first_look(BerthReload *reload)
 {
     berth_settings_update(berth_manager_host(reload->manager)->settings, reload->settings, setting_changed, NULL);
+    berth_queue_poke(reload->manager); /* more may start at a time now */
     for (guint i = 0; i < reload->notes->len; i++)
         g_warning("%s", (const char *) g_ptr_array_index(reload->notes, i));
 }

@@ -39,6 +39,9 @@ static void test_states(Fixture *fixture, gconstpointer unused)
     g_autoptr(GVariant) still = fixture_get(fixture, running, BERTH_IFACE_VM, "StartedTimestamp");
     gint64 moved = (gint64) g_variant_get_uint64(still) - (gint64) g_variant_get_uint64(since);
     g_assert_cmpint(ABS(moved), <, G_USEC_PER_SEC);
+    /* It has been running since then. */
+    g_autoptr(GVariant) in_state = fixture_get(fixture, running, BERTH_IFACE_VM, "StateChangeTimestamp");
+    g_assert_cmpvariant(in_state, still);
     fixture_await_state(fixture, paused, "paused");
     g_assert_cmpint(scripted_qemu(fixture, paused), ==, paused_pid);
     scripted_assert_string(fixture, crashed, "State", "exited"); /* it was wanted, and no policy says otherwise */

@@ -27,6 +27,7 @@ static void take_back(Fixture *fixture, const char *path, gboolean restart, cons
     fixture_vm_fails(fixture, path, "Start", "Removing", "web");
     fixture_vm(fixture, path, "CancelRemoval");
     g_assert_false(removal_has_marker(fixture, path));
+    fixture_await_state(fixture, path, state); /* whoever has found that out, and when */
     if (restart)
         fixture_restart_daemon(fixture);
     fixture_await_state(fixture, path, state);

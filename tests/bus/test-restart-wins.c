@@ -121,6 +121,20 @@ static void test_start_wins(Fixture *fixture, gconstpointer unused)
     assert_starts(fixture, 2);
 }
 
+/* There are more turns from now on. */
+static void test_more_turns(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *holder = hold_turn(fixture);
+    g_autofree char *path = waiting(fixture, "{'restart': <'always'>}");
+    await_silence(SOON_MSEC);
+    scripted_assert_string(fixture, path, "State", "exited");
+    scripted_configure(fixture, "\nMaxConcurrentStarts=2\n");
+    scripted_reload(fixture, 0, 0, 0);
+    fixture_await_state(fixture, path, "running");
+    scripted_assert_string(fixture, holder, "State", "starting");
+    scripted_touch(fixture, "go");
+}
+
 /* It ends, and its restart comes due, while something of it is being written. */
 static void while_held(Fixture *fixture, const char *point, const char *method, GVariant *parameters,
                        void (*then)(Fixture *fixture, const char *path))
@@ -206,6 +220,8 @@ static void add(void)
     ADD("taken-over/shutdown", test_taken_shutdown);
     SCRIPTED_ADD("/removal/M04/restart-taken-over-grace", SOON, test_taken_remove_later);
     SCRIPTED_ADD("/removal/M20/restart-taken-over", SOON, test_taken_remove);
+    SCRIPTED_ADD("/restart/more-turns", SOON "\nStartTimeoutSec=600\n[Manager]\nMaxConcurrentStarts=1",
+                 test_more_turns);
     ADD_ONE("/restart/in-line/power-off", test_wait_power_off);
     ADD_ONE("/restart/in-line/shutdown", test_wait_shutdown);
     ADD_ONE("/removal/M04/restart-in-line-grace", test_wait_remove_later);

@@ -58,6 +58,9 @@ static void test_soak(void)
     const guint last = seconds * 1000 / LAST_PART;
     pass(seconds * 1000 - last, trouble, random, TRUE);
     pass(last, trouble, random, FALSE);
+    /* On a slow machine it takes longer until all have come to do something. */
+    while (witness_n_edges(witness) == 0 || witness_n_clones(witness) == 0)
+        pass(PAUSE_MSEC_MAX, trouble, random, FALSE);
     crowd_free(crowd);
     trouble_free(trouble);
     await_daemon();
@@ -67,8 +70,6 @@ static void test_soak(void)
                    " KiB, before %u and %" G_GUINT64_FORMAT " KiB",
                    witness_n_edges(witness), witness_n_clones(witness), after.n_fds, after.pss / 1024, before.n_fds,
                    before.pss / 1024);
-    g_assert_cmpuint(witness_n_edges(witness), >, 0);
-    g_assert_cmpuint(witness_n_clones(witness), >, 0);
     g_assert_cmpuint(after.n_fds, ==, before.n_fds);
     g_assert_cmpuint(after.pss, <=, before.pss + PSS_SLACK);
     g_free(scene_run("systemctl", "stop", "berthd.service", NULL));

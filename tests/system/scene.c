@@ -112,10 +112,23 @@ void scene_await_death(int pidfd)
     close(pidfd);
 }
 
-static void on_unit_removed(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
-                            const char *signal, GVariant *parameters, gpointer data)
+static void on_told(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
+                    const char *signal, GVariant *parameters, gpointer data)
 {
     /* That it came has woken the main context. */
+}
+
+/* The bus has answered a call that it got after the rule. */
+guint scene_listen(const char *name, const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    guint subscription = g_dbus_connection_signal_subscribe(scene_bus, name, NULL, NULL, path, NULL,
+                                                            G_DBUS_SIGNAL_FLAGS_NONE, on_told, NULL, NULL);
+    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
+        scene_bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", NULL, NULL,
+        G_DBUS_CALL_FLAGS_NONE, (int) CLIENT_SECONDS * 1000, NULL, &error);
+    g_assert_no_error(error);
+    return subscription;
 }
 
 static gboolean is_listed(const char *unit)
@@ -126,15 +139,12 @@ static gboolean is_listed(const char *unit)
 
 void scene_await_unit_gone(const char *unit)
 {
-    static const char manager[] = "org.freedesktop.systemd1.Manager";
-    static const char systemd[] = "/org/freedesktop/systemd1";
-    guint subscription =
-        g_dbus_connection_signal_subscribe(scene_bus, "org.freedesktop.systemd1", manager, "UnitRemoved", systemd, NULL,
-                                           G_DBUS_SIGNAL_FLAGS_NONE, on_unit_removed, NULL, NULL);
+    static const char name[] = "org.freedesktop.systemd1", path[] = "/org/freedesktop/systemd1";
+    guint subscription = scene_listen(name, path);
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) answer =
-        g_dbus_connection_call_sync(scene_bus, "org.freedesktop.systemd1", systemd, manager, "Subscribe", NULL, NULL,
-                                    G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
+        g_dbus_connection_call_sync(scene_bus, name, path, "org.freedesktop.systemd1.Manager", "Subscribe", NULL, NULL,
+                                    G_DBUS_CALL_FLAGS_NONE, (int) CLIENT_SECONDS * 1000, NULL, &error);
     g_autofree char *remote = error ? g_dbus_error_get_remote_error(error) : NULL;
     if (g_strcmp0(remote, "org.freedesktop.systemd1.AlreadySubscribed") != 0)
         g_assert_no_error(error);

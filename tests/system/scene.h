@@ -50,7 +50,10 @@ void scene_install(const char *path, const char *script);
 /* Waits until the kernel says that the process is dead. It must not be a child. */
 void scene_await_death(int pidfd);
 int scene_pidfd(pid_t pid);
-/* Waits until systemd has forgotten @unit. It learns that a scope is empty a moment after everyone could. */
+/* Whatever the object @path of @name tells from here on wakes the main context, until g_dbus_connection_signal_unsubscribe() of
+ * what this returns and scene_bus. */
+guint scene_listen(const char *name, const char *path);
+/* Waits until systemd has forgotten @unit, which may be a pattern. It learns that a scope is empty a moment after everyone could. */
 void scene_await_unit_gone(const char *unit);
 /* Waits until there is no such file or directory. */
 void scene_await_absent(const char *path);

@@ -7,24 +7,9 @@
 
 /* With systemd-machined: a running VM is a machine, and machinectl's verbs mean what people expect. */
 
-static void on_machine_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
-                              const char *signal, GVariant *parameters, gpointer data)
-{
-    /* That it came has woken the main context. */
-}
-
-/* Whatever machined tells from here on comes: the bus has answered a call that it got after the rule. */
 static guint listen_to_machined(void)
 {
-    guint subscription = g_dbus_connection_signal_subscribe(
-        scene_bus, "org.freedesktop.machine1", "org.freedesktop.machine1.Manager", NULL, "/org/freedesktop/machine1",
-        NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_machine_signal, NULL, NULL);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) answer = g_dbus_connection_call_sync(
-        scene_bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId", NULL, NULL,
-        G_DBUS_CALL_FLAGS_NONE, (int) CLIENT_SECONDS * 1000, NULL, &error);
-    g_assert_no_error(error);
-    return subscription;
+    return scene_listen("org.freedesktop.machine1", "/org/freedesktop/machine1");
 }
 
 static gboolean is_listed(const char *machine)
