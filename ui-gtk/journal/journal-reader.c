@@ -249,6 +249,14 @@ static int await_change(const BerthUiJournalReader *self, sd_journal *journal)
     return r < 0 ? r : MIN(sd_journal_process(journal), 0);
 }
 
+/* A writer counts an entry before it can be found by its fields, and libsystemd looks into a file again only where there
+ * are more than it has counted: what came in between would be seen with the next entry. Matches anew, it looks. */
+static int look_again(const BerthUiJournalReader *self, sd_journal *journal)
+{
+    sd_journal_flush_matches(journal);
+    return add_matches(journal, self);
+}
+
 static gpointer run(gpointer data)
 {
     BerthUiJournalReader *self = data;
@@ -258,6 +266,8 @@ static gpointer run(gpointer data)
         r = read_newest(self, journal);
     while (r >= 0 && !g_cancellable_is_cancelled(self->stopped)) {
         r = await_change(self, journal);
+        if (r >= 0)
+            r = look_again(self, journal);
         if (r >= 0)
             r = read_on(self, journal);
     }
