@@ -24,28 +24,9 @@ void berth_vm_reset(BerthVm *vm, BerthReply *reply);
 void berth_vm_pause(BerthVm *vm, BerthReply *reply);
 void berth_vm_resume(BerthVm *vm, BerthReply *reply);
 
-/**
- * berth_vm_begin_shutdown:
- * @asked_by_keeper: the guest was asked by its keeper, because of a signal, and not by us
- *
- * State stopping until the guest is gone; where it does not go within ShutdownTimeoutSec, it runs on and LastError says
- * so. Its keeper ends it where the signal was systemd's stop, so then we wait longer than the keeper does.
- */
-void berth_vm_begin_shutdown(BerthVm *vm, gboolean asked_by_keeper, const char *why);
-
-/* Somebody has pressed the power button. Where Shutdown has asked for that, it is pressed again after a pause, as a guest in its
- * firmware does not hear it; until the guest is gone, or the deadline has come. Where it was the keeper, that goes on with it. */
-void berth_vm_power_button_pressed(BerthVm *vm);
-
-/* Presses it where systemd stops the scope, and no keeper is left that would; and again as above, until systemd's patience is over. */
-void berth_vm_press_power_button(BerthVm *vm);
-
 /* Goes on with what an earlier daemon began, as vm->run's operation has it, with the rest of its deadline. The VM is shown
  * `stopping`. */
 void berth_vm_resume_shutdown(BerthVm *vm);
-
-/* The guest was asked in vain, and runs on: how it ends is its own affair again. */
-void berth_vm_end_shutdown(BerthVm *vm);
 
 /* How long QEMU may take to answer a command that costs it nothing. */
 #define BERTH_COMMAND_TIMEOUT_USEC (10 * G_USEC_PER_SEC)

@@ -2,8 +2,8 @@
 #include "remove.h"
 
 #include "../core/error.h"
-#include "control.h"
 #include "manager.h"
+#include "powerdown.h"
 #include "removal.h"
 #include "restart.h"
 #include "run.h"
@@ -191,7 +191,7 @@ static void back_to_life(BerthVm *vm)
     else if (!vm->run)
         berth_vm_retire_runtime(vm);
     else if (!vm->run->ending)
-        berth_vm_end_shutdown(vm); /* with the removal */
+        berth_powerdown_end(vm); /* with the removal */
     if (!vm->run && vm->record->wanted && before != BERTH_VM_BROKEN && !half_started)
         berth_vm_settle_taken_back(vm);
     else

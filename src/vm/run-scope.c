@@ -2,6 +2,7 @@
 #include "agent-shutdown.h"
 #include "control.h"
 #include "manager.h"
+#include "powerdown.h"
 #include "run.h"
 
 /* That systemd stops a scope, its keeper is told, which asks the guest, and writes it down. Of one whose keeper is gone systemd is
@@ -20,14 +21,13 @@ static void stand_in_for_keeper(BerthRun *run)
     BerthVm *vm = run->vm;
     run->scope_stops = TRUE;
     if (run->operation == BERTH_RECORD_RUN)
-        (void) berth_run_note(run, BERTH_RECORD_POWERDOWN, 0,
-                              NULL); /* a daemon that comes after this one looks itself */
+        berth_vm_note(vm, BERTH_RECORD_POWERDOWN, 0);
     /* Who is paused hears no power button. */
     if (vm->state == BERTH_VM_PAUSED && run->qmp)
         berth_qmp_execute(run->qmp, "cont", NULL, BERTH_COMMAND_TIMEOUT_USEC, went_on, NULL);
     if (vm->state == BERTH_VM_RUNNING || vm->state == BERTH_VM_PAUSED)
         berth_vm_set_state(vm, BERTH_VM_STOPPING, "systemd stops its scope");
-    berth_vm_press_power_button(vm);
+    berth_powerdown_press_button(vm);
     berth_agent_shutdown_too(vm);
 }
 

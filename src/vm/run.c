@@ -86,6 +86,13 @@ gboolean berth_run_note(BerthRun *run, BerthRecordFound operation, gint64 until,
                                    error);
 }
 
+void berth_vm_note(BerthVm *vm, BerthRecordFound operation, gint64 until)
+{
+    g_autoptr(GError) error = NULL;
+    if (!berth_run_note(vm->run, operation, until, &error))
+        berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s", error->message);
+}
+
 /* Watching */
 
 static void something_happened(gpointer data)

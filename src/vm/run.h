@@ -88,6 +88,8 @@ void berth_run_watch_cgroup(BerthRun *run, const char *path);
  * Returns: FALSE where it can't be written; for all but a start that is no reason to give up
  */
 gboolean berth_run_note(BerthRun *run, BerthRecordFound operation, gint64 until, GError **error);
+/* The same for all but a start, of a VM with a run: that it can't be written is logged. */
+void berth_vm_note(BerthVm *vm, BerthRecordFound operation, gint64 until);
 
 /* For LastError, unless that says why the VM can't be loaded, which is the more urgent word; then for the journal. */
 void berth_run_tell_error(BerthRun *run, const GError *error);

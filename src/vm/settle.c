@@ -4,8 +4,8 @@
 #include "../core/error.h"
 #include "../host/runtime-dir.h"
 #include "agent-shutdown.h"
-#include "control.h"
 #include "manager.h"
+#include "powerdown.h"
 #include "removal.h"
 #include "restart.h"
 #include "run.h"
@@ -223,7 +223,7 @@ static void guest_shuts_down(BerthVm *vm, JsonObject *arguments)
 static void powerdown_begins(BerthVm *vm)
 {
     gboolean ours = g_strcmp0(vm->busy_with, "Shutdown") == 0;
-    berth_vm_begin_shutdown(vm, !ours, ours ? "Shutdown" : "the guest was asked to power down");
+    berth_powerdown_begin(vm, !ours, ours ? "Shutdown" : "the guest was asked to power down");
     if (!ours)
         berth_agent_shutdown_too(vm);
 }
@@ -232,7 +232,7 @@ static void power_button_pressed(BerthVm *vm)
 {
     if (vm->state == BERTH_VM_RUNNING)
         powerdown_begins(vm);
-    berth_vm_power_button_pressed(vm);
+    berth_powerdown_button_pressed(vm);
 }
 
 void berth_vm_guest_event(BerthVm *vm, const char *name, JsonObject *arguments)

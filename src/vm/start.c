@@ -98,7 +98,7 @@ void berth_start_fail(BerthVm *vm, const GError *reason)
     }
     vm->run->stop_asked = TRUE;
     if (start->reply)
-        (void) berth_run_note(vm->run, BERTH_RECORD_POWER_OFF, 0, NULL); /* else the next daemon goes on with it */
+        berth_vm_note(vm, BERTH_RECORD_POWER_OFF, 0); /* else the next daemon goes on with it */
     berth_run_end(vm->run, FALSE);
     berth_run_look(vm->run);
 }
