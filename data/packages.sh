@@ -31,9 +31,10 @@ install_packages() {
     fi
     echo "Installing:$missing"
     export DEBIAN_FRONTEND=noninteractive
-    # An update that fails for one of several sources is no failure, as long as the packages can be had.
-    apt-get update -q >/dev/null 2>&1 || true
+    # A mirror that does not answer is asked again, and whoever installs something else is waited for. An update that fails for
+    # one of several sources is no failure, as long as the packages can be had.
+    apt-get update -q -o Acquire::Retries=5 >/dev/null 2>&1 || true
     # $missing is a list of words.
     # shellcheck disable=SC2086
-    apt-get install -q -y -o Acquire::Retries=5 --no-install-recommends $missing >/dev/null
+    apt-get install -q -y -o Acquire::Retries=5 -o DPkg::Lock::Timeout=600 --no-install-recommends $missing >/dev/null
 }

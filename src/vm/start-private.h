@@ -19,7 +19,7 @@ struct BerthStart {
     BerthMachinedCall *forgetting; /* (nullable): systemd-machined, the run before */
     BerthSystemdCall *call;
     gboolean scope_stands;
-    gboolean ghost_stopped; /* a scope with nobody in it bore our name, and was taken away */
+    gboolean name_freed; /* a scope bore our name, and has gone; or had nobody in it, and was taken away */
     gboolean guest_runs;
     gboolean want_is_durable;
     GError *failure; /* why it is being undone */

@@ -53,15 +53,20 @@ static void namesake_looked_at(const BerthScopeStatus *status, const GError *err
 {
     BerthVm *vm = data;
     BERTH_AUTO_SYSTEMD_CALL *call = g_steal_pointer(&vm->start->call);
-    if (error || vm->start->ghost_stopped || !berth_scope_is_empty(status, vm->run->unit)) {
+    const gboolean has_gone = !error && !status->loaded; /* on a busy host systemd sees an end that late */
+    if (vm->start->name_freed || !(has_gone || (!error && berth_scope_is_empty(status, vm->run->unit)))) {
         vm->run->scope_asked = FALSE;
         scope_failed(vm, "there is a scope of that name already, and somebody in it");
+        return;
+    }
+    vm->start->name_freed = TRUE;
+    if (has_gone) {
+        start_scope(vm);
         return;
     }
     const BerthHost *host = berth_manager_host(vm->manager);
     berth_vm_log(vm, G_LOG_LEVEL_WARNING, "%s was left of an earlier start, with nobody in it: stopping it",
                  vm->run->unit);
-    vm->start->ghost_stopped = TRUE;
     vm->start->call =
         berth_systemd_stop(host->systemd, vm->run->unit, host->settings->start_timeout_usec, ghost_stopped, vm);
 }

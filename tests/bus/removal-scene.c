@@ -2,12 +2,10 @@
 #include "removal-scene.h"
 
 #include <glib/gstdio.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,26 +22,6 @@ pid_t removal_child_of_qemu(Fixture *fixture)
     scripted_await(fixture, "web", "child", 1);
     g_autofree char *log = scripted_log(fixture, "web");
     return (pid_t) g_ascii_strtoll(strstr(log, "child ") + strlen("child "), NULL, 10);
-}
-
-int removal_pidfd(pid_t pid)
-{
-    int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-    g_assert_cmpint(pidfd, >=, 0);
-    return pidfd;
-}
-
-gboolean removal_is_dead(int pidfd)
-{
-    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-    return poll(&poll_fd, 1, 0) == 1;
-}
-
-void removal_await_dead(int pidfd)
-{
-    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-    g_assert_cmpint(poll(&poll_fd, 1, AWAIT_SECONDS * 1000), ==, 1);
-    close(pidfd);
 }
 
 pid_t removal_bystander(void)

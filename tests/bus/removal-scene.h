@@ -21,10 +21,6 @@
 void removal_kill_keeper(Fixture *fixture, const char *path);
 /* What a script's fork-child has left in the scope of "web". */
 pid_t removal_child_of_qemu(Fixture *fixture);
-int removal_pidfd(pid_t pid);
-gboolean removal_is_dead(int pidfd);
-/* Waits for its end, and closes the pidfd. */
-void removal_await_dead(int pidfd);
 /* The test's own process, which is nobody's business; removal_end_bystander() says whether it has been left alone. */
 pid_t removal_bystander(void);
 void removal_end_bystander(pid_t pid);

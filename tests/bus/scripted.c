@@ -6,10 +6,12 @@
 #include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,8 +41,8 @@ void scripted_prepare(Fixture *fixture, gconstpointer config)
     g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
     g_assert_cmpint(g_chmod(dir, 0777), ==, 0); /* QEMU's user writes its log there */
     g_assert_cmpint(symlink(g_getenv("BERTH_FAKE_QEMU"), qemu), ==, 0);
-    g_autofree char *text = g_strdup_printf("[QEMU]\nQEMUPath=%s\n[VM]\nRestart=no\nStartTimeoutSec=15\n"
-                                            "ShutdownTimeoutSec=15\nPowerOffTimeoutSec=500ms\n%s\n",
+    g_autofree char *text = g_strdup_printf("[QEMU]\nQEMUPath=%s\n[VM]\nRestart=no\nStartTimeoutSec=120\n"
+                                            "ShutdownTimeoutSec=120\nPowerOffTimeoutSec=500ms\n%s\n",
                                             qemu, (const char *) config);
     scripted_configure(fixture, text);
 }
@@ -386,6 +388,26 @@ pid_t scripted_keeper(Fixture *fixture, const char *path)
     g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
     g_assert_cmpint(sscanf(strrchr(text, ')') + 1, " %*c %d", &parent), ==, 1);
     return parent;
+}
+
+int scripted_pidfd(pid_t pid)
+{
+    int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+    g_assert_cmpint(pidfd, >=, 0);
+    return pidfd;
+}
+
+gboolean scripted_is_dead(int pidfd)
+{
+    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) == 1;
+}
+
+void scripted_await_dead(int pidfd)
+{
+    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+    g_assert_cmpint(poll(&poll_fd, 1, AWAIT_SECONDS * 1000), ==, 1);
+    close(pidfd);
 }
 
 /* How long the daemon has had a processor, and how often: that also finds one that does not even go to sleep. (transfer full) */

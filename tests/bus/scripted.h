@@ -59,6 +59,11 @@ char *scripted_runtime_dir(Fixture *fixture, const char *path);
 pid_t scripted_qemu(Fixture *fixture, const char *path);
 /* QEMU's parent. */
 pid_t scripted_keeper(Fixture *fixture, const char *path);
+int scripted_pidfd(pid_t pid);
+/* What a daemon goes by. The kernel says so a moment after it has taken the process out of its cgroup. */
+gboolean scripted_is_dead(int pidfd);
+/* Waits for its end, and closes the pidfd. */
+void scripted_await_dead(int pidfd);
 
 /* The daemon sleeps for two seconds at a stretch. What follows of what was done takes its time on a busy machine; one that is
  * woken again and again never does. */

@@ -325,7 +325,7 @@ static void test_daemon_restarts_delay(Fixture *fixture, gconstpointer unused)
         fixture_restart_daemon(fixture);
         scripted_assert_string(fixture, paths[1], "State", "stopped");
         const gint64 off = (gint64) (time_of(fixture, paths[2], "NextStart") - began - hour);
-        g_assert_cmpint(ABS(off), <, G_USEC_PER_SEC);
+        g_assert_cmpint(ABS(off), <, 60 * G_USEC_PER_SEC);
     }
     fixture_stop_daemon(fixture, SIGKILL);
     let_pass(record, began, hour - G_USEC_PER_SEC / 2);
@@ -391,7 +391,7 @@ static void restart_before_delay(Fixture *fixture, void (*begin)(Fixture *fixtur
     const guint64 after = time_of(fixture, paths[0], "StartedTimestamp") + hour;
     scripted_assert_string(fixture, paths[1], "State", "stopped");
     const gint64 off = (gint64) (time_of(fixture, paths[1], "NextStart") - after);
-    g_assert_cmpint(ABS(off), <, G_USEC_PER_SEC);
+    g_assert_cmpint(ABS(off), <, 60 * G_USEC_PER_SEC);
     free_paths(paths, 2);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -173,10 +174,12 @@ static void test_flood(Fixture *fixture, gconstpointer unused)
     g_autofree char *other = running(fixture, "other");
     const guint cid = fixture_get_uint(fixture, path, "CID");
     int fds[TOO_MANY];
+    kill(fixture->daemon, SIGSTOP); /* to it they come all at once, however long it takes to send them */
     for (guint i = 0; i < TOO_MANY; i++) {
         g_autofree char *text = g_strdup_printf("STATUS=%u", i);
         fds[i] = begin_notify(fixture, cid, PRIVILEGED, text);
     }
+    kill(fixture->daemon, SIGCONT);
     for (guint i = 0; i < TOO_MANY; i++)
         end_notify(fds[i]);
     g_autofree char *status = fixture_get_string(fixture, path, "GuestStatus");

@@ -325,6 +325,7 @@ static void test_shutdown_removed(Fixture *fixture, gconstpointer unused)
 
 /* The agent has a third of it. */
 #define SHORT "ShutdownTimeoutSec=6\n"
+#define FAIR "ShutdownTimeoutSec=15\n"
 
 static void add_all(void)
 {
@@ -343,8 +344,8 @@ static void add_all(void)
     SCRIPTED_ADD("/guest/shutdown/acpi", "", test_shutdown_acpi);
     SCRIPTED_ADD("/guest/shutdown/no-agent", "", test_shutdown_no_agent);
     SCRIPTED_ADD("/guest/shutdown/refused", "", test_shutdown_refused);
-    SCRIPTED_ADD("/guest/shutdown/in-vain", SHORT, test_shutdown_in_vain);
-    SCRIPTED_ADD("/guest/shutdown/hung", SHORT, test_shutdown_hung);
+    SCRIPTED_ADD("/guest/shutdown/in-vain", FAIR, test_shutdown_in_vain);
+    SCRIPTED_ADD("/guest/shutdown/hung", FAIR, test_shutdown_hung);
     SCRIPTED_ADD("/guest/shutdown/agent-in-vain", SHORT, test_shutdown_vain);
     SCRIPTED_ADD("/guest/shutdown/agent-in-vain-later", SHORT, test_shutdown_vain_later);
     SCRIPTED_ADD("/guest/shutdown/by-keeper", "", test_shutdown_keeper);

@@ -11,16 +11,6 @@
 
 /* What a daemon had begun, the next one goes on with; and what came of it while there was none, it finds out. */
 
-static pid_t parent_of(pid_t pid)
-{
-    g_autofree char *file = g_strdup_printf("/proc/%d/stat", (int) pid);
-    g_autofree char *text = NULL;
-    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
-    int parent = 0;
-    g_assert_cmpint(sscanf(strrchr(text, ')') + 1, " %*c %d", &parent), ==, 1);
-    return parent;
-}
-
 static void assert_stopped(Fixture *fixture, const char *path, const char *reason, gboolean wanted)
 {
     fixture_await_state(fixture, path, "stopped");
@@ -37,20 +27,6 @@ static void interrupt(Fixture *fixture, const char *path, const char *method, co
     scripted_await(fixture, "web", line, 1);
     fixture_stop_daemon(fixture, SIGKILL);
     AWAIT(call->done);
-}
-
-static void wake_up(gpointer unused)
-{
-    g_main_context_wakeup(NULL);
-}
-
-/* The end of all that is in the scope @cgroup. */
-static void await_nobody(const char *cgroup)
-{
-    GSource *watch = test_cgroup_watch(cgroup, NULL, wake_up, NULL);
-    AWAIT(test_cgroup_is_empty(cgroup));
-    g_source_destroy(watch);
-    g_source_unref(watch);
 }
 
 /* The run's record */
@@ -184,7 +160,7 @@ static void test_shutdown_refused(Fixture *fixture, gconstpointer unused)
 static void test_powerdown(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", "on system_powerdown ignore\non file go shutdown");
-    g_assert_cmpint(kill(parent_of(scripted_qemu(fixture, path)), SIGTERM), ==, 0);
+    g_assert_cmpint(kill(scripted_keeper(fixture, path), SIGTERM), ==, 0);
     fixture_await_state(fixture, path, "stopping");
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "stopping");
@@ -237,10 +213,10 @@ static void test_power_off_hung(Fixture *fixture, gconstpointer unused)
 static void test_power_off_unseen(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", "on quit wait go");
-    g_autofree char *cgroup = scripted_cgroup(fixture, path);
+    int keeper = scripted_pidfd(scripted_keeper(fixture, path)); /* which outlives its QEMU */
     interrupt(fixture, path, "PowerOff", "qmp quit");
     scripted_touch(fixture, "go");
-    await_nobody(cgroup);
+    scripted_await_dead(keeper);
     fixture_start_daemon(fixture);
     assert_stopped(fixture, path, "host-stop", FALSE);
 }
@@ -270,7 +246,7 @@ static void test_end_stays_known(Fixture *fixture, gconstpointer unused)
 static void test_stop_stays_known(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{'restart': <'always'>}", NULL);
-    g_assert_cmpint(kill(parent_of(scripted_qemu(fixture, path)), SIGTERM), ==, 0);
+    g_assert_cmpint(kill(scripted_keeper(fixture, path), SIGTERM), ==, 0);
     fixture_await_state(fixture, path, "stopped");
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "stopped");
@@ -280,16 +256,23 @@ static void test_stop_stays_known(Fixture *fixture, gconstpointer unused)
     assert_stopped(fixture, path, "host-stop", TRUE);
 }
 
+/* Nobody is left, and nobody has told how that came: there was no daemon, and the keeper goes first. */
+static void lose_all(Fixture *fixture, const char *path)
+{
+    pid_t qemu = scripted_qemu(fixture, path), keeper = scripted_keeper(fixture, path);
+    int qemu_end = scripted_pidfd(qemu), keeper_end = scripted_pidfd(keeper);
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_cmpint(kill(keeper, SIGKILL), ==, 0);
+    scripted_await_dead(keeper_end);
+    g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
+    scripted_await_dead(qemu_end);
+}
+
 /* The one that would have told is gone as well. */
 static void test_lost(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
-    g_autofree char *cgroup = scripted_cgroup(fixture, path);
-    pid_t qemu = scripted_qemu(fixture, path), keeper = parent_of(qemu);
-    fixture_stop_daemon(fixture, SIGKILL);
-    g_assert_cmpint(kill(keeper, SIGKILL), ==, 0);
-    g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
-    await_nobody(cgroup);
+    lose_all(fixture, path);
     fixture_start_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "exited");
     scripted_assert_string(fixture, path, "ExitReason", "lost");
@@ -301,7 +284,7 @@ static void test_lost(Fixture *fixture, gconstpointer unused)
 static void test_keeper_hangs(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
-    pid_t qemu = scripted_qemu(fixture, path), keeper = parent_of(qemu);
+    pid_t qemu = scripted_qemu(fixture, path), keeper = scripted_keeper(fixture, path);
     fixture_stop_daemon(fixture, SIGKILL);
     g_assert_cmpint(kill(keeper, SIGSTOP), ==, 0);
     g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
@@ -317,7 +300,7 @@ static void test_helper_lingers(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_running(fixture, "{}", "on start fork-child");
     g_autofree char *id = fixture_get_string(fixture, path, "Id");
     g_autofree char *file = record_file(fixture, id);
-    pid_t qemu = scripted_qemu(fixture, path), keeper = parent_of(qemu);
+    pid_t qemu = scripted_qemu(fixture, path), keeper = scripted_keeper(fixture, path);
     fixture_stop_daemon(fixture, SIGKILL);
     g_assert_cmpint(kill(keeper, SIGKILL), ==, 0);
     g_assert_cmpint(kill(qemu, SIGKILL), ==, 0);
@@ -336,10 +319,7 @@ static void test_numbers_of_another(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *id = fixture_get_string(fixture, path, "Id");
     g_autofree char *file = record_file(fixture, id);
-    g_autofree char *cgroup = scripted_cgroup(fixture, path);
-    fixture_stop_daemon(fixture, SIGKILL);
-    test_cgroup_signal(cgroup, SIGKILL);
-    await_nobody(cgroup);
+    lose_all(fixture, path);
     g_autofree char *qemu = record_line(file, "qemu-pid="), *keeper = record_line(file, "keeper-pid=");
     g_autofree char *our_qemu = g_strdup_printf("qemu-pid=%d", (int) getpid());
     g_autofree char *our_keeper = g_strdup_printf("keeper-pid=%d", (int) getpid());
@@ -377,7 +357,7 @@ static void test_start_goes_on_once(Fixture *fixture, gconstpointer unused)
     scripted_touch(fixture, "go");
     fixture_start_daemon(fixture);
     fixture_await_state(fixture, path, "running");
-    g_assert_cmpint(kill(parent_of(scripted_qemu(fixture, path)), SIGTERM), ==, 0);
+    g_assert_cmpint(kill(scripted_keeper(fixture, path), SIGTERM), ==, 0);
     assert_stopped(fixture, path, "host-stop", TRUE);
 }
 
@@ -410,7 +390,7 @@ static void test_start_without_word(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(scripted_count(fixture, "web", "start"), ==, 1);
     scripted_assert_wanted(fixture, path, TRUE);
     /* It has begun anew once, and does so no more. */
-    g_assert_cmpint(kill(parent_of(scripted_qemu(fixture, path)), SIGTERM), ==, 0);
+    g_assert_cmpint(kill(scripted_keeper(fixture, path), SIGTERM), ==, 0);
     assert_stopped(fixture, path, "host-stop", TRUE);
 }
 
@@ -481,7 +461,7 @@ static void test_deaf(Fixture *fixture, gconstpointer unused)
 }
 
 #define ADD(path, func) SCRIPTED_ADD("/recovery/" path, "", func)
-#define ADD_PATIENT(path, func) SCRIPTED_ADD("/recovery/" path, "ShutdownTimeoutSec=120\nPowerOffTimeoutSec=120", func)
+#define ADD_PATIENT(path, func) SCRIPTED_ADD("/recovery/" path, "PowerOffTimeoutSec=120", func)
 
 static void add_ends(void)
 {

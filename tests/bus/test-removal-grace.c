@@ -164,13 +164,13 @@ static void test_crashed_meanwhile(Fixture *fixture, gconstpointer unused)
 static void test_over(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
-    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
+    int pidfd = scripted_pidfd(scripted_qemu(fixture, path));
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     scripted_remove(fixture, path, "{'grace-seconds': <uint32 1>}");
     removal_assert_gone(fixture, path);
     g_autofree char *phases = recorder_words(recorder, "RemovalPhase");
     g_assert_true(g_str_has_prefix(phases, "grace stopping"));
-    removal_await_dead(pidfd);
+    scripted_await_dead(pidfd);
 }
 
 /* It passes while no daemon is there to see it. */
@@ -178,14 +178,14 @@ static void test_over_meanwhile(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *id = fixture_get_string(fixture, path, "Id");
-    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
+    int pidfd = scripted_pidfd(scripted_qemu(fixture, path));
     scripted_remove(fixture, path, REMOVAL_GRACE);
     fixture_stop_daemon(fixture, SIGKILL);
     removal_age_marker(fixture, id, g_get_real_time() - 1);
-    g_assert_false(removal_is_dead(pidfd));
+    g_assert_false(scripted_is_dead(pidfd));
     fixture_start_daemon(fixture);
     removal_assert_gone(fixture, path);
-    removal_await_dead(pidfd);
+    scripted_await_dead(pidfd);
 }
 
 /* It passes while CancelRemoval is on its way to the disk: who asked in time is in time. */
@@ -197,10 +197,10 @@ static void test_over_while_taken_back(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
     pid_t pid = scripted_qemu(fixture, path);
     hold_at(hold, HOLD_UNMARK);
-    scripted_remove(fixture, path, "{'grace-seconds': <uint32 2>}");
+    scripted_remove(fixture, path, "{'grace-seconds': <uint32 5>}");
     FixtureCall *cancel = scripted_begin(fixture, path, "CancelRemoval");
     hold_await(hold, HOLD_UNMARK);
-    await_silence(2200);
+    await_silence(5200);
     assert_in_grace(fixture, path);
     hold_release(hold);
     scripted_succeeds(cancel);

@@ -176,11 +176,11 @@ static void test_late_console(Fixture *fixture, gconstpointer unused)
 static void test_late_exit(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *old = scripted_running(fixture, "{}", "on quit wait go");
-    int qemu = removal_pidfd(scripted_qemu(fixture, old));
+    int qemu = scripted_pidfd(scripted_qemu(fixture, old));
     fixture_vm(fixture, old, "Remove");
     scripted_touch(fixture, "go");
     removal_assert_gone(fixture, old);
-    g_assert_true(removal_is_dead(qemu));
+    g_assert_true(scripted_is_dead(qemu));
     close(qemu);
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);

@@ -14,14 +14,14 @@
 static void test_killed_stopping(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", "on quit wait go");
-    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
+    int pidfd = scripted_pidfd(scripted_qemu(fixture, path));
     fixture_vm(fixture, path, "Remove");
     scripted_assert_string(fixture, path, "RemovalPhase", "stopping");
     fixture_restart_daemon(fixture);
     scripted_assert_string(fixture, path, "State", "removing");
     scripted_touch(fixture, "go");
     removal_assert_gone(fixture, path);
-    g_assert_true(removal_is_dead(pidfd));
+    g_assert_true(scripted_is_dead(pidfd));
     close(pidfd);
 }
 

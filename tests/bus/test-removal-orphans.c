@@ -180,13 +180,13 @@ static void test_gone_at_start(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *vms = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, NULL);
     g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
-    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
+    int pidfd = scripted_pidfd(scripted_qemu(fixture, path));
     fixture_stop_daemon(fixture, SIGKILL);
     rename_away(fixture, vms, aside);
     removal_make_empty(vms); /* no directory */
     fixture_spawn_daemon(fixture);
     AWAIT(fixture->daemon == 0);
-    g_assert_false(removal_is_dead(pidfd));
+    g_assert_false(scripted_is_dead(pidfd));
     close(pidfd);
     g_assert_cmpint(g_unlink(vms), ==, 0);
     rename_back(fixture, vms, aside);
@@ -268,11 +268,11 @@ static void remove_running_broken(Fixture *fixture, void (*damage)(const char *f
 {
     pid_t pid;
     g_autofree char *path = running_broken(fixture, damage, &pid);
-    int pidfd = removal_pidfd(pid);
+    int pidfd = scripted_pidfd(pid);
     g_assert_cmpuint(fixture_get_uint(fixture, path, "CID"), ==, 2000); /* whose it is until it is dead */
     fixture_vm(fixture, path, "Remove");
     fixture_await_gone(fixture, path);
-    g_assert_true(removal_is_dead(pidfd));
+    g_assert_true(scripted_is_dead(pidfd));
     close(pidfd);
     fixture_assert_clean(fixture);
     removal_assert_cids_free(fixture);
@@ -313,20 +313,20 @@ static void test_orphan(Fixture *fixture, gconstpointer unused)
     g_autofree char *dir = scripted_vm_dir(fixture, path);
     g_autofree char *runtime = scripted_runtime_dir(fixture, path);
     g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
-    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
+    int pidfd = scripted_pidfd(scripted_qemu(fixture, path));
     fixture_stop_daemon(fixture, SIGKILL);
     g_assert_cmpint(g_rename(dir, aside), ==, 0);
     fake_service_hold(service, "StopUnit");
     fixture_start_daemon(fixture);
     AWAIT(fake_service_count(service, "StopUnit") > 0);
-    g_assert_false(removal_is_dead(pidfd));
+    g_assert_false(scripted_is_dead(pidfd));
     fixture_call_fails(fixture, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "CreateVM",
                        g_variant_new("(sa{sv}a{sv})", "web", NULL, NULL), "LimitReached", "in use");
     g_autoptr(GFile) file = g_file_new_for_path(fixture->runtime_dir);
     g_autoptr(GFileMonitor) monitor = g_file_monitor_directory(file, G_FILE_MONITOR_NONE, NULL, NULL);
     fake_service_release(service, "StopUnit");
     AWAIT(!g_file_test(runtime, G_FILE_TEST_EXISTS));
-    g_assert_true(removal_is_dead(pidfd));
+    g_assert_true(scripted_is_dead(pidfd));
     close(pidfd);
     fixture_assert_clean(fixture);
     g_autoptr(GPtrArray) vms = fixture_vms(fixture);
@@ -341,12 +341,12 @@ static void test_orphan_tried_again(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *dir = scripted_vm_dir(fixture, path);
     g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
-    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
+    int pidfd = scripted_pidfd(scripted_qemu(fixture, path));
     fixture_stop_daemon(fixture, SIGKILL);
     g_assert_cmpint(g_rename(dir, aside), ==, 0);
     fake_service_fail(service, "StopUnit", "org.freedesktop.DBus.Error.NoReply", 2);
     fixture_start_daemon(fixture);
-    removal_await_dead(pidfd);
+    scripted_await_dead(pidfd);
     AWAIT(fake_systemd_n_units(fixture->systemd) == 0);
     AWAIT(fake_service_count(service, "StopUnit") == 3);
 }

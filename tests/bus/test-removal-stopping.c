@@ -13,11 +13,11 @@
 static void remove_running(Fixture *fixture, const char *script, void (*disturb)(Fixture *fixture, const char *path))
 {
     g_autofree char *path = scripted_running(fixture, "{}", script);
-    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
+    int pidfd = scripted_pidfd(scripted_qemu(fixture, path));
     if (disturb)
         disturb(fixture, path);
     removal_and_await(fixture, path);
-    g_assert_true(removal_is_dead(pidfd));
+    g_assert_true(scripted_is_dead(pidfd));
     close(pidfd);
 }
 
@@ -90,11 +90,11 @@ static void test_keeper_killed(Fixture *fixture, gconstpointer unused)
 static void test_bus_lost(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", "on quit ignore");
-    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
+    int pidfd = scripted_pidfd(scripted_qemu(fixture, path));
     fixture_vm(fixture, path, "Remove");
     fixture_restart_bus(fixture);
     removal_assert_gone(fixture, path);
-    g_assert_true(removal_is_dead(pidfd));
+    g_assert_true(scripted_is_dead(pidfd));
     close(pidfd);
 }
 
@@ -103,11 +103,11 @@ static void test_systemd_away(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
-    int pidfd = removal_pidfd(scripted_qemu(fixture, path));
+    int pidfd = scripted_pidfd(scripted_qemu(fixture, path));
     fake_service_vanish(service);
     fixture_vm(fixture, path, "Remove");
     removal_await_phase(fixture, path, "waiting");
-    g_assert_true(removal_is_dead(pidfd));
+    g_assert_true(scripted_is_dead(pidfd));
     close(pidfd);
     fake_service_come_back(service);
     removal_assert_gone(fixture, path); /* nobody had to ask again */
@@ -125,7 +125,7 @@ static void test_systemd_silent(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
     g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
-    int child = removal_pidfd(removal_child_of_qemu(fixture));
+    int child = scripted_pidfd(removal_child_of_qemu(fixture));
     removal_kill_keeper(fixture, path);
     fake_service_hold(service, "KillUnit");
     fake_service_hold(service, "StopUnit");
@@ -136,7 +136,7 @@ static void test_systemd_silent(Fixture *fixture, gconstpointer unused)
     fixture_vm(fixture, path, "Remove"); /* no harm, and no false answer */
     scripted_assert_string(fixture, path, "State", "removing");
     removal_await_phase(fixture, path, "releasing");
-    g_assert_true(removal_is_dead(child));
+    g_assert_true(scripted_is_dead(child));
     removal_await_phase(fixture, path, "waiting");
     scripted_assert_last_error(fixture, path, "systemd has not answered in time");
     removal_await_blocker(fixture, path, "systemd");
@@ -167,7 +167,7 @@ static void end_spared(Fixture *fixture, const char *path, int pidfd)
     g_autofree char *cgroup = scripted_cgroup(fixture, path);
     test_cgroup_signal(cgroup, SIGKILL);
     removal_assert_gone(fixture, path);
-    removal_await_dead(pidfd);
+    scripted_await_dead(pidfd);
 }
 
 /* Only a child of QEMU's is left, and systemd does not kill it, though it says so; @lie says that it is dead, too. */
@@ -175,7 +175,7 @@ static void outlive(Fixture *fixture, gboolean restart, void (*lie)(Fixture *fix
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
     g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
-    int child = removal_pidfd(removal_child_of_qemu(fixture));
+    int child = scripted_pidfd(removal_child_of_qemu(fixture));
     removal_kill_keeper(fixture, path);
     fake_systemd_set_flags(fixture->systemd, FAKE_SYSTEMD_SPARES);
     fixture_vm(fixture, path, "Remove");
@@ -187,7 +187,7 @@ static void outlive(Fixture *fixture, gboolean restart, void (*lie)(Fixture *fix
     if (restart)
         fixture_start_daemon(fixture);
     await_silence(300);
-    g_assert_false(removal_is_dead(child));
+    g_assert_false(scripted_is_dead(child));
     assert_everything_there(fixture, path);
     if (!restart)
         removal_await_blocker(fixture, path, "fake-helper");
@@ -233,7 +233,7 @@ static void test_record_missing(Fixture *fixture, gconstpointer unused)
 {
     FakeService *service = fake_systemd_service(fixture->systemd);
     g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
-    int child = removal_pidfd(removal_child_of_qemu(fixture));
+    int child = scripted_pidfd(removal_child_of_qemu(fixture));
     g_autofree char *runtime = scripted_runtime_dir(fixture, path);
     removal_kill_keeper(fixture, path);
     fake_systemd_set_flags(fixture->systemd, FAKE_SYSTEMD_SPARES);
@@ -243,7 +243,7 @@ static void test_record_missing(Fixture *fixture, gconstpointer unused)
     removal_delete(runtime);
     fixture_start_daemon(fixture);
     await_silence(300);
-    g_assert_false(removal_is_dead(child));
+    g_assert_false(scripted_is_dead(child));
     assert_everything_there(fixture, path);
     end_spared(fixture, path, child);
 }
@@ -261,14 +261,14 @@ static void test_stranger_in_scope(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_running(fixture, "{}", NULL);
     g_autofree char *cgroup = scripted_cgroup(fixture, path);
     pid_t stranger = removal_bystander();
-    int pidfd = removal_pidfd(stranger);
+    int pidfd = scripted_pidfd(stranger);
     g_assert_true(test_cgroup_add(cgroup, stranger));
     fake_systemd_set_flags(fixture->systemd, FAKE_SYSTEMD_SPARES);
     g_autoptr(Recorder) recorder = recorder_new(fixture->client, BERTH_BUS_NAME, path);
     fixture_vm(fixture, path, "Remove");
     AWAIT(fake_service_count(service, "KillUnit") > 0);
     await_silence(300);
-    g_assert_false(removal_is_dead(pidfd));
+    g_assert_false(scripted_is_dead(pidfd));
     AWAIT(last_attempt(recorder) >= 3);
     assert_everything_there(fixture, path);
     end_spared(fixture, path, pidfd);
@@ -281,7 +281,7 @@ static void test_escaped(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
     pid_t child = removal_child_of_qemu(fixture);
     g_autofree char *elsewhere = g_build_filename(fixture->cgroup, "elsewhere", NULL);
-    int pidfd = removal_pidfd(child);
+    int pidfd = scripted_pidfd(child);
     removal_kill_keeper(fixture, path); /* which would end it too */
     test_cgroup_make(elsewhere);
     g_assert_true(test_cgroup_add(elsewhere, child));
@@ -289,9 +289,9 @@ static void test_escaped(Fixture *fixture, gconstpointer unused)
     fixture_await_property(fixture, path, "RemovalBlocker",
                            g_variant_new_string("a process holds the lock in the VM's runtime directory"));
     assert_everything_there(fixture, path);
-    g_assert_false(removal_is_dead(pidfd));
+    g_assert_false(scripted_is_dead(pidfd));
     kill(child, SIGKILL);
-    removal_await_dead(pidfd);
+    scripted_await_dead(pidfd);
     removal_assert_gone(fixture, path);
 }
 
@@ -300,11 +300,11 @@ static void test_monitor_closed(Fixture *fixture, gconstpointer unused)
 {
     g_autofree char *path = scripted_running(fixture, "{}", "on quit close\non quit ignore");
     pid_t pid = scripted_qemu(fixture, path);
-    int pidfd = removal_pidfd(pid);
+    int pidfd = scripted_pidfd(pid);
     fixture_vm(fixture, path, "Remove");
     scripted_await(fixture, "web", "qmp quit", 1);
     await_silence(300);
-    g_assert_false(removal_is_dead(pidfd));
+    g_assert_false(scripted_is_dead(pidfd));
     assert_everything_there(fixture, path);
     kill(pid, SIGKILL);
     removal_assert_gone(fixture, path);

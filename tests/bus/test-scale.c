@@ -9,6 +9,7 @@
 #include "tests/lib/await.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/preloads/faults.h"
+#include "tests/lib/preloads/hold.h"
 
 /* What thousands of VMs must not cost: nothing is timed here, all is counted. */
 
@@ -60,11 +61,16 @@ static void put_vms(const Fixture *fixture, guint n)
 }
 
 /* They are left behind: to remove them all is no part of these tests. */
-static void set_up(Fixture *fixture, gconstpointer data)
+static void prepare(Fixture *fixture, gconstpointer data)
 {
     fixture_prepare(fixture, NULL);
     fixture->may_leave = TRUE;
     put_vms(fixture, GPOINTER_TO_UINT(data));
+}
+
+static void set_up(Fixture *fixture, gconstpointer data)
+{
+    prepare(fixture, data);
     fixture_start_daemon(fixture);
 }
 
@@ -528,6 +534,71 @@ static void test_never_older(Fixture *fixture, gconstpointer unused)
     g_assert_cmpuint(count_signals(&bystander, "InterfacesRemoved"), ==, ROUNDS * CHANGES / 3);
 }
 
+/* The object that comes first in a list, as it does in the next. (transfer full) */
+static char *first_listed(Listener *listener)
+{
+    g_autoptr(GDBusMessage) answer = await_answer(listener->queue, send_listing(listener->bus));
+    g_autoptr(GVariant) objects = g_variant_get_child_value(g_dbus_message_get_body(answer), 0);
+    char *path;
+    g_variant_get_child(objects, 0, "{o@a{sa{sv}}}", &path, NULL);
+    return path;
+}
+
+static guint32 send_lookup(Listener *listener)
+{
+    return send_call(listener->bus, BERTH_PATH_ROOT, BERTH_IFACE_MANAGER, "GetVM", g_variant_new("(s)", "nobody"));
+}
+
+/* The last step of a removal is let go on when a list has been begun. FALSE: it had the VM no more, or was there before. */
+static gboolean goes_meanwhile(Listener *listener, Hold *hold, const char *path)
+{
+    const guint32 listing = send_listing(listener->bus);
+    guint32 lookup = send_lookup(listener);
+    g_autoptr(GHashTable) told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GHashTable) list = NULL;
+    gboolean has_gone = FALSE, goes_meanwhile = FALSE;
+    for (guint n_lookups = 0; !list || !has_gone;) {
+        g_autoptr(GDBusMessage) message = next_message(listener->queue);
+        const guint32 serial = g_dbus_message_get_reply_serial(message);
+        has_gone = has_gone || g_strcmp0(g_dbus_message_get_member(message), "InterfacesRemoved") == 0;
+        if (serial == listing) {
+            list = objects_in(message);
+            goes_meanwhile = has_gone && g_hash_table_contains(list, path);
+        } else if (serial == lookup && ++n_lookups < SOME) {
+            lookup = send_lookup(listener);
+        } else if (serial == lookup) {
+            hold_release(hold);
+        }
+    }
+    g_autoptr(GHashTable) later = list_again(listener, told);
+    if (goes_meanwhile)
+        assert_current(list, later, told);
+    return goes_meanwhile;
+}
+
+/* Whose every change was told before the list was begun: that it has gone is told behind it, nothing else being left to tell. */
+static void test_goes(Fixture *fixture, gconstpointer unused)
+{
+    g_auto(Listener) listener;
+    g_autofree char *dir = g_build_filename(fixture->dir, "hold", NULL);
+    Hold *hold = hold_new(dir, g_getenv("BERTH_HOLD_PRELOAD"), &fixture->environ);
+    gboolean done = FALSE;
+    fixture_start_daemon(fixture);
+    listener_init(&listener, fixture);
+    subscribe(&listener);
+    for (guint i = 0; i < 100 && !done; i++) {
+        g_autofree char *path = first_listed(&listener);
+        hold_at(hold, HOLD_GONE);
+        fixture_vm(fixture, path, "Remove");
+        hold_await(hold, HOLD_GONE);
+        fixture_await_property(fixture, path, "RemovalPhase", g_variant_new_string("deleting"));
+        (void) count_signals(&listener, ""); /* they are those of its phases */
+        done = goes_meanwhile(&listener, hold, path);
+    }
+    g_assert_true(done);
+    hold_free(hold);
+}
+
 /* Creating */
 
 #define FEW 10u
@@ -653,6 +724,7 @@ int main(int argc, char **argv)
     ADD("/scale/listing/gone", VMS, test_gone);
     ADD("/scale/listing/bus-goes", VMS, test_bus_goes);
     ADD("/scale/listing/never-older", VMS, test_never_older);
+    g_test_add("/scale/listing/goes", Fixture, GUINT_TO_POINTER(VMS), prepare, test_goes, fixture_tear_down);
     g_test_add_func("/scale/creation-is-flat", test_creation_is_flat);
     g_test_add_func("/scale/start", test_start);
     return g_test_run();

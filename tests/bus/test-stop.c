@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "scripted.h"
@@ -11,19 +9,6 @@
 #include "src/core/names.h"
 
 /* How a VM's processes end: asked to, made to, by themselves; and what follows. */
-
-static int pidfd_of(pid_t pid)
-{
-    int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-    g_assert_cmpint(pidfd, >=, 0);
-    return pidfd;
-}
-
-static gboolean is_dead(int pidfd)
-{
-    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-    return poll(&poll_fd, 1, 0) == 1;
-}
 
 /* Stands for good: no process, and who asked for it is believed after a restart of the daemon too. */
 static void assert_stopped(Fixture *fixture, const char *path, const char *reason)
@@ -150,6 +135,12 @@ static void test_quit_ignored(Fixture *fixture, gconstpointer unused)
     g_autofree char *path = scripted_running(fixture, "{}", "on quit ignore");
     fixture_vm(fixture, path, "PowerOff");
     assert_stopped(fixture, path, "host-stop");
+    /* Its keeper has half a second to write that down, where we have killed it: on a busy machine not each time enough. */
+    for (guint tries = 0; exit_status(fixture, path) == -1; tries++) {
+        g_assert_cmpuint(tries, <, 4);
+        scripted_start(fixture, path);
+        fixture_vm(fixture, path, "PowerOff");
+    }
     g_assert_cmpint(exit_status(fixture, path), ==, SIGKILL);
 }
 
@@ -180,13 +171,13 @@ static pid_t child_of_qemu(Fixture *fixture)
 static void power_off_with_child(Fixture *fixture, gboolean kill_keeper)
 {
     g_autofree char *path = scripted_running(fixture, "{}", "on ready fork-child");
-    int child = pidfd_of(child_of_qemu(fixture));
+    int child = scripted_pidfd(child_of_qemu(fixture));
     if (kill_keeper) {
         kill(scripted_keeper(fixture, path), SIGKILL);
         scripted_await_last_error(fixture, path, "keeper");
     }
     scripted_succeeds(scripted_begin(fixture, path, "PowerOff"));
-    g_assert_true(is_dead(child));
+    g_assert_true(scripted_is_dead(child));
     assert_stopped(fixture, path, "host-stop");
     close(child);
 }
@@ -411,24 +402,16 @@ static void test_stop_then_shutdown(Fixture *fixture, gconstpointer unused)
     g_assert_cmpstr(states, ==, "stopping stopped");
 }
 
-static void wake_up(gpointer unused)
+/* The keeper outlives its QEMU. */
+static void bring_about(Fixture *fixture, const char *unit, pid_t pid, int keeper, const End *end)
 {
-    g_main_context_wakeup(NULL);
-}
-
-static void bring_about(Fixture *fixture, const char *unit, pid_t pid, const End *end)
-{
-    g_autofree char *cgroup = fake_systemd_cgroup(fixture->systemd, unit);
-    GSource *watch = test_cgroup_watch(cgroup, NULL, wake_up, NULL);
     if (end->script)
         scripted_touch(fixture, "go");
     if (end->signal)
         kill(pid, end->signal);
     if (end->stop_unit)
         stop_unit(fixture, unit);
-    AWAIT(test_cgroup_is_empty(cgroup));
-    g_source_destroy(watch);
-    g_source_unref(watch);
+    scripted_await_dead(keeper);
 }
 
 static void end_it(Fixture *fixture, const End *end, gboolean daemon_is_down)
@@ -437,9 +420,10 @@ static void end_it(Fixture *fixture, const End *end, gboolean daemon_is_down)
     g_autofree char *path = scripted_running(fixture, "{}", end->script);
     g_autofree char *unit = fixture_unit(fixture, path);
     pid_t pid = scripted_qemu(fixture, path);
+    int keeper = scripted_pidfd(scripted_keeper(fixture, path));
     if (daemon_is_down)
         fixture_stop_daemon(fixture, SIGKILL);
-    bring_about(fixture, unit, pid, end);
+    bring_about(fixture, unit, pid, keeper, end);
     if (daemon_is_down) {
         fixture_start_daemon(fixture);
         scripted_assert_string(fixture, path, "State", end->state); /* never shown as running */
@@ -587,9 +571,10 @@ static void test_monitor_misses(Fixture *fixture, gconstpointer unused)
 
 #define ADD(path, func) SCRIPTED_ADD("/stop/" path, "", func)
 #define ADD_PATIENT(path, func) SCRIPTED_ADD("/stop/" path, "PowerOffTimeoutSec=60", func)
+/* A button that is pressed again after a sixth of it. */
+#define ADD_BUTTON(path, func) SCRIPTED_ADD("/stop/" path, "ShutdownTimeoutSec=15", func)
 #define ADD_PAUSE(path, func) SCRIPTED_ADD("/stop/" path, "ShutdownTimeoutSec=40", func)
 #define ADD_SHORT(path, func) SCRIPTED_ADD("/stop/" path, "ShutdownTimeoutSec=500ms", func)
-#define ADD_DEAF(path, func) SCRIPTED_ADD("/stop/" path, "ShutdownTimeoutSec=120", func)
 #define ADD_END(name)                                                                                                  \
     ADD("end/" #name, test_end_##name);                                                                                \
     ADD("end-unseen/" #name, test_end_unseen_##name)
@@ -608,10 +593,10 @@ static void add(void)
 {
     ADD("shutdown/asked", test_shutdown);
     SCRIPTED_ADD("/stop/shutdown/ignored", "ShutdownTimeoutSec=500ms\nPowerOffTimeoutSec=60", test_shutdown_ignored);
-    SCRIPTED_ADD("/stop/shutdown/again", "ShutdownTimeoutSec=120", test_shutdown_again);
-    ADD("shutdown/deaf", test_shutdown_deaf);
-    ADD("shutdown/deaf-by-scope", test_stop_deaf);
-    ADD("shutdown/deaf-by-machined", test_poweroff_deaf);
+    ADD("shutdown/again", test_shutdown_again);
+    ADD_BUTTON("shutdown/deaf", test_shutdown_deaf);
+    ADD_BUTTON("shutdown/deaf-by-scope", test_stop_deaf);
+    ADD_BUTTON("shutdown/deaf-by-machined", test_poweroff_deaf);
     ADD("shutdown/refused", test_shutdown_refused);
     ADD_PATIENT("power-off/quit", test_quit);
     ADD("power-off/quit-ignored", test_quit_ignored);
@@ -624,10 +609,10 @@ static void add(void)
     ADD("power-off/systemd-gone", test_systemd_gone);
     ADD("keeper-killed", test_keeper_killed);
     ADD("keeper-slow", test_keeper_slow);
-    ADD("keeper-killed/scope-stops", test_stop_without_keeper);
+    ADD_BUTTON("keeper-killed/scope-stops", test_stop_without_keeper);
     ADD("keeper-killed/scope-stops-paused", test_stop_paused_without_keeper);
     ADD_PAUSE("keeper-killed/scope-stops-later", test_stop_without_keeper_later);
-    ADD_DEAF("keeper-killed/while-scope-stops", test_stop_loses_keeper);
+    ADD("keeper-killed/while-scope-stops", test_stop_loses_keeper);
     ADD_SHORT("keeper-killed/shutdown-then-stop", test_shutdown_then_stop);
     ADD_SHORT("keeper-killed/stop-then-shutdown", test_stop_then_shutdown);
     ADD("oom-killed", test_oom_killed);

@@ -14,6 +14,7 @@ typedef struct {
     void (*after)(Stage *stage);
     gboolean boots; /* whoever comes after finds the host booted: what is wanted is started */
     guint n_vms;    /* for so many there is room */
+    gboolean is_start;
 } Scenario;
 
 extern const Scenario scenarios[];

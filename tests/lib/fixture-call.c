@@ -148,47 +148,68 @@ guint32 fixture_get_uint(Fixture *fixture, const char *path, const char *propert
 
 typedef struct {
     const char *property;
-    GVariant *value; /* the last that was told */
+    GVariant *wanted;
+    GVariant *last; /* NULL until it is read */
+    gboolean has_come;
 } Watch;
 
+static void note_value(Watch *watch, GVariant *value)
+{
+    g_clear_pointer(&watch->last, g_variant_unref);
+    watch->last = value;
+    watch->has_come = watch->has_come || g_variant_equal(value, watch->wanted);
+}
+
+/* What was told before it is read is in what is read. Of what comes after that each value counts, though several may come at
+ * once, and the wanted one not last. */
 static void on_properties_changed(GDBusConnection *client, const char *sender, const char *path, const char *interface,
                                   const char *signal, GVariant *parameters, gpointer data)
 {
     Watch *watch = data;
     g_autoptr(GVariant) changed = g_variant_get_child_value(parameters, 1);
-    GVariant *value = g_variant_lookup_value(changed, watch->property, NULL);
-    if (!value)
-        return;
-    g_clear_pointer(&watch->value, g_variant_unref);
-    watch->value = value;
+    GVariant *value = watch->last ? g_variant_lookup_value(changed, watch->property, NULL) : NULL;
+    if (value)
+        note_value(watch, value);
 }
 
-static void await_value(const Watch *watch, GVariant *wanted, const char *path)
+/* In its turn among the signals. */
+static void on_read(GObject *client, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = g_dbus_connection_call_finish(G_DBUS_CONNECTION(client), result, &error);
+    GVariant *value;
+    g_assert_no_error(error);
+    g_variant_get(answer, "(v)", &value);
+    note_value(data, value);
+}
+
+static void await_value(const Watch *watch, const char *path)
 {
     AwaitDeadline deadline;
     await_begin(&deadline, AWAIT_SECONDS * 1000);
-    while (!g_variant_equal(watch->value, wanted)) {
+    while (!watch->has_come) {
         if (await_step(&deadline))
             continue;
-        g_autofree char *got = g_variant_print(watch->value, FALSE);
-        g_autofree char *text = g_variant_print(wanted, FALSE);
+        g_autofree char *got = watch->last ? g_variant_print(watch->last, FALSE) : g_strdup("not told");
+        g_autofree char *text = g_variant_print(watch->wanted, FALSE);
         g_error("%s of %s is %s, and has not become %s in %u s", watch->property, path, got, text, AWAIT_SECONDS);
     }
     await_end(&deadline);
 }
 
-/* Subscribed first, read then: what changes in between is told, and what has changed before is read. */
 void fixture_await_property(Fixture *fixture, const char *path, const char *property, GVariant *value)
 {
     g_autoptr(GVariant) wanted = g_variant_ref_sink(value);
-    Watch watch = {.property = property};
+    Watch watch = {.property = property, .wanted = wanted};
     guint subscription = g_dbus_connection_signal_subscribe(
         fixture->client, BERTH_BUS_NAME, "org.freedesktop.DBus.Properties", "PropertiesChanged", path, BERTH_IFACE_VM,
         G_DBUS_SIGNAL_FLAGS_NONE, on_properties_changed, &watch, NULL);
-    watch.value = fixture_get(fixture, path, BERTH_IFACE_VM, property);
-    await_value(&watch, wanted, path);
+    g_dbus_connection_call(fixture->client, BERTH_BUS_NAME, path, "org.freedesktop.DBus.Properties", "Get",
+                           g_variant_new("(ss)", BERTH_IFACE_VM, property), G_VARIANT_TYPE("(v)"),
+                           G_DBUS_CALL_FLAGS_NONE, FIXTURE_CALL_MSEC, NULL, on_read, &watch);
+    await_value(&watch, path);
     g_dbus_connection_signal_unsubscribe(fixture->client, subscription);
-    g_variant_unref(watch.value);
+    g_variant_unref(watch.last);
 }
 
 void fixture_await_state(Fixture *fixture, const char *path, const char *state)

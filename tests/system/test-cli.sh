@@ -183,7 +183,7 @@ test_removing() {
 	exec 5<"$scratch/removal"
 	check "remove --wait says what is in the way" await_line "*mount point*"
 	check "and the VM is there" is_there
-	umount /var/lib/berth/removing/*/disks/mnt
+	umount --lazy /var/lib/berth/removing/*/disks/mnt
 	berthctl remove cli >/dev/null # tries at once
 	check "it says removed" await_line "*removed"
 	check "when there is none any more" is_gone

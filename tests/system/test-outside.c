@@ -320,7 +320,7 @@ static void test_deleting(void)
         client_vm(scene_bus, guest->path, "Remove");
         client_await(guest->vm, "RemovalPhase", g_variant_new_string("waiting"));
         ways[i].act(guest, 0, 0);
-        g_free(scene_run("sh", "-c", "umount \"$(findmnt -nlo TARGET | grep disks/mnt)\"", NULL));
+        g_free(scene_run("sh", "-c", "umount --lazy \"$(findmnt -nlo TARGET | grep disks/mnt)\"", NULL));
         client_vm(scene_bus, guest->path, "Remove");
         guest_assert_goes(guest);
     }

@@ -15,7 +15,7 @@
 
 #include "src/berth-keeper/children.h"
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 120000
 
 static char *path_of(KeeperScene *vm, const char *name)
 {

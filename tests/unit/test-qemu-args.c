@@ -342,7 +342,7 @@ static char *ask(Live *live, int fd, const char *command)
     g_autoptr(GString) line = g_string_new(NULL);
     for (char c = 0; c != '\n'; g_string_append_c(line, c)) {
         struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-        if (poll(&poll_fd, 1, 30000) != 1)
+        if (poll(&poll_fd, 1, 120000) != 1)
             fail_with_words(live, "did not speak in time");
         if (recv(fd, &c, 1, 0) != 1)
             fail_with_words(live, "ended");

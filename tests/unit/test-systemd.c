@@ -18,6 +18,7 @@
 #define UNIT "berth-3b0c7ab8-8f5b-4be1-8c11-1d0fa0a9a3d5.scope"
 #define LONG_USEC (60 * G_USEC_PER_SEC)
 #define SHORT_USEC (G_USEC_PER_SEC / 2)
+#define STOP_USEC (2 * G_USEC_PER_SEC) /* to SIGKILL, and from there until systemd gives up */
 
 static PrivateBus *private_bus;
 
@@ -131,7 +132,7 @@ static void begin_start(Bed *bed, int pidfd, guint64 timeout_usec)
         .pid = bed->child,
         .pidfd = pidfd,
         .limits = &limits,
-        .stop_timeout_usec = 200 * 1000,
+        .stop_timeout_usec = STOP_USEC,
     };
     bed->n_done = 0;
     bed->call = berth_systemd_start_scope(bed->systemd, &spec, timeout_usec, on_done, bed);
@@ -194,7 +195,7 @@ static void test_start(Bed *bed, gconstpointer unused)
     assert_property(bed, "After", "['berthd.service']");
     assert_property(bed, "KillMode", "'control-group'");
     assert_property(bed, "SendSIGKILL", "true");
-    assert_property(bed, "TimeoutStopUSec", "uint64 200000");
+    assert_property(bed, "TimeoutStopUSec", "uint64 2000000");
     assert_property(bed, "CollectMode", "'inactive-or-failed'");
     assert_property(bed, "OOMPolicy", "'continue'");
     assert_property(bed, "CPUQuotaPerSecUSec", "uint64 1500000");
@@ -294,10 +295,10 @@ static void test_deadline(Bed *bed, gconstpointer member)
 /* Answered is answered: its deadline passes unheard, though the call is not freed yet. */
 static void test_deadline_after(Bed *bed, gconstpointer unused)
 {
-    begin_start(bed, -1, 2 * G_USEC_PER_SEC);
+    begin_start(bed, -1, 5 * G_USEC_PER_SEC);
     BerthSystemdCall *call = g_steal_pointer(&bed->call);
     AWAIT(bed->n_done == 1);
-    await_silence(2100);
+    await_silence(5100);
     g_assert_cmpuint(bed->n_done, ==, 1);
     g_assert_no_error(bed->error);
     berth_systemd_call_free(&call);
@@ -325,7 +326,7 @@ static void test_stop(Bed *bed, gconstpointer unused)
     AWAIT(bed->n_done == 1);
     g_assert_no_error(bed->error); /* not loaded */
     start(bed);
-    kill(bed->child, SIGSTOP); /* SIGTERM does nothing: SIGKILL after the scope's 200 ms */
+    kill(bed->child, SIGSTOP); /* SIGTERM does nothing: SIGKILL after STOP_USEC */
     bed->call = berth_systemd_stop(bed->systemd, UNIT, LONG_USEC, on_done, bed);
     AWAIT(bed->n_done == 2);
     g_assert_no_error(bed->error);

@@ -61,7 +61,7 @@ static const char *point_of(const InterposedCall *call)
     if (call->kind == CALL_RENAME)
         return point_of_rename(call->path, call->to_path);
     if (call->kind == CALL_UNLINK)
-        return is(call->path, BERTH_FILE_WANTED) ? HOLD_WANT : NULL;
+        return is(call->path, BERTH_FILE_WANTED) ? HOLD_WANT : is(call->path, BERTH_FILE_MARKER) ? HOLD_GONE : NULL;
     if (call->kind != CALL_OPEN)
         return NULL;
     if (call->flags & O_CREAT)

@@ -8,6 +8,7 @@
 #define HOLD_SAVE "save"       /* a definition is replaced */
 #define HOLD_WANT "want"       /* that a VM is wanted, or not any more */
 #define HOLD_DOOM "doom"       /* a VM's directory goes to the doomed ones */
+#define HOLD_GONE "gone"       /* the last file of a VM that is removed goes */
 #define HOLD_PUBLISH "publish" /* one that was made becomes a VM's */
 #define HOLD_COPY "copy"       /* a VM's disk is copied for another */
 #define HOLD_DROP "drop"       /* an image leaves the library */
