@@ -98,8 +98,7 @@ demo() {
     show berthctl shutdown "$vm"
     there berthctl wait "$vm" stopped
     show berthctl remove --wait "$vm"
-    kill "$watcher" 2>/dev/null || :
-    wait "$watcher" 2>/dev/null || :
+    wait "$watcher" || : # it ends with its VM
     show berthctl list
 }
 

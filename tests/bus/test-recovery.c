@@ -368,6 +368,22 @@ static void test_copy_at_start(Fixture *fixture, gconstpointer unused)
     assert_copy_broken(fixture, path, "name");
 }
 
+/* Its directory was put back from the copy, so that it is the younger: who has a process is the VM all the same. */
+static void test_copy_is_elder(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = started(fixture, "web", NULL);
+    g_autofree char *id = fixture_get_string(fixture, path, "Id");
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_autofree char *dir = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, id, NULL);
+    g_autofree char *elder = g_build_filename(fixture->state_dir, BERTH_DIR_VMS, COPY_ID, NULL);
+    g_autofree char *definition = g_build_filename(elder, BERTH_FILE_DEFINITION, NULL);
+    g_assert_cmpint(g_rename(dir, elder), ==, 0);
+    scripted_copy_tree(elder, dir);
+    scripted_replace(definition, id, COPY_ID);
+    fixture_start_daemon(fixture);
+    assert_copy_broken(fixture, path, "name");
+}
+
 /* (transfer full): where the VM's directory is when it is being deleted */
 static char *doomed_dir(Fixture *fixture, const char *id)
 {
@@ -489,6 +505,7 @@ static void add_reload(void)
     ADD("copy/as-it-is", test_copy);
     ADD("copy/renamed", test_copy_renamed);
     ADD("copy/at-start", test_copy_at_start);
+    ADD("copy/at-start-elder", test_copy_is_elder);
     SCRIPTED_ADD("/removal/M06/restored-beside-remains", "", test_restored_beside_remains);
 }
 

@@ -334,6 +334,27 @@ static void test_orphan(Fixture *fixture, gconstpointer unused)
     g_free(fixture_create(fixture, "web", NULL));
 }
 
+/* systemd has given its scope up, and does not kill any more. */
+static void test_orphan_given_up(Fixture *fixture, gconstpointer unused)
+{
+    g_autofree char *path = scripted_running(fixture, "{}", NULL);
+    g_autofree char *unit = fixture_unit(fixture, path);
+    g_autofree char *dir = scripted_vm_dir(fixture, path);
+    g_autofree char *runtime = scripted_runtime_dir(fixture, path);
+    g_autofree char *aside = g_build_filename(fixture->dir, "aside", NULL);
+    int pidfd = scripted_pidfd(scripted_qemu(fixture, path));
+    fixture_stop_daemon(fixture, SIGKILL);
+    g_assert_cmpint(g_rename(dir, aside), ==, 0);
+    fake_systemd_forget(fixture->systemd, unit);
+    g_autoptr(GFile) file = g_file_new_for_path(fixture->runtime_dir);
+    g_autoptr(GFileMonitor) monitor = g_file_monitor_directory(file, G_FILE_MONITOR_NONE, NULL, NULL);
+    fixture_start_daemon(fixture);
+    AWAIT(!g_file_test(runtime, G_FILE_TEST_EXISTS));
+    g_assert_true(scripted_is_dead(pidfd));
+    close(pidfd);
+    g_free(fixture_create(fixture, "web", NULL));
+}
+
 /* systemd does not do it at once. */
 static void test_orphan_tried_again(Fixture *fixture, gconstpointer unused)
 {
@@ -451,6 +472,7 @@ static void add(void)
     REMOVAL_ADD_TWO_CIDS("M24/missing", test_running_missing);
     REMOVAL_ADD("M24/taken-back", test_running_taken_back);
     SCRIPTED_ADD("/removal/M25/orphan", "[Manager]\nCIDFirst=2000\nCIDLast=2000", test_orphan);
+    SCRIPTED_ADD("/removal/M25/orphan-given-up", "[Manager]\nCIDFirst=2000\nCIDLast=2000", test_orphan_given_up);
     REMOVAL_ADD("M25/tried-again", test_orphan_tried_again);
     REMOVAL_ADD("M25/foreign-scope", test_foreign_scope);
     REMOVAL_ADD("M26/second-daemon", test_second_daemon);
