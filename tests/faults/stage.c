@@ -15,7 +15,7 @@
  * button whose press is lost is pressed again after a sixth of ShutdownTimeoutSec=. */
 #define CID_FIRST 1000u
 static const char config[] = "[Manager]\nCIDFirst=%u\nCIDLast=%u\n[QEMU]\nFirmwareVars=%s/vars.fd\n[VM]\n"
-                             "StartTimeoutSec=%u\nShutdownTimeoutSec=30\n";
+                             "ShutdownTimeoutSec=30\n%s";
 
 static guint n_starts(const char *name, gpointer data)
 {
@@ -54,13 +54,13 @@ static void add_bystander(Stage *stage)
     world_protect(stage->world, canary);
 }
 
-static void append_config(Fixture *fixture, guint n_vms, guint start_seconds)
+static void append_config(Fixture *fixture, guint n_vms, const char *deadlines)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL;
     g_file_get_contents(fixture->config, &text, NULL, &error);
     g_assert_no_error(error);
-    g_autofree char *more = g_strdup_printf(config, CID_FIRST, CID_FIRST + n_vms, fixture->dir, start_seconds);
+    g_autofree char *more = g_strdup_printf(config, CID_FIRST, CID_FIRST + n_vms, fixture->dir, deadlines);
     g_autofree char *all = g_strconcat(text, more, NULL);
     g_file_set_contents(fixture->config, all, -1, &error);
     g_assert_no_error(error);
@@ -85,12 +85,12 @@ static void watch_jobs(Stage *stage)
                                            NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_completed, stage, NULL);
 }
 
-void stage_set_up(Stage *stage, guint n_vms, guint start_seconds)
+void stage_set_up(Stage *stage, guint n_vms, const char *deadlines)
 {
     Fixture *fixture = &stage->fixture;
     *stage = (Stage){0};
     scripted_prepare(fixture, "");
-    append_config(fixture, n_vms, start_seconds);
+    append_config(fixture, n_vms, deadlines);
     write_file(fixture->dir, "vars.fd", STAGE_VARS);
     write_file(fixture->dir, "source", "an image's disk");
     stage->faults = faults_new(fixture->dir);

@@ -32,8 +32,8 @@ typedef struct {
     gboolean is_unknown;    /* the daemon need not know what is on disk before it is started again */
 } Stage;
 
-/* @n_vms: for so many there is room beside the one that stands by; @start_seconds: StartTimeoutSec= */
-void stage_set_up(Stage *stage, guint n_vms, guint start_seconds);
+/* @n_vms: for so many there is room beside the one that stands by; @deadlines: for the section [VM] of berth.conf */
+void stage_set_up(Stage *stage, guint n_vms, const char *deadlines);
 void stage_tear_down(Stage *stage);
 
 typedef enum {
