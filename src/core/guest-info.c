@@ -4,12 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "json-member.h"
 #include "text.h"
-
-static JsonObject *as_object(JsonNode *node)
-{
-    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-}
 
 static JsonArray *as_array(JsonNode *node)
 {
@@ -19,15 +15,15 @@ static JsonArray *as_array(JsonNode *node)
 /* "" where there is none. */
 static const char *get_string(JsonObject *object, const char *member)
 {
-    JsonNode *node = json_object_get_member(object, member);
-    return node && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node) : "";
+    const char *text = berth_json_get_string(object, member);
+    return text ? text : "";
 }
 
 /* The operating system */
 
 char *berth_guest_info_os(JsonNode *result)
 {
-    JsonObject *info = as_object(result);
+    JsonObject *info = berth_json_as_object(result);
     const char *pretty = info ? get_string(info, "pretty-name") : "";
     const char *name = info ? get_string(info, "name") : "";
     const char *version = info ? get_string(info, "version") : "";
@@ -61,9 +57,7 @@ static char *format_address(JsonObject *entry, int *family)
     } address;
     char text[INET6_ADDRSTRLEN];
     const char *said = get_string(entry, "ip-address");
-    JsonNode *prefix_node = json_object_get_member(entry, "prefix");
-    gint64 prefix =
-        prefix_node && json_node_get_value_type(prefix_node) == G_TYPE_INT64 ? json_node_get_int(prefix_node) : -1;
+    const gint64 prefix = berth_json_get_number(entry, "prefix");
 
     *family = g_str_equal(get_string(entry, "ip-address-type"), "ipv6") ? AF_INET6 : AF_INET;
     if (prefix < 0 || prefix > (*family == AF_INET ? 32 : 128) || inet_pton(*family, said, &address) != 1 ||
@@ -80,7 +74,7 @@ static void take_addresses(JsonObject *interface, int family, GPtrArray *found)
     g_autofree char *name = berth_text_clean(get_string(interface, "name"), BERTH_GUEST_TEXT_MAX);
     for (guint i = 0; entries && i < json_array_get_length(entries); i++) {
         int its_family;
-        JsonObject *entry = as_object(json_array_get_element(entries, i));
+        JsonObject *entry = berth_json_as_object(json_array_get_element(entries, i));
         g_autofree char *address = entry ? format_address(entry, &its_family) : NULL;
         if (address && its_family == family && found->len < BERTH_GUEST_ADDRESSES_MAX)
             g_ptr_array_add(found, g_strjoin(" ", address, name, NULL));
@@ -94,7 +88,7 @@ GStrv berth_guest_info_addresses(JsonNode *result)
     JsonArray *interfaces = as_array(result);
     for (guint i = 0; i < G_N_ELEMENTS(families); i++)
         for (guint j = 0; interfaces && j < json_array_get_length(interfaces); j++) {
-            JsonObject *interface = as_object(json_array_get_element(interfaces, j));
+            JsonObject *interface = berth_json_as_object(json_array_get_element(interfaces, j));
             if (interface)
                 take_addresses(interface, families[i], found);
         }

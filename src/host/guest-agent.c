@@ -8,6 +8,7 @@
 
 #include "../core/autofd.h"
 #include "../core/error.h"
+#include "../core/json-member.h"
 #include "../core/qmp-framer.h"
 #include "../core/text.h"
 #include "unix-socket.h"
@@ -203,8 +204,7 @@ static void answer_all(BerthGuestAgent *agent, const GError *error)
 
 static gboolean is_synchronised(BerthGuestAgent *agent, JsonObject *message)
 {
-    JsonNode *id = json_object_get_member(message, "return");
-    return id && json_node_get_value_type(id) == G_TYPE_INT64 && json_node_get_int(id) == agent->sync_id;
+    return berth_json_get_number(message, "return") == agent->sync_id;
 }
 
 static gboolean send_question(BerthGuestAgent *agent)
@@ -230,11 +230,9 @@ static void take_answer(BerthGuestAgent *agent, JsonObject *message)
         answer_first(agent, result, NULL);
         return;
     }
-    JsonNode *words =
-        JSON_NODE_HOLDS_OBJECT(refusal) ? json_object_get_member(json_node_get_object(refusal), "desc") : NULL;
-    const char *said =
-        words && json_node_get_value_type(words) == G_TYPE_STRING ? json_node_get_string(words) : "no reason given";
-    g_autofree char *clean = berth_text_clean(said, WORDS_MAX);
+    JsonObject *why = berth_json_as_object(refusal);
+    const char *said = why ? berth_json_get_string(why, "desc") : NULL;
+    g_autofree char *clean = berth_text_clean(said ? said : "no reason given", WORDS_MAX);
     const Question *question = g_queue_peek_head(&agent->questions);
     g_autoptr(GError) error = g_error_new(BERTH_GUEST_AGENT_ERROR, BERTH_GUEST_AGENT_ERROR_REFUSED,
                                           "The guest's agent refused \"%s\": %s", question->command, clean);

@@ -16,6 +16,7 @@
 #include "../core/autofd.h"
 #include "../core/error.h"
 #include "../core/json-guard.h"
+#include "../core/json-member.h"
 #include "../core/qcow2-header.h"
 #include "process.h"
 
@@ -227,14 +228,15 @@ static gboolean check_readable(const struct stat *st, GError **error)
 static gboolean parse_size(const char *text, guint64 *size, GError **error)
 {
     g_autoptr(JsonObject) object = berth_json_parse_object(text, strlen(text), error);
-    JsonNode *node = object != NULL ? json_object_get_member(object, "virtual-size") : NULL;
-    if (node != NULL && json_node_get_value_type(node) == G_TYPE_INT64 && json_node_get_int(node) >= 0) {
-        *size = (guint64) json_node_get_int(node);
-        return TRUE;
-    }
-    if (object != NULL)
+    if (object == NULL)
+        return FALSE;
+    const gint64 said = berth_json_get_number(object, "virtual-size");
+    if (said < 0) {
         g_set_error(error, BERTH_ERROR, BERTH_ERROR_STORAGE_FAILED, "qemu-img told no size of the image");
-    return FALSE;
+        return FALSE;
+    }
+    *size = (guint64) said;
+    return TRUE;
 }
 
 static gboolean ask_child(const char *qemu_img, int fd, guint64 *size, GError **error)

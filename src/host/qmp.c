@@ -8,7 +8,10 @@
 
 #include "../core/autofd.h"
 #include "../core/error.h"
+#include "../core/json-member.h"
 #include "../core/qmp-framer.h"
+#include "../core/text.h"
+#include "qmp-pending.h"
 #include "send-queue.h"
 #include "unix-socket.h"
 
@@ -29,18 +32,6 @@ typedef enum {
 } Phase;
 
 typedef struct {
-    guint64 id;
-    char *command;
-    char *line;      /* until it goes out */
-    int fd;          /* that goes with it, as long; -1 for none */
-    gint64 deadline; /* monotonic µs */
-    guint64 timeout_usec;
-    GError *refusal; /* it never went out: the answer that is due */
-    BerthQmpDone done;
-    gpointer data;
-} Pending;
-
-typedef struct {
     GSource source;
     BerthQmp *qmp;
 } QmpSource;
@@ -56,7 +47,7 @@ struct BerthQmp {
     GSource *source;     /* the descriptor, and the first deadline as its ready time */
     gpointer tag;        /* the descriptor in it; NULL before there is one, and once closed */
     BerthSendQueue *out; /* what the kernel has not taken yet */
-    GQueue pending;      /* (element-type Pending), by id */
+    GQueue pending;      /* (element-type BerthQmpPending), by id */
     guint64 last_id;
     GError *end; /* what closed it */
 };
@@ -81,61 +72,20 @@ static gboolean is_open(const BerthQmp *qmp)
 
 static void schedule_deadline(BerthQmp *qmp)
 {
-    gint64 first = -1;
-    for (GList *l = qmp->pending.head; l != NULL; l = l->next) {
-        const Pending *pending = l->data;
-        if (first < 0 || pending->deadline < first)
-            first = pending->deadline;
-    }
-    g_source_set_ready_time(qmp->source, first);
-}
-
-static void pending_answer(Pending *pending, JsonNode *result, const GError *error)
-{
-    pending->done(result, error, pending->data);
-    g_free(pending->command);
-    g_free(pending->line);
-    berth_autofd_close(&pending->fd);
-    g_clear_error(&pending->refusal);
-    g_free(pending);
-}
-
-static Pending *take_link(BerthQmp *qmp, GList *link)
-{
-    Pending *pending = link->data;
-    g_queue_delete_link(&qmp->pending, link);
     if (qmp->phase != PHASE_FREED)
-        schedule_deadline(qmp);
-    return pending;
-}
-
-static Pending *take_expired(BerthQmp *qmp, gint64 now)
-{
-    for (GList *l = qmp->pending.head; l != NULL; l = l->next)
-        if (((Pending *) l->data)->deadline <= now)
-            return take_link(qmp, l);
-    return NULL;
-}
-
-static Pending *take_by_id(BerthQmp *qmp, guint64 id)
-{
-    for (GList *l = qmp->pending.head; l != NULL; l = l->next) {
-        const Pending *pending = l->data;
-        if (pending->id == id && pending->refusal == NULL)
-            return take_link(qmp, l);
-    }
-    return NULL;
+        g_source_set_ready_time(qmp->source, berth_qmp_pending_deadline(&qmp->pending));
 }
 
 static void answer_expired(BerthQmp *qmp, gint64 now)
 {
-    Pending *pending;
-    while (qmp->phase != PHASE_FREED && (pending = take_expired(qmp, now)) != NULL) {
+    BerthQmpPending *pending;
+    while (qmp->phase != PHASE_FREED && (pending = berth_qmp_pending_take_expired(&qmp->pending, now)) != NULL) {
+        schedule_deadline(qmp);
         g_autoptr(GError) error = g_steal_pointer(&pending->refusal);
         if (error == NULL)
             g_set_error(&error, BERTH_ERROR, BERTH_ERROR_CANCELLED, "QEMU did not answer \"%s\" within %.3g s",
                         pending->command, (double) pending->timeout_usec / G_USEC_PER_SEC);
-        pending_answer(pending, NULL, error);
+        berth_qmp_pending_answer(pending, NULL, error);
     }
 }
 
@@ -143,11 +93,11 @@ static void answer_expired(BerthQmp *qmp, gint64 now)
 static void answer_all(BerthQmp *qmp, const GError *error)
 {
     const guint64 last = qmp->last_id;
-    while (!g_queue_is_empty(&qmp->pending)) {
-        const Pending *first = g_queue_peek_head(&qmp->pending);
-        if (first->id > last)
-            return;
-        pending_answer(take_link(qmp, qmp->pending.head), NULL, first->refusal != NULL ? first->refusal : error);
+    BerthQmpPending *first;
+    while ((first = g_queue_peek_head(&qmp->pending)) != NULL && first->id <= last) {
+        g_queue_pop_head(&qmp->pending);
+        schedule_deadline(qmp);
+        berth_qmp_pending_answer(first, NULL, first->refusal != NULL ? first->refusal : error);
     }
 }
 
@@ -201,7 +151,7 @@ static void write_line(BerthQmp *qmp, const char *line, int fd)
     flush(qmp);
 }
 
-static void write_pending(BerthQmp *qmp, Pending *pending)
+static void write_pending(BerthQmp *qmp, BerthQmpPending *pending)
 {
     g_autofree char *line = g_steal_pointer(&pending->line);
     write_line(qmp, line, berth_steal_fd(&pending->fd));
@@ -209,33 +159,12 @@ static void write_pending(BerthQmp *qmp, Pending *pending)
 
 /* --- What QEMU says --- */
 
-static const char *get_string(JsonObject *object, const char *member)
-{
-    JsonNode *node = json_object_get_member(object, member);
-    return node != NULL && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node) : NULL;
-}
-
-static JsonObject *get_object(JsonObject *object, const char *member)
-{
-    JsonNode *node = json_object_get_member(object, member);
-    return node != NULL && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-}
-
-static gboolean get_id(JsonObject *object, guint64 *id)
-{
-    JsonNode *node = json_object_get_member(object, "id");
-    if (node == NULL || json_node_get_value_type(node) != G_TYPE_INT64 || json_node_get_int(node) < 0)
-        return FALSE;
-    *id = (guint64) json_node_get_int(node);
-    return TRUE;
-}
-
 /* Right behind qmp_capabilities: QEMU takes commands in their order, and while a guest runs each wait for an answer costs its
  * main loop a turn. */
 static void send_waiting(BerthQmp *qmp)
 {
     for (GList *l = qmp->pending.head; l != NULL; l = l->next) {
-        Pending *pending = l->data;
+        BerthQmpPending *pending = l->data;
         if (pending->refusal == NULL)
             write_pending(qmp, pending);
     }
@@ -243,7 +172,7 @@ static void send_waiting(BerthQmp *qmp)
 
 static void on_greeting(BerthQmp *qmp, JsonObject *message)
 {
-    if (get_object(message, "QMP") == NULL) {
+    if (berth_json_get_object(message, "QMP") == NULL) {
         close_for_protocol(qmp, "it did not greet");
         return;
     }
@@ -266,28 +195,27 @@ static void on_capabilities(BerthQmp *qmp, JsonObject *message)
 
 static void on_event(BerthQmp *qmp, JsonObject *message)
 {
-    const char *name = get_string(message, "event");
-    if (name == NULL || (json_object_has_member(message, "data") && get_object(message, "data") == NULL))
+    const char *name = berth_json_get_string(message, "event");
+    if (name == NULL || (json_object_has_member(message, "data") && berth_json_get_object(message, "data") == NULL))
         close_for_protocol(qmp, "an event is malformed");
     else if (qmp->handler->event != NULL)
-        qmp->handler->event(name, get_object(message, "data"), qmp->data);
+        qmp->handler->event(name, berth_json_get_object(message, "data"), qmp->data);
 }
 
-static void answer_refused(Pending *pending, JsonObject *message)
+static void answer_refused(BerthQmpPending *pending, JsonObject *message)
 {
-    JsonObject *refusal = get_object(message, "error");
-    const char *words = refusal != NULL ? get_string(refusal, "desc") : NULL;
-    g_autofree char *bounded = g_strndup(words != NULL ? words : "no reason given", WORDS_MAX);
-    g_autofree char *text = g_utf8_make_valid(bounded, -1);
+    JsonObject *refusal = berth_json_get_object(message, "error");
+    const char *words = refusal != NULL ? berth_json_get_string(refusal, "desc") : NULL;
+    g_autofree char *text = berth_text_clean(words != NULL ? words : "no reason given", WORDS_MAX);
     g_autoptr(GError) error =
         g_error_new(BERTH_QMP_ERROR, BERTH_QMP_ERROR_REFUSED, "QEMU refused \"%s\": %s", pending->command, text);
-    pending_answer(pending, NULL, error);
+    berth_qmp_pending_answer(pending, NULL, error);
 }
 
 static void on_answer(BerthQmp *qmp, JsonObject *message)
 {
-    guint64 id;
-    if (!get_id(message, &id) || id > qmp->last_id) {
+    const gint64 id = berth_json_get_number(message, "id");
+    if (id < 0 || (guint64) id > qmp->last_id) {
         close_for_protocol(qmp, "it answered what was not asked");
         return;
     }
@@ -295,7 +223,8 @@ static void on_answer(BerthQmp *qmp, JsonObject *message)
         on_capabilities(qmp, message);
         return;
     }
-    Pending *pending = qmp->phase == PHASE_READY ? take_by_id(qmp, id) : NULL;
+    BerthQmpPending *pending = qmp->phase == PHASE_READY ? berth_qmp_pending_take(&qmp->pending, (guint64) id) : NULL;
+    schedule_deadline(qmp);
     if (pending == NULL) {
         /* Too late: its deadline has passed. */
         if (qmp->phase == PHASE_READY && qmp->handler->late_answer != NULL)
@@ -305,7 +234,7 @@ static void on_answer(BerthQmp *qmp, JsonObject *message)
     if (json_object_has_member(message, "error"))
         answer_refused(pending, message);
     else
-        pending_answer(pending, json_object_get_member(message, "return"), NULL);
+        berth_qmp_pending_answer(pending, json_object_get_member(message, "return"), NULL);
 }
 
 static void on_message(BerthQmp *qmp, JsonObject *message)
@@ -466,7 +395,7 @@ void berth_qmp_execute_with_fd(BerthQmp *qmp, const char *command, JsonObject *a
 {
     g_return_if_fail(qmp->phase != PHASE_FREED);
 
-    Pending *pending = g_new0(Pending, 1);
+    BerthQmpPending *pending = g_new0(BerthQmpPending, 1);
     pending->id = ++qmp->last_id;
     pending->command = g_strdup(command);
     pending->line = berth_qmp_command(command, arguments, (gint64) pending->id);

@@ -2,6 +2,7 @@
 #include "adopt.h"
 
 #include "../core/error.h"
+#include "../core/json-member.h"
 #include "../core/names.h"
 #include "../host/runtime-dir.h"
 #include "control.h"
@@ -21,9 +22,9 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
     BerthVm *vm = data;
     if (g_error_matches(error, BERTH_ERROR, BERTH_ERROR_CANCELLED) && vm->run && vm->run->qmp)
         berth_run_is_silent(vm->run);
-    if (error || !result || !JSON_NODE_HOLDS_OBJECT(result))
+    JsonObject *status = error ? NULL : berth_json_as_object(result);
+    if (!status)
         return;
-    JsonObject *status = json_node_get_object(result);
     gboolean is_running = json_object_get_boolean_member_with_default(status, "running", TRUE);
     if (!is_running && vm->state == BERTH_VM_RUNNING)
         berth_vm_set_state(vm, BERTH_VM_PAUSED, "found paused");

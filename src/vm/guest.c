@@ -2,6 +2,7 @@
 #include "guest.h"
 
 #include "../core/error.h"
+#include "../core/json-member.h"
 #include "../core/qemu-args.h"
 #include "../host/runtime-dir.h"
 #include "manager.h"
@@ -244,7 +245,7 @@ static void channel_opened(BerthGuest *guest)
 
 static void channel_changed(BerthGuest *guest, JsonObject *arguments)
 {
-    if (!arguments || g_strcmp0(json_object_get_string_member_with_default(arguments, "id", ""), BERTH_QEMU_AGENT) != 0)
+    if (!arguments || g_strcmp0(berth_json_get_string(arguments, "id"), BERTH_QEMU_AGENT) != 0)
         return;
     if (json_object_get_boolean_member_with_default(arguments, "open", FALSE))
         channel_opened(guest);
@@ -289,10 +290,8 @@ static gboolean says_open(JsonNode *chardevs)
 {
     JsonArray *array = chardevs && JSON_NODE_HOLDS_ARRAY(chardevs) ? json_node_get_array(chardevs) : NULL;
     for (guint i = 0; array && i < json_array_get_length(array); i++) {
-        JsonNode *node = json_array_get_element(array, i);
-        JsonObject *chardev = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-        if (chardev &&
-            g_strcmp0(json_object_get_string_member_with_default(chardev, "label", ""), BERTH_QEMU_AGENT) == 0)
+        JsonObject *chardev = berth_json_as_object(json_array_get_element(array, i));
+        if (chardev && g_strcmp0(berth_json_get_string(chardev, "label"), BERTH_QEMU_AGENT) == 0)
             return json_object_get_boolean_member_with_default(chardev, "frontend-open", FALSE);
     }
     return FALSE;

@@ -2,6 +2,7 @@
 #include "settle.h"
 
 #include "../core/error.h"
+#include "../core/json-member.h"
 #include "../host/runtime-dir.h"
 #include "agent-shutdown.h"
 #include "manager.h"
@@ -213,7 +214,7 @@ void berth_vm_await_gone(BerthVm *vm, BerthReply *reply)
  */
 static void guest_shuts_down(BerthVm *vm, JsonObject *arguments)
 {
-    const char *reason = arguments ? json_object_get_string_member_with_default(arguments, "reason", "") : "";
+    const char *reason = arguments ? berth_json_get_string(arguments, "reason") : NULL;
     if (g_strcmp0(reason, "guest-shutdown") == 0 && (vm->state == BERTH_VM_RUNNING || vm->state == BERTH_VM_PAUSED))
         berth_vm_set_state(vm, BERTH_VM_STOPPING, "the guest powers itself down");
 }

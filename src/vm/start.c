@@ -3,6 +3,7 @@
 
 #include "../core/autofd.h"
 #include "../core/error.h"
+#include "../core/json-member.h"
 #include "../host/runtime-dir.h"
 #include "manager.h"
 #include "restart.h"
@@ -198,7 +199,7 @@ static void status_answered(JsonNode *result, const GError *error, gpointer data
                               error->message);
         return;
     }
-    JsonObject *status = result && JSON_NODE_HOLDS_OBJECT(result) ? json_node_get_object(result) : NULL;
+    JsonObject *status = berth_json_as_object(result);
     if (!status || !json_object_get_boolean_member_with_default(status, "running", FALSE)) {
         berth_start_fail_with(vm, BERTH_ERROR_START_FAILED, "QEMU answers, but does not run the guest of VM \"%s\"",
                               berth_vm_name(vm));

@@ -3,6 +3,7 @@
 
 #include "src/core/error.h"
 #include "src/core/json-guard.h"
+#include "src/core/json-member.h"
 
 static void assert_refused(const char *text, gsize length, const char *reason)
 {
@@ -145,6 +146,22 @@ static void test_size(void)
     assert_refused(text, BERTH_JSON_SIZE_MAX + 1, "at most 1048576");
 }
 
+/* What is of another type than it should be, is not there. */
+static void test_members(void)
+{
+    g_autoptr(JsonObject) object = assert_taken("{\"text\":\"a\",\"seven\":7,\"minus\":-7,\"part\":7.5,\"truth\":true,"
+                                                "\"null\":null,\"list\":[7],\"object\":{\"b\":8}}");
+    static const char *const all[] = {"text", "seven", "minus", "part", "truth", "null", "list", "object", "none"};
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
+        const char *is = all[i];
+        g_assert_cmpstr(berth_json_get_string(object, is), ==, g_str_equal(is, "text") ? "a" : NULL);
+        g_assert_cmpint(berth_json_get_number(object, is), ==, g_str_equal(is, "seven") ? 7 : -1);
+        g_assert_cmpint(berth_json_get_object(object, is) != NULL, ==, g_str_equal(is, "object"));
+    }
+    g_assert_cmpint(berth_json_get_number(berth_json_get_object(object, "object"), "b"), ==, 8);
+    g_assert_null(berth_json_as_object(NULL));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -153,5 +170,6 @@ int main(int argc, char **argv)
     g_test_add_func("/json-guard/tokens", test_tokens);
     g_test_add_func("/json-guard/depth", test_depth);
     g_test_add_func("/json-guard/size", test_size);
+    g_test_add_func("/json-member/types", test_members);
     return g_test_run();
 }
