@@ -306,10 +306,11 @@ static Guest *kill_while_deleting(const char *n_files)
     return guest;
 }
 
-static gboolean is_half_gone(const Guest *guest)
+/* It has been moved aside, or is about to be. */
+static gboolean is_on_disk(const Guest *guest)
 {
-    g_autofree char *doomed = g_strdup_printf("ls /var/lib/berth/removing | grep %s || :", guest->id);
-    g_autofree char *left = scene_run("sh", "-c", doomed, NULL);
+    static const char command[] = "find /var/lib/berth/vms /var/lib/berth/removing -maxdepth 1 -name \"*$0*\"";
+    g_autofree char *left = scene_run("sh", "-c", command, guest->id, NULL);
     return *left != '\0';
 }
 
@@ -318,7 +319,7 @@ static void test_removal_resumes(void)
     /* So many to delete that it is hardly ever done before it is noticed; where it is, there are more the next time. */
     static const char *const n_files[] = {"20000", "40000", "80000", "160000", "320000"};
     Guest *guest = kill_while_deleting(n_files[0]);
-    for (guint tries = 1; !is_half_gone(guest); tries++) {
+    for (guint tries = 1; !is_on_disk(guest); tries++) {
         g_assert_cmpuint(tries, <, G_N_ELEMENTS(n_files));
         guest_forget(guest);
         scene_start_daemon();
