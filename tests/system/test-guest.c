@@ -98,7 +98,7 @@ static void test_journal(void)
 {
     g_autoptr(Guest) guest = guest_new_booted("written", NULL);
     console_say(guest->console, "echo for the journal");
-    console_await(guest->console, "\nfor the journal");
+    console_await(guest->console, "\nfor the journal\r\n"); /* what is typed before its end would be part of it */
     /* The keeper tells the journal last. That it goes on with the next line shows that it has. */
     console_say(guest->console, "echo and on");
     console_await(guest->console, "\nand on");
