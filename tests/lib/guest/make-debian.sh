@@ -33,7 +33,8 @@ customize() {
 	printf '127.0.0.1 localhost debian\n::1 localhost\n' >"$root/etc/hosts"
 	echo "nameserver 10.0.2.3" >"$root/etc/resolv.conf" # of QEMU's user network
 	echo "UUID=$filesystem / ext4 rw,relatime,errors=remount-ro 0 0" >"$root/etc/fstab"
-	printf '[Match]\nType=ether\n\n[Network]\nDHCP=yes\n' \
+	# Of those it takes care of, it takes away addresses that are not its own.
+	printf '[Match]\nName=en*\n\n[Network]\nDHCP=yes\n' \
 		>"$root/etc/systemd/network/80-dhcp.network"
 	# Empty, not absent: each disk on top of this one gets its own at its first boot.
 	: >"$root/etc/machine-id"
