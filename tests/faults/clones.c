@@ -55,11 +55,25 @@ void clones_act(Stage *stage)
         expect_free(stage);
 }
 
+/* The clone tells how far it is, and the connection may be lost over that: who asked just before does not know whether he
+ * was heard, and what he wants may be about to be written down. He asks again; and is refused where the VM has gone. */
+static StageAnswer remove_source(Stage *stage)
+{
+    const Fixture *fixture = &stage->fixture;
+    const StageAnswer first = stage_vm(stage, "Remove", "@a{sv} {}");
+    StageAnswer answer = first;
+    while (answer == STAGE_LOST && fixture->daemon != 0) {
+        AWAIT(fixture->daemon == 0 || fixture->owner);
+        answer = stage_vm(stage, "Remove", "@a{sv} {}");
+    }
+    return answer == STAGE_OK ? STAGE_OK : first;
+}
+
 void clones_act_and_remove(Stage *stage)
 {
     world_forbid_starts(stage->world, stage->vm);
     stage_begin_clone(stage);
-    stage_expect_removal(stage, stage_vm(stage, "Remove", "@a{sv} {}"));
+    stage_expect_removal(stage, remove_source(stage));
     stage_end_clone(stage);
     stage_rest(stage);
 }
