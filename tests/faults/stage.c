@@ -11,8 +11,8 @@
 
 #define BYSTANDER "bystander"
 
-/* No CID more than are needed: one that is not given back is noticed at once. A power
- * button whose press is lost is pressed again after a sixth of ShutdownTimeoutSec=. */
+/* No CID more than are needed: one that is not given back is noticed at once. A power button whose press is lost is pressed
+ * again after a sixth of ShutdownTimeoutSec=. */
 #define CID_FIRST 1000u
 static const char config[] = "[Manager]\nCIDFirst=%u\nCIDLast=%u\n[QEMU]\nFirmwareVars=%s/vars.fd\n[VM]\n"
                              "ShutdownTimeoutSec=30\n%s";

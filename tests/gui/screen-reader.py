@@ -17,8 +17,8 @@ import pyatspi
 gi.require_version("Atspi", "2.0")
 from gi.repository import Atspi, GLib  # noqa: E402
 
-# How long the window may take for an answer, and longer where it has just come, in milliseconds: as long as the test
-# waits. Less, and what was pressed on a busy machine would be pressed again.
+# How long the window may take for an answer, also where it has just come, in milliseconds: only who hangs takes so long.
+# libatspi's own 800 ms are too few on a busy machine, and what had been pressed would be pressed again.
 PATIENCE = 60000
 
 # What is in them has the focus, if anything can.
